@@ -1,0 +1,29 @@
+"""What can go wrong that the user can mend. The command line prints these messages as they are and exits with 2.
+
+    UserError
+    ├── RecipeError   a recipe file or a --set override
+    ├── DataError     a data file or a data set
+    └── RunError      a run directory, or a checkpoint
+"""
+
+from collections.abc import Sequence
+
+
+class UserError(Exception):
+    """One or more problems, each a complete line: where, what is wrong, what to do."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems: Sequence[str] = problems
+
+
+class RecipeError(UserError):
+    pass
+
+
+class DataError(UserError):
+    pass
+
+
+class RunError(UserError):
+    pass

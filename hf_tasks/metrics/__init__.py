@@ -1,0 +1,56 @@
+"""METRICS: plain functions (predictions, references) -> {name: value}; the first value is the metric's own.
+
+A metric may also ask, by parameter name, for what a task remembers of its training data (`Task.memory`).
+Any other name is passed to `evaluate.load`: a metric of the Hub, or a local script.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hf_tasks.block import did_you_mean
+from hf_tasks.errors import RecipeError
+from hf_tasks.metrics import classification
+
+Metric = Callable[..., dict[str, Any]]
+
+METRICS: dict[str, Metric] = {
+    "accuracy": classification.accuracy,
+    "f1": classification.f1,
+    "precision": classification.precision,
+    "recall": classification.recall,
+    "matthews_correlation": classification.matthews_correlation,
+    "per_class": classification.per_class,
+    "pearson": classification.pearson,
+    "spearman": classification.spearman,
+    "mse": classification.mse,
+}
+
+LOWER_IS_BETTER = ("loss", "mse")
+
+
+def score(names: Sequence[str], predictions: list[Any], references: list[Any], memory: dict[str, Any]) -> dict[str, Any]:
+    """The values of several metrics on the same predictions, in one dict, `n` first.
+
+    Raises RecipeError for a metric that is neither ours nor to be had from `evaluate`.
+    """
+    values: dict[str, Any] = {"n": len(references)}
+    for name in names:
+        metric = METRICS.get(name) or from_evaluate(name)
+        wanted = inspect.signature(metric).parameters.keys() & memory.keys()
+        values |= metric(predictions, references, **{key: memory[key] for key in wanted})
+    return values
+
+
+def from_evaluate(name: str) -> Metric:
+    """A metric of the Hub, or a local script, as one of ours. Note that both run their author's Python code."""
+    import evaluate
+
+    try:
+        module = evaluate.load(name)
+    except (FileNotFoundError, ConnectionError, ValueError) as e:
+        raise RecipeError(
+            f'task.metrics: "{name}" is not a metric of hf_tasks{did_you_mean(name, METRICS)} and evaluate.load '
+            f"cannot get it ({str(e).splitlines()[0]}); one of: {', '.join(METRICS)}, or the path of a script"
+        ) from None
+    return lambda predictions, references: dict(module.compute(predictions=predictions, references=references))

@@ -1,0 +1,145 @@
+"""Task: the shape of a problem. It turns raw rows into examples, examples into features, and model outputs into
+predictions; it never knows a data set.
+
+    raw row --example--> example --encode--> features --model, reduce--> outputs --decode--> prediction
+
+Two laws hold for every task, each one parametrised test:
+alignment    len(predictions) == len(references) == len(examples)
+round trip   perfect logits decode to the references
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import Field
+
+from hf_tasks.block import Block
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+Row = dict[str, Any]
+Columns = dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of the data, ready for a model."""
+
+    examples: "Dataset"
+    """Raw rows in canonical columns, E rows."""
+    features: "Dataset"
+    """Encoded rows, N >= E, in the order of their examples; column `example` is the row of `examples`, `length` is
+    in tokens. An example that is longer than the model may give several windows."""
+
+
+class Task(Block, ABC):
+    auto_model: ClassVar[str]
+    """The Auto class of transformers that carries the head, e.g. `AutoModelForTokenClassification`."""
+    inputs: ClassVar[tuple[str, ...]]
+    """Canonical columns that every row must have."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """Canonical columns that a row may have."""
+    targets: ClassVar[tuple[str, ...]]
+    """Canonical columns that hold what is to be predicted: a labelled row has one of them."""
+    text_format: ClassVar[str] = "text"
+    """The format of files that end in .txt."""
+    aliases: ClassVar[dict[str, str]] = {}
+    """Usual names of canonical columns in public data sets, accepted where `data.columns` does not say."""
+
+    name: str
+    max_length: int = Field(512, ge=8)
+    """The longest input in tokens; the model's own limit where that is smaller."""
+    metrics: tuple[str, ...] = ()
+    """What is measured; the first one chooses the best checkpoint."""
+
+    # -- from rows to examples
+
+    def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Impossible combinations of this section's keys: (key, what is wrong; what to do)."""
+        yield from ()
+
+    def missing(self, columns: Sequence[str], labelled: bool) -> str | None:
+        """What canonical column is missing, in words, or None. `labelled`: a target is needed too."""
+        absent = [name for name in self.inputs if name not in columns]
+        if absent:
+            return f'column "{absent[0]}"'
+        if labelled and not any(name in columns for name in self.targets):
+            return "column " + " or ".join(f'"{name}"' for name in self.targets)
+        return None
+
+    @abstractmethod
+    def example(self, row: Row) -> Row:
+        """The typed example in a raw row (canonical column names, values as the file has them; target columns absent
+        where the row is unlabelled). Every example of a file has the same keys and types.
+
+        Raises ValueError: what is wrong with the row, what to do.
+        """
+
+    @abstractmethod
+    def resolve(self, train: "Dataset") -> Self:
+        """A copy with what only the training examples can tell filled in: the labels, the default metrics."""
+
+    def check(self, example: Row) -> Iterator[str]:
+        """What is wrong with one labelled example, given the resolved task, in the task's own terms."""
+        yield from ()
+
+    def stratum(self, example: Row) -> str:
+        """The group whose share a held-out part should keep; one group for all where it has no meaning."""
+        return ""
+
+    # -- from examples to features
+
+    def head_config(self) -> dict[str, Any]:
+        """What goes into the model's configuration: num_labels, id2label, label2id, problem_type."""
+        return {}
+
+    def limit(self, tokenizer: "PreTrainedTokenizerBase") -> int:
+        """The longest input in tokens, for this task and model."""
+        return int(min(self.max_length, tokenizer.model_max_length))
+
+    @abstractmethod
+    def encode(self, examples: Columns, tokenizer: "PreTrainedTokenizerBase") -> Columns:
+        """Features of a batch of examples: the tokenizer's columns; `example` (int, row in this batch); `length` (int,
+        tokens); `tokens_cut` (int, tokens lost to truncation); `labels` where the examples are labelled."""
+
+    @abstractmethod
+    def references(self, examples: "Dataset") -> list[Any]:
+        """What a perfect prediction would be, one per example, in the form that the metrics read."""
+
+    @abstractmethod
+    def answer(self, prediction: Row) -> Any:
+        """The part of a prediction that is compared with a reference."""
+
+    def memory(self, train: "Dataset") -> dict[str, Any]:
+        """What metrics must know of the training examples (plain JSON values), e.g. the vocabulary."""
+        return {}
+
+
+class DiscriminativeTask(Task):
+    """A task whose model gives logits."""
+
+    @abstractmethod
+    def loss(self, outputs: Any, labels: "Tensor", num_items_in_batch: "Tensor | int | None" = None) -> "Tensor":
+        """The training loss (scalar): a sum over items divided by `num_items_in_batch`, the number of labels that are
+        not -100 in the whole accumulated batch; None: in this batch."""
+
+    @abstractmethod
+    def reduce(self, outputs: Any, features: Columns) -> list[Any]:
+        """What `decode` needs of the model's outputs for a batch of features: one small item (numpy) per feature, so
+        that the logits of a whole part are never in memory at once. `features` are rows of `Split.features`."""
+
+    @abstractmethod
+    def decode(self, outputs: list[Any], split: Split) -> list[Row]:
+        """One prediction per example, from the items of `reduce`, one per feature, in the order of the features."""
+
+    def tune(self, predictions: list[Row], references: list[Any]) -> Self:
+        """A copy whose decision thresholds suit the validation part best; stored in the run."""
+        return self
+
+
+Collator = Callable[[list[Row]], dict[str, "Tensor"]]

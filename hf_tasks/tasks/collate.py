@@ -1,0 +1,57 @@
+"""Features to padded tensors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+IGNORE = -100
+"""The label of positions that do not count (torch.nn.CrossEntropyLoss.ignore_index)."""
+
+
+@dataclass(frozen=True)
+class PaddingCollator:
+    """Pads the tokenizer's columns and `labels` to the longest feature of the batch; other columns are left out.
+
+    >>> PaddingCollator(tokenizer)([{"input_ids": [5, 6], "labels": 1}, {"input_ids": [7], "labels": 0}])
+    {"input_ids": tensor([[5, 6], [7, 0]]), "labels": tensor([1, 0])}
+    """
+
+    tokenizer: "PreTrainedTokenizerBase"
+
+    def __call__(self, features: Sequence[dict[str, Any]]) -> "dict[str, Tensor]":
+        import torch
+
+        names = [name for name in (*self.tokenizer.model_input_names, "labels") if name in features[0]]
+        return {name: torch.from_numpy(self._padded([f[name] for f in features], name)) for name in names}
+
+    def _padded(self, rows: list[Any], name: str) -> np.ndarray:
+        """(B, longest row), or (B,) for scalars; int64 or float32."""
+        if not isinstance(rows[0], list):
+            return _typed(np.array(rows))
+        lengths = [len(row) for row in rows]
+        width, left = max(lengths), self.tokenizer.padding_side == "left"
+        padded = np.full((len(rows), width), self._pad_value(name), dtype=_typed(np.array(rows[0])).dtype)
+        for i, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            padded[i, width - length if left else 0 : width if left else length] = row
+        return padded
+
+    def _pad_value(self, name: str) -> int:
+        match name:
+            case "input_ids":
+                return int(self.tokenizer.pad_token_id)
+            case "token_type_ids":
+                return int(self.tokenizer.pad_token_type_id)
+            case "labels":
+                return IGNORE
+            case _:
+                return 0
+
+
+def _typed(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.float32 if values.dtype.kind == "f" else np.int64)
