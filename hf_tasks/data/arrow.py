@@ -1,0 +1,96 @@
+"""Readers of Parquet and Arrow files and of data sets of the Hub. Label ids become the names that the file knows."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from hf_tasks.data.files import everything
+from hf_tasks.data.tables import Rows
+from hf_tasks.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+BATCH = 1000
+
+
+def read_parquet(file: BinaryIO, name: str) -> Rows:
+    """The rows of a Parquet file, counted from 1."""
+    import pyarrow
+    from pyarrow import parquet
+
+    data = everything(file, name)
+    try:
+        table = parquet.ParquetFile(pyarrow.BufferReader(data))
+        yield from _rows(table.schema_arrow, table.iter_batches(BATCH))
+    except (pyarrow.ArrowException, OSError) as e:
+        raise DataError(f"{name}: {_broken('Parquet', e)}") from None
+
+
+def read_arrow(file: BinaryIO, name: str) -> Rows:
+    """The rows of an Arrow file (IPC file or stream format), counted from 1."""
+    import pyarrow
+
+    data = pyarrow.py_buffer(everything(file, name))
+    try:
+        stream = pyarrow.ipc.open_file if data[:6].to_pybytes() == b"ARROW1" else pyarrow.ipc.open_stream
+        reader = stream(data)
+        yield from _rows(reader.schema, reader.read_all().to_batches(BATCH))
+    except (pyarrow.ArrowException, OSError) as e:
+        raise DataError(f"{name}: {_broken('Arrow', e)}") from None
+
+
+def dataset_rows(data: "Dataset") -> Rows:
+    """The rows of a `datasets.Dataset`, counted from 1."""
+    yield from _rows(data.features.arrow_schema, data.with_format("arrow").iter(BATCH))
+
+
+def _broken(kind: str, error: Exception) -> str:
+    return f"is broken or no {kind} file ({str(error).splitlines()[0].rstrip('.')}); copy or download it again"
+
+
+def _rows(schema: Any, batches: Any) -> Rows:
+    from datasets import Features
+
+    features = Features.from_arrow_schema(schema)
+    named = {column: feature for column, feature in features.items() if _has_names(feature)}
+    number = 0
+    for batch in batches:
+        for row in batch.to_pylist():
+            number += 1
+            yield number, row | {column: _named(feature, row[column]) for column, feature in named.items()}
+
+
+def _has_names(feature: Any) -> bool:
+    from datasets import ClassLabel
+
+    return any(isinstance(leaf, ClassLabel) for leaf in _leaves(feature))
+
+
+def _leaves(feature: Any) -> Iterator[Any]:
+    from datasets import LargeList, List
+
+    match feature:
+        case List(feature=inner) | LargeList(feature=inner):
+            yield from _leaves(inner)
+        case dict():
+            for inner in feature.values():
+                yield from _leaves(inner)
+        case _:
+            yield feature
+
+
+def _named(feature: Any, value: Any) -> Any:
+    """`value` with label ids turned to names; -1, the Hub's mark of an unlabelled row, and None become None."""
+    from datasets import ClassLabel, LargeList, List
+
+    match feature:
+        case _ if value is None:
+            return None
+        case ClassLabel():
+            return feature.names[value] if value >= 0 else None
+        case List(feature=inner) | LargeList(feature=inner):
+            return [_named(inner, item) for item in value]
+        case dict():
+            return {key: _named(inner, value[key]) for key, inner in feature.items()}
+        case _:
+            return value

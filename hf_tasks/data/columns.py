@@ -1,0 +1,97 @@
+"""From the columns of a file to the canonical columns of a task."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hf_tasks.block import did_you_mean
+from hf_tasks.tasks.base import Row, Task
+
+Names = Mapping[str, str | tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """Where the value of each canonical column comes from."""
+
+    one: dict[str, str]
+    several: dict[str, tuple[str, ...]]
+    """Canonical columns whose value is a dict of several columns, one column a label."""
+
+    def __call__(self, row: Row) -> Row:
+        renamed: dict[str, Any] = {column: row.get(source) for column, source in self.one.items()}
+        for column, sources in self.several.items():
+            renamed[column] = {source: row.get(source) for source in sources}
+        return renamed
+
+
+def check_names(names: Names, task: Task) -> list[str]:
+    """What is wrong with `data.columns` itself, whatever the files hold."""
+    known = (*task.inputs, *task.optional, *task.targets)
+    unknown = [name for name in names if name not in known]
+    remedy = f"(one of: {', '.join(known)})"
+    return [f'data.columns: {task.name} has no column "{name}"{did_you_mean(name, known)} {remedy}' for name in unknown]
+
+
+def wanted(names: Names, task: Task) -> set[str]:
+    """Every column of a file that may serve."""
+    mapped = {source for sources in names.values() for source in _listed(sources)}
+    return {*task.inputs, *task.optional, *task.targets, *task.aliases, *mapped}
+
+
+def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool) -> Renaming:
+    """How a file with the columns `found` gives the task's columns. Raises ValueError: what is missing, what to do."""
+    targets = [name for name in task.targets if name in names] or list(task.targets)
+    sources: dict[str, str | tuple[str, ...]] = {}
+    for column in (*task.inputs, *task.optional, *(targets if labelled else ())):
+        if column in names:
+            sources[column] = names[column]
+        elif column in found and column not in _taken(names):
+            sources[column] = column
+    for alias, column in task.aliases.items():
+        rivals = (targets if labelled else [column]) if column in targets else [column]
+        usable = alias in found and alias not in _taken(names) and (labelled or column not in task.targets)
+        if usable and not any(rival in sources for rival in rivals):
+            sources[column] = alias
+    _check_found(sources, found)
+    if words := task.missing(list(sources), labelled):
+        raise ValueError(_missing(words, found, sources, task))
+    return Renaming(
+        {column: source for column, source in sources.items() if isinstance(source, str)},
+        {column: source for column, source in sources.items() if isinstance(source, tuple)},
+    )
+
+
+def _listed(sources: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (sources,) if isinstance(sources, str) else sources
+
+
+def _taken(names: Names) -> set[str]:
+    return {source for sources in names.values() for source in _listed(sources)}
+
+
+def _check_found(sources: Names, found: Sequence[str]) -> None:
+    for column, wanted in sources.items():
+        for source in _listed(wanted):
+            if source not in found:
+                guess = did_you_mean(source, found) or f"; it has {_listing(found)}"
+                raise ValueError(f'data.columns maps {column} to "{source}", which the file lacks{guess}')
+
+
+def _missing(words: str, found: Sequence[str], sources: Names, task: Task) -> str:
+    if any(_like_a_value(name) for name in found):
+        return f"{words} is missing; the first line seems to be a row ({_listing(found)}); write a header above it"
+    column = next((name for name in task.inputs if name not in sources), task.targets[0])
+    free = [name for name in found if name not in _taken(sources)]
+    guess = (difflib.get_close_matches(column, free, n=1, cutoff=0.6) or (free if len(free) == 1 else ["NAME"]))[0]
+    return f"{words} is missing; the file has {_listing(found)}; rename with data.columns: {{{column}: {guess}}}"
+
+
+def _like_a_value(name: str) -> bool:
+    return len(name) > 40 or name.count(" ") > 3 or name.replace(".", "", 1).isdigit()
+
+
+def _listing(found: Sequence[str]) -> str:
+    shown = [name if len(name) <= 40 else f"{name[:37]}..." for name in found[:20]]
+    return ", ".join(shown) + (f" and {len(found) - 20} more" if len(found) > 20 else "")

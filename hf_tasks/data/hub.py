@@ -1,0 +1,23 @@
+"""Data sets of the Hub."""
+
+import re
+
+from hf_tasks.data.arrow import dataset_rows
+from hf_tasks.data.section import Data
+from hf_tasks.data.tables import Rows
+from hf_tasks.errors import DataError
+
+
+def load(data: Data, split: str, wanted: set[str]) -> tuple[Rows, dict[str, str]]:
+    """The rows of a split, and {`id@revision`: fingerprint}. Raises DataError where the Hub does not give them."""
+    from datasets import load_dataset
+
+    try:
+        dataset = load_dataset(data.path, data.name, revision=data.revision, split=split)
+    except Exception as e:  # every library below `datasets` raises its own kinds
+        reason = re.split(r"[\n.] ?", str(e).strip())[0] or type(e).__name__
+        remedy = "check data.path, data.name, data.revision and the split, and that the Hub can be reached"
+        raise DataError(f"{data.path} {split}: the data set cannot be loaded: {reason}; {remedy}") from None
+    commits = re.findall(r"@([0-9a-f]{40})/", " ".join(dataset.info.download_checksums or {}))
+    revision = commits[0] if commits else data.revision or "main"
+    return dataset_rows(dataset), {f"{data.path}@{revision}": str(dataset._fingerprint)}
