@@ -51,6 +51,9 @@ class Task(Block, ABC):
     aliases: ClassVar[dict[str, str]] = {}
     """Usual names of canonical columns in public data sets, accepted where `data.columns` does not say."""
 
+    tokenizer_options: ClassVar[dict[str, Any]] = {}
+    """What `AutoTokenizer.from_pretrained` is told."""
+
     name: str
     max_length: int = Field(512, ge=8)
     """The longest input in tokens; the model's own limit where that is smaller."""
@@ -114,6 +117,10 @@ class Task(Block, ABC):
     @abstractmethod
     def answer(self, prediction: Row) -> Any:
         """The part of a prediction that is compared with a reference."""
+
+    def summary(self, split: Split) -> list[str]:
+        """What people should know of a part before training, in the task's own terms; one line each."""
+        return []
 
     def memory(self, train: "Dataset") -> dict[str, Any]:
         """What metrics must know of the training examples (plain JSON values), e.g. the vocabulary."""

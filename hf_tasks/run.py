@@ -1,0 +1,173 @@
+"""A run: one directory that is what was trained, what was measured, and what can be shared.
+
+    model.safetensors, config.json, tokenizer files    what transformers loads
+    recipe.yaml                                        the resolved recipe: labels, metrics, thresholds filled in
+    results.json, predictions/PART.jsonl               what was measured, and on what
+    training_log.jsonl, environment.json, memory.json  how it was made; what metrics know of the training data
+    README.md                                          the model card
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from hf_tasks import card, data, evaluation, hardware, recipe_file
+from hf_tasks import recipe as recipes
+from hf_tasks.data import Part
+from hf_tasks.errors import RunError
+from hf_tasks.models.load import load_model, load_tokenizer
+from hf_tasks.models.section import Model
+from hf_tasks.recipe import Recipe
+from hf_tasks.tasks import Split
+from hf_tasks.tasks.base import Row
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+RECIPE, RESULTS, MEMORY, LOG, ENVIRONMENT, CARD = (
+    "recipe.yaml", "results.json", "memory.json", "training_log.jsonl", "environment.json", "README.md",
+)  # fmt: skip
+ROWS_VERIFIED = 8
+TOLERANCE = 1e-4
+"""Largest difference of two float32 logits that the same model may give in another process."""
+
+
+@dataclass(frozen=True)
+class Run:
+    path: Path
+    recipe: Recipe
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The run in a directory. RunError where there is none, or where it is not whole."""
+        path = Path(path)
+        if not (path / RECIPE).is_file():
+            raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
+        run = cls(path, recipes.validate(recipe_file.read(path / RECIPE)))
+        if not (path / "config.json").is_file():
+            raise RunError(f"{path}: the run has no model (no config.json); train it again")
+        return run
+
+    @classmethod
+    def create(
+        cls,
+        recipe: Recipe,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerBase",
+        memory: Mapping[str, Any],
+        history: Iterable[Mapping[str, Any]],
+    ) -> Self:
+        """Write the trained model and all that is needed to use it."""
+        run = cls(recipe.output_dir, recipe)
+        model.save_pretrained(run.path)
+        tokenizer.save_pretrained(run.path)
+        (run.path / RECIPE).write_text(recipes.to_yaml(recipe), encoding="utf-8")
+        _write_json(run.path / MEMORY, memory)
+        _write_json(run.path / ENVIRONMENT, hardware.describe())
+        _write_rows(run.path / LOG, history)
+        return run
+
+    # -- the model
+
+    @cached_property
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
+        return load_tokenizer(self._saved, self.recipe.task)
+
+    @cached_property
+    def model(self) -> "nn.Module":
+        """The trained model, on the accelerator if there is one."""
+        import torch
+
+        hardware.use_fast_matmul()
+        model = self.recipe.method.prepare(load_model(self._saved, self.recipe.task, self.tokenizer))
+        return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+    @property
+    def _saved(self) -> Model:
+        return Model(name_or_path=str(self.path))
+
+    # -- using it
+
+    def predict(self, rows: Sequence[Mapping[str, Any]] | None = None, **columns: Any) -> Any:
+        """Predictions for rows of canonical columns, one each; or for one row given as keywords.
+
+        >>> run.predict([{"text": "I lost my card"}, {"text": "Top up failed"}])
+        [{"label": "lost_or_stolen_card", "score": 0.97, "probabilities": {...}}, {...}]
+        >>> run.predict(text="I lost my card")
+        {"label": "lost_or_stolen_card", "score": 0.97, "probabilities": {...}}
+        """
+        if rows is None:
+            return self.predict([columns])[0]
+        part = data.read_rows(list(rows), self.recipe.task, labelled=False)
+        return self.predict_part(part).predictions
+
+    def predict_part(self, part: Part, description: str | None = None) -> evaluation.Predicted:
+        split = evaluation.encode(part.examples, self.recipe.task, self.tokenizer)
+        return evaluation.predict(self.model, self.recipe.task, split, self.tokenizer, description=description)
+
+    def evaluate(self, rows: Sequence[Mapping[str, Any]] | Part) -> dict[str, Any]:
+        """The task's metrics on labelled rows of canonical columns, or on a part of the data."""
+        task = self.recipe.task
+        part = rows if isinstance(rows, Part) else data.read_rows(list(rows), task, labelled=True)
+        part = data.check(part, task, self.recipe.data.bad_rows)
+        return evaluation.scores(task, self.predict_part(part, "Evaluating"), part.examples, self.memory)
+
+    @cached_property
+    def memory(self) -> dict[str, Any]:
+        """What the metrics know of the training data."""
+        return json.loads((self.path / MEMORY).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """What was measured after training: a dict for each part, and facts about data and training."""
+        return json.loads((self.path / RESULTS).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+    # -- made by training
+
+    def verify(self, model: "nn.Module", split: Split) -> None:
+        """Load the run in a fresh process and compare its outputs on a few rows with those of the trained model.
+
+        Raises RunError where they differ: what was saved is then not what was trained.
+        """
+        examples = split.examples.select(range(min(ROWS_VERIFIED, len(split.examples))))
+        few = evaluation.encode(examples, self.recipe.task, self.tokenizer)
+        here, _ = evaluation.outputs(model, self.recipe.task, few, self.tokenizer)
+        fresh = subprocess.run(
+            [sys.executable, "-m", "hf_tasks.verify", str(self.path)],
+            input=json.dumps(list(examples)), capture_output=True, text=True, encoding="utf-8", check=False,
+        )  # fmt: skip
+        if fresh.returncode:
+            reason = (fresh.stderr.strip().splitlines() or ["no message"])[-1]
+            raise RunError(f"{self.path}: the saved run cannot be loaded: {reason}")
+        difference = float(np.abs(evaluation.flat(here) - np.array(json.loads(fresh.stdout))).max())
+        if not difference <= TOLERANCE:
+            raise RunError(f"{self.path}: the saved run computes something else than the trained model (by {difference})")
+
+    def measure(self, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> None:
+        """Predict and score parts with the saved model; writes results.json, the predictions and the card."""
+        memory, results = self.memory, dict[str, Any]()
+        for name, split in splits.items():
+            predicted = evaluation.predict(self.model, self.recipe.task, split, self.tokenizer, description=f"Evaluating {name}")
+            results[name] = evaluation.scores(self.recipe.task, predicted, split.examples, memory)
+            _write_rows(self.path / "predictions" / f"{name}.jsonl", predicted.predictions)
+        _write_json(self.path / RESULTS, results | facts)
+        (self.path / CARD).write_text(card.render(self.recipe, self.results), encoding="utf-8")
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")

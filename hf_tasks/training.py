@@ -1,0 +1,260 @@
+"""The straight line: recipe -> data -> task -> model -> method -> training -> run -> results."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers.trainer_utils import EvalLoopOutput
+from transformers.utils.logging import disable_progress_bar
+
+from hf_tasks import data, evaluation, hardware
+from hf_tasks.data import Part
+from hf_tasks.errors import DataError, RecipeError, RunError
+from hf_tasks.metrics import LOWER_IS_BETTER
+from hf_tasks.models.load import load_model, load_tokenizer
+from hf_tasks.progress import Progress, say
+from hf_tasks.recipe import Recipe, to_yaml
+from hf_tasks.run import RECIPE, RESULTS, Run
+from hf_tasks.tasks import Split
+from hf_tasks.tasks.collate import PaddingCollator
+
+DEFAULTS: dict[str, Any] = {
+    # Devlin et al. 2019, appendix A.3 (https://aclanthology.org/N19-1423): 2 to 4 epochs, batches of 16 or 32,
+    # learning rates 2e-5 to 5e-5, warm-up over the first tenth of the steps, weight decay 0.01.
+    "num_train_epochs": 3,
+    "per_device_train_batch_size": 32,
+    "per_device_eval_batch_size": evaluation.BATCH_SIZE,
+    "learning_rate": 5e-5,
+    "warmup_steps": 0.1,
+    "weight_decay": 0.01,
+    "logging_steps": 10,
+    "save_total_limit": 1,
+    "train_sampling_strategy": "group_by_length",
+    "seed": 42,
+    "report_to": "none",
+}
+WITH_VALIDATION = {"eval_strategy": "epoch", "load_best_model_at_end": True, "metric_for_best_model": "score"}
+WITHOUT_VALIDATION = {"eval_strategy": "no", "save_strategy": "no"}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The data of a recipe; validation and test are None where it has none."""
+
+    train: Part
+    validation: Part | None
+    test: Part | None
+
+    def named(self) -> dict[str, Part]:
+        return {name: part for name, part in vars(self).items() if part is not None}
+
+
+def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False) -> Run:
+    """Train what the recipe describes and save the run. `beside`: the recipe file's folder, for its relative paths.
+
+    Raises RecipeError, DataError or RunError; nothing is written before recipe, data and checkpoint are known good.
+    """
+    started = time.perf_counter()
+    check_free(recipe.output_dir, overwrite)
+    hardware.use_fast_matmul()
+    disable_progress_bar()
+    recipe, parts = prepare(recipe, beside)
+    args = arguments(recipe, validated=parts.validation is not None)
+    set_seed(args.seed)
+    tokenizer = load_tokenizer(recipe.model, recipe.task)
+    model = recipe.method.prepare(load_model(recipe.model, recipe.task, tokenizer))
+    splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
+    for line in report(recipe, parts, splits, model):
+        say(line)
+
+    trainer = TaskTrainer(
+        recipe,
+        validation=splits.get("validation"),
+        memory=recipe.task.memory(parts.train.examples),
+        model=model,
+        args=args,
+        train_dataset=splits["train"].features,
+        data_collator=PaddingCollator(tokenizer),
+        processing_class=tokenizer,
+        callbacks=[Progress(), *recipe.method.callbacks(), *_early_stopping(recipe)],
+    )
+    claim(recipe)
+    trainer.train()
+    recipe = trainer.tuned()
+
+    run = Run.create(recipe, trainer.model, tokenizer, trainer.memory, trainer.state.log_history)
+    run.verify(trainer.model, splits["train"])
+    facts = {"data": _data_facts(parts, splits), "training": _training_facts(trainer, started)}
+    run.measure({name: splits[name] for name in ("validation", "test") if name in splits}, facts)
+    shutil.rmtree(args.output_dir, ignore_errors=True)
+    return run
+
+
+def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
+    """Read and check every part of the data; the recipe comes back resolved (labels, metrics)."""
+    section = recipe.data
+    train, validation, test = (
+        data.read_part(section, name, recipe.task, seed=recipe.seed, beside=beside)
+        for name in ("train", "validation", "test")
+    )
+    if train is None:
+        raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
+    if validation is None and section.validation_size:
+        train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.seed)
+    try:
+        task = recipe.task.resolve(train.examples)
+    except ValueError as e:
+        raise DataError(f"{train.where(0).rpartition(':')[0]}: {e}") from None
+    parts = [part and data.check(part, task, section.bad_rows) for part in (train, validation, test)]
+    return recipe.model_copy(update={"task": task}), Parts(*parts)  # type: ignore[arg-type]
+
+
+def arguments(recipe: Recipe, *, validated: bool) -> TrainingArguments:
+    """The recipe's `training` section over our defaults. RecipeError where transformers refuses the combination."""
+    given = recipe.training.given()
+    values = DEFAULTS | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given
+    if values["eval_strategy"] == "no":
+        values |= {"load_best_model_at_end": False}
+    elif "save_strategy" not in given:
+        values |= {"save_strategy": values["eval_strategy"], "save_steps": values.get("eval_steps") or 500}
+    if "greater_is_better" not in given:
+        best = values.get("metric_for_best_model") or "score"
+        best = recipe.task.metrics[0] if best == "score" else best
+        values["greater_is_better"] = not best.removeprefix("eval_").endswith(LOWER_IS_BETTER)
+    values |= {
+        "output_dir": str(recipe.output_dir / "checkpoints"),
+        "bf16": False,  # TaskTrainer casts by itself, so that evaluation stays in float32
+        "remove_unused_columns": False,
+        "disable_tqdm": True,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
+    try:
+        return TrainingArguments(**values)
+    except (ValueError, TypeError, ImportError) as e:
+        raise RecipeError(f"training: {str(e).splitlines()[0]}") from None
+
+
+class TaskTrainer(Trainer):  # type: ignore[misc]
+    """transformers' Trainer with the task's loss, and with evaluation through `evaluation.predict`."""
+
+    def __init__(self, recipe: Recipe, *, validation: Split | None, memory: dict[str, Any], **options: Any) -> None:
+        self.recipe, self.task, self.validation, self.memory = recipe, recipe.task, validation, memory
+        self.in_bfloat16 = autocasts(recipe)
+        features = validation and validation.features
+        super().__init__(**options, eval_dataset=features, compute_loss_func=self.task.loss)
+        self.remove_callback(PrinterCallback)
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            return super().compute_loss(model, inputs, *args, **options)
+
+    def evaluation_loop(
+        self, dataloader: Any, description: str, *args: Any, metric_key_prefix: str = "eval", **options: Any
+    ) -> EvalLoopOutput:
+        assert self.validation is not None
+        predicted = evaluation.predict(
+            self.model, self.task, self.validation, self.processing_class, batch_size=self.args.eval_batch_size
+        )
+        values = evaluation.numbers(evaluation.scores(self.task, predicted, self.validation.examples, self.memory))
+        values["score"] = next(value for name, value in values.items() if name != "n")
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
+        return EvalLoopOutput(predicted.predictions, None, metrics, len(self.validation.examples))
+
+    def tuned(self) -> Recipe:
+        """The recipe with the task's decision thresholds tuned on the validation part."""
+        if self.validation is None:
+            return self.recipe
+        predicted = evaluation.predict(self.model, self.task, self.validation, self.processing_class)
+        task = self.task.tune(predicted.predictions, self.task.references(self.validation.examples))
+        return self.recipe.model_copy(update={"task": task})
+
+
+def autocasts(recipe: Recipe) -> bool:
+    """Whether training computes in bfloat16: as the recipe says, else where the hardware does it fast."""
+    given = recipe.training.given()
+    return bool(given.get("bf16", hardware.bfloat16_is_fast() and not given.get("fp16")))
+
+
+def report(recipe: Recipe, parts: Parts, splits: dict[str, Split], model: torch.nn.Module) -> Iterator[str]:
+    """What is about to be trained, in lines for people."""
+    yield f"{recipe.name}: {recipe.task.name}, {recipe.model.name_or_path}, {recipe.method.name}"
+    for name, part in parts.named().items():
+        features = splits[name].features
+        cut = sum(1 for tokens in features["tokens_cut"][:] if tokens)
+        notes = [f"{part.dropped} bad rows left out"] if part.dropped else []
+        if cut:
+            lost = sum(features["tokens_cut"][:])
+            longest = max(a + b for a, b in zip(features["length"][:], features["tokens_cut"][:], strict=True))
+            notes.append(f"{cut} texts cut to max_length, {lost} tokens lost, the longest has {longest}")
+        if len(features) > len(part.examples):
+            notes.append(f"{len(features)} windows")
+        yield f"  {name:<10} {len(part.examples):>7} examples{''.join(f'; {note}' for note in notes)}"
+        for line in recipe.task.summary(splits[name]):
+            yield f"  {'':<10} {line}"
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in model.parameters())
+    precision = "bfloat16" if autocasts(recipe) else "float32"
+    yield f"  trained    {trained:,} of {total:,} parameters, in {precision}"
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """RunError where a run stands already, or where a folder is not one of ours."""
+    if not path.exists():
+        return
+    finished = (path / RESULTS).exists()
+    if finished and not overwrite:
+        raise RunError(f"{path}: a finished run is here; look at it, choose another --output-dir, or add --overwrite")
+    if not path.is_dir() or not ((path / RECIPE).exists() or not any(path.iterdir())):
+        raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
+
+
+def claim(recipe: Recipe) -> None:
+    """Make room for the run: what an earlier one left in its directory is removed."""
+    path = recipe.output_dir
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+        (path / RECIPE).write_text(to_yaml(recipe), encoding="utf-8")
+    except OSError as e:
+        raise RunError(f"{path}: cannot be written: {e.strerror}; choose another --output-dir") from None
+
+
+def _early_stopping(recipe: Recipe) -> list[EarlyStoppingCallback]:
+    return [EarlyStoppingCallback(**recipe.early_stopping.model_dump())] if recipe.early_stopping else []
+
+
+def _data_facts(parts: Parts, splits: dict[str, Split]) -> dict[str, Any]:
+    """What results.json records of each part."""
+    return {
+        name: {
+            "examples": len(part.examples),
+            "features": len(splits[name].features),
+            "dropped": part.dropped,
+            "tokens_cut": sum(splits[name].features["tokens_cut"][:]),
+            "files": part.files,
+        }
+        for name, part in parts.named().items()
+    }
+
+
+def _training_facts(trainer: TaskTrainer, started: float) -> dict[str, Any]:
+    """Time, speed and steps of the training, for results.json; `seconds` include reading and loading."""
+    summary = next(log for log in reversed(trainer.state.log_history) if "train_runtime" in log)
+    model = trainer.model
+    return {
+        "seconds": round(time.perf_counter() - started, 1),
+        "train_seconds": summary["train_runtime"],
+        "samples_per_second": summary["train_samples_per_second"],
+        "epochs": trainer.state.epoch,
+        "steps": trainer.state.global_step,
+        "best_step": trainer.state.best_global_step,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "precision": "bfloat16" if trainer.in_bfloat16 else "float32",
+        "world_size": trainer.args.world_size,
+    }
