@@ -1,6 +1,7 @@
 """Data: files and Hub data sets to typed examples."""
 
-from hf_tasks.data.part import Part, check, read_file, read_part, read_rows
+from hf_tasks.data.part import Part
+from hf_tasks.data.read import check, read_file, read_part, read_rows
 from hf_tasks.data.section import Data
 from hf_tasks.data.split import hold_out
 

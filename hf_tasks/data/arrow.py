@@ -22,7 +22,7 @@ def read_parquet(file: BinaryIO, name: str) -> Rows:
     try:
         table = parquet.ParquetFile(pyarrow.BufferReader(data))
         yield from _rows(table.schema_arrow, table.iter_batches(BATCH))
-    except (pyarrow.ArrowException, OSError) as e:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as e:
         raise DataError(f"{name}: {_broken('Parquet', e)}") from None
 
 
@@ -35,7 +35,7 @@ def read_arrow(file: BinaryIO, name: str) -> Rows:
         stream = pyarrow.ipc.open_file if data[:6].to_pybytes() == b"ARROW1" else pyarrow.ipc.open_stream
         reader = stream(data)
         yield from _rows(reader.schema, reader.read_all().to_batches(BATCH))
-    except (pyarrow.ArrowException, OSError) as e:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as e:
         raise DataError(f"{name}: {_broken('Arrow', e)}") from None
 
 
@@ -51,7 +51,8 @@ def _broken(kind: str, error: Exception) -> str:
 def _rows(schema: Any, batches: Any) -> Rows:
     from datasets import Features
 
-    features = Features.from_arrow_schema(schema)
+    described = b"huggingface" in (schema.metadata or {})  # written by `datasets`: knows the label names
+    features = Features.from_arrow_schema(schema) if described else {}
     named = {column: feature for column, feature in features.items() if _has_names(feature)}
     number = 0
     for batch in batches:

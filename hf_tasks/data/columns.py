@@ -10,6 +10,9 @@ from hf_tasks.tasks.base import Row, Task
 
 Names = Mapping[str, str | tuple[str, ...]]
 
+FILE_HAS = "the file has {found}; rename with data.columns: {{{column}: {guess}}}"
+ROWS_HAVE = 'the rows have {found}; rename "{guess}" to "{column}"'
+
 
 @dataclass(frozen=True)
 class Renaming:
@@ -40,8 +43,12 @@ def wanted(names: Names, task: Task) -> set[str]:
     return {*task.inputs, *task.optional, *task.targets, *task.aliases, *mapped}
 
 
-def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool) -> Renaming:
-    """How a file with the columns `found` gives the task's columns. Raises ValueError: what is missing, what to do."""
+def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, advice: str = FILE_HAS) -> Renaming:
+    """How the columns `found` give the task's columns. Raises ValueError: what is missing, what to do (`advice`).
+
+    A column that `names` maps serves under that name alone; where it maps a target, no other target is read. The
+    task's aliases stand in for columns that are absent.
+    """
     targets = [name for name in task.targets if name in names] or list(task.targets)
     sources: dict[str, str | tuple[str, ...]] = {}
     for column in (*task.inputs, *task.optional, *(targets if labelled else ())):
@@ -50,13 +57,13 @@ def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool) -> 
         elif column in found and column not in _taken(names):
             sources[column] = column
     for alias, column in task.aliases.items():
-        rivals = (targets if labelled else [column]) if column in targets else [column]
         usable = alias in found and alias not in _taken(names) and (labelled or column not in task.targets)
+        rivals = targets if column in task.targets else [column]
         if usable and not any(rival in sources for rival in rivals):
             sources[column] = alias
     _check_found(sources, found)
     if words := task.missing(list(sources), labelled):
-        raise ValueError(_missing(words, found, sources, task))
+        raise ValueError(_missing(words, found, sources, task, advice))
     return Renaming(
         {column: source for column, source in sources.items() if isinstance(source, str)},
         {column: source for column, source in sources.items() if isinstance(source, tuple)},
@@ -79,13 +86,15 @@ def _check_found(sources: Names, found: Sequence[str]) -> None:
                 raise ValueError(f'data.columns maps {column} to "{source}", which the file lacks{guess}')
 
 
-def _missing(words: str, found: Sequence[str], sources: Names, task: Task) -> str:
+def _missing(words: str, found: Sequence[str], sources: Names, task: Task, advice: str) -> str:
     if any(_like_a_value(name) for name in found):
         return f"{words} is missing; the first line seems to be a row ({_listing(found)}); write a header above it"
     column = next((name for name in task.inputs if name not in sources), task.targets[0])
     free = [name for name in found if name not in _taken(sources)]
+    if not free:
+        return f"{words} is missing; there is only {_listing(found)}; add the column"
     guess = (difflib.get_close_matches(column, free, n=1, cutoff=0.6) or (free if len(free) == 1 else ["NAME"]))[0]
-    return f"{words} is missing; the file has {_listing(found)}; rename with data.columns: {{{column}: {guess}}}"
+    return f"{words} is missing; " + advice.format(found=_listing(found), column=column, guess=guess)
 
 
 def _like_a_value(name: str) -> bool:

@@ -8,7 +8,7 @@ from hf_tasks.data.tables import Rows
 from hf_tasks.errors import DataError
 
 
-def load(data: Data, split: str, wanted: set[str]) -> tuple[Rows, dict[str, str]]:
+def load(data: Data, split: str) -> tuple[Rows, dict[str, str]]:
     """The rows of a split, and {`id@revision`: fingerprint}. Raises DataError where the Hub does not give them."""
     from datasets import load_dataset
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hf_tasks.block import did_you_mean
-from hf_tasks.data import arrow, tables
+from hf_tasks.data import arrow, conll, json_rows, tables
 from hf_tasks.data.files import COMPRESSED, lines
 from hf_tasks.data.tables import Rows
 from hf_tasks.errors import DataError
@@ -17,42 +17,18 @@ def _of_lines(read: Callable[[Iterable[str], str], Rows]) -> Reader:
     return lambda file, name: read(lines(file, name), name)
 
 
-def _conll(lines: Iterable[str], name: str) -> Rows:
-    from hf_tasks.data.conll import read_conll
-
-    return read_conll(lines, name)
-
-
-def _conllu(lines: Iterable[str], name: str) -> Rows:
-    from hf_tasks.data.conll import read_conllu
-
-    return read_conllu(lines, name)
-
-
-def _segmented(lines: Iterable[str], name: str) -> Rows:
-    from hf_tasks.data.conll import read_segmented
-
-    return read_segmented(lines, name)
-
-
-def _slashed(lines: Iterable[str], name: str) -> Rows:
-    from hf_tasks.data.conll import read_slashed
-
-    return read_slashed(lines, name)
-
-
 READERS: dict[str, Reader] = {
     "csv": _of_lines(tables.read_csv),
     "tsv": _of_lines(tables.read_tsv),
-    "json": _of_lines(tables.read_json),
-    "jsonl": _of_lines(tables.read_jsonl),
+    "json": _of_lines(json_rows.read_json),
+    "jsonl": _of_lines(json_rows.read_jsonl),
     "text": _of_lines(tables.read_text),
     "parquet": arrow.read_parquet,
     "arrow": arrow.read_arrow,
-    "conll": _of_lines(_conll),
-    "conllu": _of_lines(_conllu),
-    "segmented": _of_lines(_segmented),
-    "slashed": _of_lines(_slashed),
+    "conll": _of_lines(conll.read_conll),
+    "conllu": _of_lines(conll.read_conllu),
+    "segmented": _of_lines(conll.read_segmented),
+    "slashed": _of_lines(conll.read_slashed),
 }
 
 SUFFIXES = {

@@ -1,4 +1,4 @@
-"""Readers of text files with one row per line, record or object.
+"""Readers of text files with one row per line or record.
 
 A reader yields (line, row) for each row of a file: the line where the row begins, counted from 1, and its values as
 the file has them. In the place of a row that cannot be read it yields a ValueError: what is wrong; what to do.
@@ -6,7 +6,6 @@ Trouble that makes the rest of the file unreadable is a DataError.
 """
 
 import csv
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -44,43 +43,6 @@ def read_text(lines: Iterable[str], name: str) -> Rows:
     for line, following in _with_next(enumerate(map(_bare, lines), 1)):
         if line[1] or following:
             yield line[0], {"text": line[1]}
-
-
-def read_jsonl(lines: Iterable[str], name: str) -> Rows:
-    """One JSON object a line; blank lines are no rows."""
-    decode = json.JSONDecoder(object_pairs_hook=_unique).decode
-    for number, line in enumerate(lines, 1):
-        if line.isspace():
-            continue
-        try:
-            yield number, _object(decode(line))
-        except json.JSONDecodeError as e:
-            yield number, ValueError(f"not valid JSON in column {e.colno}: {e.msg}; mend the line")
-        except RecursionError:
-            yield number, ValueError("the JSON is nested too deeply; mend the line")
-        except ValueError as e:
-            yield number, e
-
-
-def read_json(lines: Iterable[str], name: str) -> Rows:
-    """A JSON list of objects, or the nested articles of SQuAD: {"data": [{"paragraphs": ...}]}."""
-    text = "".join(lines)
-    decoder = json.JSONDecoder(object_pairs_hook=_unique)
-    try:
-        start = _skip(text, 0)
-        if text[start : start + 1] == "[":
-            yield from _items(text, start + 1, decoder)
-        else:
-            yield from _nested(decoder.decode(text), name)
-    except json.JSONDecodeError as e:
-        raise DataError(f"{name}:{e.lineno}: not valid JSON in column {e.colno}: {e.msg}; mend it") from None
-    except RecursionError:
-        raise DataError(f"{name}: the JSON is nested too deeply; give a list of objects") from None
-    except ValueError as e:
-        raise DataError(f"{name}: {e}") from None
-
-
-# -- csv and tsv
 
 
 def _csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str] | ValueError]]:
@@ -149,14 +111,16 @@ def _table(header: list[str], records: Any, name: str, delimiter: str) -> Rows:
 def _check_header(columns: list[str], name: str, delimiter: str) -> None:
     if not any(columns):
         raise DataError(f"{name}:1: the header is missing; write the names of the columns in the first line")
-    for column in columns:
-        if column and columns.count(column) > 1:
-            raise DataError(f'{name}:1: column "{column}" stands twice in the header; rename one of them')
-    others = {"\t": ("tabs", "name data.format: tsv"), ";": ("semicolons", "save it with commas"),
+    for column in filter(None, columns):
+        first, *others = [i for i, other in enumerate(columns, 1) if other == column]
+        if others:
+            places = f"fields {first} and {others[0]}"
+            raise DataError(f'{name}:1: column "{column}" stands twice in the header ({places}); rename one of them')
+    delimiters = {"\t": ("tabs", "name data.format: tsv"), ";": ("semicolons", "save it with commas"),
               ",": ("commas", "name data.format: csv"), "|": ("bars", "save it with commas")}  # fmt: skip
-    for other, (word, remedy) in others.items():
+    for other, (word, remedy) in delimiters.items():
         if len(columns) == 1 and other != delimiter and other in columns[0]:
-            expected = others[delimiter][0]
+            expected = delimiters[delimiter][0]
             raise DataError(f"{name}:1: the columns seem to be separated by {word}, not by {expected}; {remedy}")
 
 
@@ -176,74 +140,3 @@ def _with_next(items: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
             yield current, True
             current = following
         yield current, False
-
-
-# -- json
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f'the key "{twice}" stands twice in one JSON object; remove one of them')
-    return values
-
-
-def _object(value: Any) -> Row:
-    if not isinstance(value, dict):
-        raise ValueError(f"a JSON object was expected, found {_kind(value)}; write {{...}} for each row")
-    return value
-
-
-def _kind(value: Any) -> str:
-    kinds = {list: "a list", str: "a text", bool: "true or false", type(None): "null", dict: "an object"}
-    return kinds.get(type(value), "a number")
-
-
-def _skip(text: str, at: int) -> int:
-    """The place of the next character that is no blank, or the end."""
-    while at < len(text) and text[at] in " \t\r\n":
-        at += 1
-    return at
-
-
-def _items(text: str, at: int, decoder: json.JSONDecoder) -> Rows:
-    """The objects of a JSON list that opens before `at`."""
-    line, counted, first = 1, 0, True
-    while True:
-        at = _skip(text, at)
-        if text[at : at + 1] == "]" and first:
-            break
-        line, counted = line + text.count("\n", counted, at), at
-        try:
-            value, at = decoder.raw_decode(text, at)
-            yield line, _object(value)
-        except json.JSONDecodeError:
-            raise
-        except ValueError as e:
-            raise ValueError(f"line {line}: {e}") from None
-        first = False
-        at = _skip(text, at)
-        if text[at : at + 1] == "]":
-            break
-        if text[at : at + 1] != ",":
-            raise json.JSONDecodeError("expected a comma or the end of the list", text, at)
-        at += 1
-    if _skip(text, at + 1) < len(text):
-        raise json.JSONDecodeError("more text after the end of the list", text, _skip(text, at + 1))
-
-
-def _nested(document: Any, name: str) -> Rows:
-    match document:
-        case {"data": [{"paragraphs": _}, *_]}:
-            from hf_tasks.data import squad
-
-            yield from squad.rows(document, name)
-        case {}:
-            keys = ", ".join(list(document)[:8])
-            raise ValueError(
-                f"a list of objects was expected, found one object with the keys {keys}; write [{{...}}, ...]"
-            )
-        case _:
-            raise ValueError(f"a list of objects was expected, found {_kind(document)}; write [{{...}}, ...]")

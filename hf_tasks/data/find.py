@@ -1,0 +1,76 @@
+"""Finding the files that a recipe names."""
+
+import difflib
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from hf_tasks.errors import DataError
+
+
+def find(patterns: Iterable[str], folders: Iterable[Path]) -> list[Path]:
+    """The files that the patterns (paths or globs) name, each once, looked up in each folder in turn, the files of a
+    glob sorted by name. Raises DataError with everything that is not found."""
+    found: dict[Path, None] = {}
+    problems: list[str] = []
+    for pattern in patterns:
+        matches = next(filter(None, (_matches(folder / Path(pattern).expanduser()) for folder in folders)), [])
+        problems += _missing(pattern, list(folders)) if not matches else _unreadable(matches)
+        found |= dict.fromkeys(matches)
+    if problems:
+        raise DataError(*problems)
+    return list(found)
+
+
+def folder_of(data_dir: str, folders: Iterable[Path]) -> Path:
+    """The folder that `data_dir` names: a path, or `package:NAME/sub/folder` inside an installed Python package."""
+    if data_dir.startswith("package:"):
+        name, _, below = data_dir.removeprefix("package:").partition("/")
+        spec = find_spec(name) if name.isidentifier() else None
+        if spec is None or not spec.submodule_search_locations:
+            raise DataError(f"data.data_dir: there is no installed Python package {name!r}; install it")
+        candidates = [Path(place) / below for place in spec.submodule_search_locations]
+    else:
+        candidates = [folder / data_dir for folder in folders]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise DataError(f"data.data_dir: there is no folder {data_dir}{_close(candidates[0])}")
+
+
+def _matches(path: Path) -> list[Path]:
+    if path.exists():
+        return [path]
+    if not glob.has_magic(str(path)):
+        return []
+    names = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  (Path.glob takes no absolute patterns)
+    return [Path(name) for name in names if Path(name).is_file()]
+
+
+def _missing(pattern: str, folders: list[Path]) -> list[str]:
+    if glob.has_magic(pattern):
+        return [f"{pattern}: no file matches"]
+    if re.fullmatch(r"[\w.-]+/[\w-]+", pattern) and not (folders[0] / pattern).parent.is_dir():
+        remedy = f"a data set of the Hub is named by data.path: {pattern}, and data.train then names its split"
+        return [f"{pattern}: there is no such file; {remedy}"]
+    guess = next(filter(None, (_close(folder / pattern) for folder in folders)), "; give the path of a file")
+    return [f"{pattern}: there is no such file{guess}"]
+
+
+def _close(path: Path) -> str:
+    """`; did you mean "x"?` for the closest name in the folder of a missing path, `; there is no folder`, or ""."""
+    if not path.parent.is_dir():
+        return f"; there is no folder {path.parent}"
+    close = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1, cutoff=0.6)
+    return f'; did you mean "{path.parent / close[0]}"?' if close else ""
+
+
+def _unreadable(paths: list[Path]) -> Iterator[str]:
+    for path in paths:
+        if path.is_dir():
+            yield f"{path}: is a folder, not a file; name its files with a glob such as {path}/*.csv"
+        elif not os.access(path, os.R_OK):
+            yield f"{path}: permission to read the file is denied; change it with chmod"

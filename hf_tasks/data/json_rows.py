@@ -1,0 +1,125 @@
+"""Readers of JSON: one object a line, a list of objects, or the nested articles of SQuAD."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from hf_tasks.data.tables import Rows
+from hf_tasks.errors import DataError
+from hf_tasks.tasks.base import Row
+
+
+def read_jsonl(lines: Iterable[str], name: str) -> Rows:
+    """One JSON object a line; blank lines are no rows."""
+    decode = json.JSONDecoder(object_pairs_hook=_unique).decode
+    for number, line in enumerate(lines, 1):
+        if line.isspace():
+            continue
+        if number == 1 and line.startswith("["):
+            raise DataError(f"{name}:1: a JSON list, not an object a line; name data.format: json")
+        try:
+            yield number, _object(decode(line), line)
+        except json.JSONDecodeError as e:
+            yield number, ValueError(f"not valid JSON in column {e.colno}: {e.msg}; mend the line")
+        except RecursionError:
+            yield number, ValueError("the JSON is nested too deeply; mend the line")
+        except ValueError as e:
+            yield number, e
+
+
+def read_json(lines: Iterable[str], name: str) -> Rows:
+    """A JSON list of objects, or the nested articles of SQuAD: {"data": [{"paragraphs": ...}]}."""
+    text = "".join(lines)
+    decoder = json.JSONDecoder(object_pairs_hook=_unique)
+    try:
+        start = _skip(text, 0)
+        if text[start : start + 1] == "[":
+            yield from _items(text, start + 1, decoder, name)
+        else:
+            yield from _nested(decoder.decode(text), name)
+    except json.JSONDecodeError as e:
+        remedy = "if each line is an object, name data.format: jsonl" if e.msg == "Extra data" else "mend it"
+        raise DataError(f"{name}:{e.lineno}: not valid JSON in column {e.colno}: {e.msg}; {remedy}") from None
+    except RecursionError:
+        raise DataError(f"{name}: the JSON is nested too deeply; give a list of objects") from None
+    except ValueError as e:
+        raise DataError(f"{name}: {e}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f'the key "{twice}" stands twice in one JSON object; remove one of them')
+    return values
+
+
+def _object(value: Any, text: str) -> Row:
+    """`value`, decoded from `text`. Raises ValueError where it is no object or holds half a character."""
+    if not isinstance(value, dict):
+        raise ValueError(f"a JSON object was expected, found {_kind(value)}; write {{...}} for each row")
+    if "\\ud" in text or "\\uD" in text:  # a surrogate; alone, it is no character and cannot be stored
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as e:
+            raise ValueError(f"half a character (\\u{ord(e.object[e.start]):x} alone); mend or remove it") from None
+    return value
+
+
+def _kind(value: Any) -> str:
+    kinds = {list: "a list", str: "a text", bool: "true or false", type(None): "null", dict: "an object"}
+    return kinds.get(type(value), "a number")
+
+
+def _skip(text: str, at: int) -> int:
+    """The place of the next character that is no blank, or the end."""
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _items(text: str, at: int, decoder: json.JSONDecoder, name: str) -> Rows:
+    """The objects of a JSON list that opens before `at`."""
+    line, counted = 1, 0
+    at = _skip(text, at)
+    more = text[at : at + 1] != "]"
+    while more:
+        line, counted = line + text.count("\n", counted, at), at
+        value, end = _decoded(text, at, decoder, f"{name}:{line}")
+        try:
+            yield line, _object(value, text[at:end])
+        except ValueError as e:
+            yield line, e
+        at = _skip(text, end)
+        more = text[at : at + 1] == ","
+        if not more and text[at : at + 1] != "]":
+            raise json.JSONDecodeError("expected a comma or the end of the list", text, at)
+        at = _skip(text, at + 1) if more else at
+    if _skip(text, at + 1) < len(text):
+        raise json.JSONDecodeError("more text after the end of the list", text, _skip(text, at + 1))
+
+
+def _decoded(text: str, at: int, decoder: json.JSONDecoder, where: str) -> tuple[Any, int]:
+    """The JSON value that begins at `at`, and where it ends."""
+    try:
+        return decoder.raw_decode(text, at)
+    except json.JSONDecodeError:
+        raise
+    except ValueError as e:
+        raise DataError(f"{where}: {e}") from None
+
+
+def _nested(document: Any, name: str) -> Rows:
+    match document:
+        case {"data": [{"paragraphs": _}, *_]}:
+            from hf_tasks.data import squad
+
+            yield from squad.rows(document, name)
+        case {}:
+            keys = ", ".join(list(document)[:8])
+            raise ValueError(
+                f"a list of objects was expected, found one object with the keys {keys}; write [{{...}}, ...]"
+            )
+        case _:
+            raise ValueError(f"a list of objects was expected, found {_kind(document)}; write [{{...}}, ...]")
