@@ -98,7 +98,7 @@ def _missing(words: str, found: Sequence[str], sources: Names, task: Task, advic
 
 
 def _like_a_value(name: str) -> bool:
-    return len(name) > 40 or name.count(" ") > 3 or name.replace(".", "", 1).isdigit()
+    return len(name) > 40 or name.count(" ") > 3 or name.endswith((".", "?", "!")) or name.replace(".", "", 1).isdigit()
 
 
 def _listing(found: Sequence[str]) -> str:

@@ -4,28 +4,28 @@ import difflib
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from hf_tasks.errors import DataError
 
 
-def find(patterns: Iterable[str], folders: Iterable[Path]) -> list[Path]:
+def find(patterns: Iterable[str], folders: Sequence[Path]) -> list[Path]:
     """The files that the patterns (paths or globs) name, each once, looked up in each folder in turn, the files of a
     glob sorted by name. Raises DataError with everything that is not found."""
     found: dict[Path, None] = {}
     problems: list[str] = []
     for pattern in patterns:
         matches = next(filter(None, (_matches(folder / Path(pattern).expanduser()) for folder in folders)), [])
-        problems += _missing(pattern, list(folders)) if not matches else _unreadable(matches)
+        problems += [_missing(pattern, folders)] if not matches else _unreadable(matches)
         found |= dict.fromkeys(matches)
     if problems:
         raise DataError(*problems)
     return list(found)
 
 
-def folder_of(data_dir: str, folders: Iterable[Path]) -> Path:
+def folder_of(data_dir: str, folders: Sequence[Path]) -> Path:
     """The folder that `data_dir` names: a path, or `package:NAME/sub/folder` inside an installed Python package."""
     if data_dir.startswith("package:"):
         name, _, below = data_dir.removeprefix("package:").partition("/")
@@ -38,7 +38,7 @@ def folder_of(data_dir: str, folders: Iterable[Path]) -> Path:
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
-    raise DataError(f"data.data_dir: there is no folder {data_dir}{_close(candidates[0])}")
+    raise DataError(f"data.data_dir: there is no folder {data_dir}{_guess(candidates)}")
 
 
 def _matches(path: Path) -> list[Path]:
@@ -50,22 +50,24 @@ def _matches(path: Path) -> list[Path]:
     return [Path(name) for name in names if Path(name).is_file()]
 
 
-def _missing(pattern: str, folders: list[Path]) -> list[str]:
+def _missing(pattern: str, folders: Sequence[Path]) -> str:
     if glob.has_magic(pattern):
-        return [f"{pattern}: no file matches"]
-    if re.fullmatch(r"[\w.-]+/[\w-]+", pattern) and not (folders[0] / pattern).parent.is_dir():
+        return f"{pattern}: no file matches; give another glob, or the path of a file"
+    paths = [folder / pattern for folder in folders]
+    if re.fullmatch(r"[\w.-]+/[\w-]+", pattern) and not any(path.parent.is_dir() for path in paths):
         remedy = f"a data set of the Hub is named by data.path: {pattern}, and data.train then names its split"
-        return [f"{pattern}: there is no such file; {remedy}"]
-    guess = next(filter(None, (_close(folder / pattern) for folder in folders)), "; give the path of a file")
-    return [f"{pattern}: there is no such file{guess}"]
+        return f"{pattern}: there is no such file; {remedy}"
+    return f"{pattern}: there is no such file{_guess(paths) or '; give the path of a file'}"
 
 
-def _close(path: Path) -> str:
-    """`; did you mean "x"?` for the closest name in the folder of a missing path, `; there is no folder`, or ""."""
-    if not path.parent.is_dir():
-        return f"; there is no folder {path.parent}"
-    close = difflib.get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1, cutoff=0.6)
-    return f'; did you mean "{path.parent / close[0]}"?' if close else ""
+def _guess(paths: Sequence[Path]) -> str:
+    """`; did you mean "x"?` for the closest name in the folders of missing paths, `; there is no folder x`, or ""."""
+    for path in paths:
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        if close := difflib.get_close_matches(path.name, names, n=1, cutoff=0.6):
+            return f'; did you mean "{path.parent / close[0]}"?'
+    folders = [path.parent for path in paths]
+    return "" if any(folder.is_dir() for folder in folders) else f"; there is no folder {folders[0]}"
 
 
 def _unreadable(paths: list[Path]) -> Iterator[str]:

@@ -18,7 +18,7 @@ def read_jsonl(lines: Iterable[str], name: str) -> Rows:
         if number == 1 and line.startswith("["):
             raise DataError(f"{name}:1: a JSON list, not an object a line; name data.format: json")
         try:
-            yield number, _object(decode(line), line)
+            yield number, _object(decode(line.rstrip()), line)
         except json.JSONDecodeError as e:
             yield number, ValueError(f"not valid JSON in column {e.colno}: {e.msg}; mend the line")
         except RecursionError:

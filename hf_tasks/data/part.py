@@ -70,21 +70,32 @@ def from_examples(examples: list[Row], lines: list[int], place: str) -> Part:
 
 
 def join(parts: Sequence[Part]) -> Part:
-    """Parts of one place each, after each other. Raises DataError where their columns differ."""
-    from datasets import concatenate_datasets
+    """Parts of one place each, after each other. Raises DataError where their columns or kinds of values differ."""
+    import pyarrow
+    from datasets import Dataset
 
-    full = [part for part in parts if len(part)] or parts[:1]
-    for part in full[1:]:
-        if differing := sorted(set(full[0].examples.column_names) ^ set(part.examples.column_names)):
-            names = " and ".join(p.places[0].rstrip(":") for p in (full[0], part))
-            raise DataError(f'{names}: only one of them has the column "{differing[0]}"; give both the same columns')
+    full = [part for part in parts if len(part)] or list(parts[:1])
+    tables = [part.examples.with_format("arrow")[:].replace_schema_metadata(None) for part in full]
+    for part, table in zip(full, tables, strict=True):
+        if differing := sorted(set(table.column_names) ^ set(tables[0].column_names)):
+            trouble = f'only one of them has the column "{differing[0]}"; give both the same columns'
+            raise DataError(f"{_names(full[0], part)}: {trouble}")
+        try:
+            pyarrow.unify_schemas([tables[0].schema, table.schema], promote_options="permissive")
+        except pyarrow.ArrowException as e:
+            trouble = f"their values are of different kinds ({str(e).splitlines()[0]}); give both the same"
+            raise DataError(f"{_names(full[0], part)}: {trouble}") from None
     return Part(
-        concatenate_datasets([part.examples for part in full]) if len(full) > 1 else full[0].examples,
+        Dataset(pyarrow.concat_tables(tables, promote_options="permissive")),
         tuple(part.places[0] for part in full),
         np.repeat(np.arange(len(full), dtype=np.int32), [len(part) for part in full]),
         np.concatenate([part.line for part in full]),
         files={name: digest for part in parts for name, digest in part.files.items()},
     )
+
+
+def _names(*parts: Part) -> str:
+    return " and ".join(part.places[0].rstrip(":") for part in parts)
 
 
 def _odd_value(name: str, values: list[Any], wheres: list[str], error: Exception) -> str:

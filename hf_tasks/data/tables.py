@@ -76,12 +76,13 @@ def _csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[st
 
 
 def _last_opening(record: list[str]) -> int:
-    """The last line of an unfinished record in which a quoted field opens: where the count of quotes turns odd."""
-    opening, quotes = 0, 0
+    """The last line of an unfinished record in which a quoted field opens; a doubled quote opens and closes nothing."""
+    opening, inside = 0, False
     for i, line in enumerate(record):
-        before, quotes = quotes, quotes + line.count('"')
-        if before % 2 == 0 and quotes % 2 == 1:
+        quotes = line.replace('""', "").count('"')
+        if quotes > inside and (quotes + inside) % 2 == 1:
             opening = i
+        inside = (quotes + inside) % 2 == 1
     return opening
 
 

@@ -1,0 +1,64 @@
+"""Data sets of the Hub, with `load_dataset` replaced: nothing is downloaded."""
+
+import datasets
+import pytest
+from datasets import ClassLabel, Dataset, Features, Value
+
+from hf_tasks.data import Data, read_part
+from hf_tasks.errors import DataError
+from hf_tasks.tasks import TextClassification
+
+TASK = TextClassification(name="text-classification")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    seen = []
+
+    def load_dataset(*args, **kwargs):
+        seen.append((args, kwargs))
+        features = Features({"sentence": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
+        dataset = Dataset.from_dict({"sentence": ["a", "b"], "label": [1, 0]}, features=features)
+        dataset.info.download_checksums = {f"hf://datasets/org/name@{COMMIT}/data/train.parquet": {}}
+        return dataset
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    return seen
+
+
+def test_rows_names_and_record(calls):
+    data = Data(path="org/name", name="small", revision="v1", train="train[:2]", columns={"text": "sentence"})
+    part = read_part(data, "train", TASK, seed=0)
+    assert calls == [(("org/name", "small"), {"revision": "v1", "split": "train[:2]"})]
+    assert list(part.rows()) == [{"text": "a", "label": "pos"}, {"text": "b", "label": "neg"}]
+    assert part.where(1) == "org/name train[:2]:2"
+    assert list(part.files) == [f"org/name@{COMMIT}"]
+
+
+def test_train_is_the_split_of_that_name(calls):
+    read_part(Data(path="org/name", columns={"text": "sentence"}), "train", TASK, seed=0)
+    read_part(Data(path="org/name", test=("a", "b"), columns={"text": "sentence"}), "test", TASK, seed=0)
+    assert [kwargs["split"] for _, kwargs in calls] == ["train", "a+b"]
+
+
+def test_missing_column(calls):
+    with pytest.raises(DataError) as error:
+        read_part(Data(path="org/name"), "train", TASK, seed=0)
+    assert str(error.value) == (
+        'org/name train:1: column "text" is missing; the file has sentence, label; '
+        "rename with data.columns: {text: sentence}"
+    )
+
+
+def test_not_there(monkeypatch):
+    def load_dataset(*args, **kwargs):
+        raise ConnectionError("Couldn't reach 'org/name' on the Hub (OfflineModeIsEnabled)\nmore")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(DataError) as error:
+        read_part(Data(path="org/name"), "train", TASK, seed=0)
+    assert str(error.value) == (
+        "org/name train: the data set cannot be loaded: Couldn't reach 'org/name' on the Hub (OfflineModeIsEnabled); "
+        "check data.path, data.name, data.revision and the split, and that the Hub can be reached"
+    )

@@ -1,0 +1,230 @@
+"""From files and rows to parts: exact examples, places and messages."""
+
+import gzip
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+
+from hf_tasks.data import Data, check, read_file, read_part, read_rows
+from hf_tasks.errors import DataError
+from hf_tasks.tasks import TextClassification
+
+TASK = TextClassification(name="text-classification")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(name, text):
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_bytes(text.encode())
+
+
+def message(function, *args, **kwargs):
+    with pytest.raises(DataError) as error:
+        function(*args, **kwargs)
+    return str(error.value)
+
+
+def contents(part):
+    return {part.where(i): row for i, row in enumerate(part.rows())}
+
+
+# -- one file
+
+
+def test_read_file():
+    write("f.csv", 'id,label,text\n7,1,"a\nb"\n8,0,c\n')
+    part = read_file("f.csv", TASK)
+    assert contents(part) == {"f.csv:2": {"text": "a\nb", "label": "1"}, "f.csv:4": {"text": "c", "label": "0"}}
+    assert part.files == {"f.csv": hashlib.sha256(Path("f.csv").read_bytes()).hexdigest()}
+    assert part.dropped == 0
+
+
+def test_unlabelled():
+    write("f.csv", "label,text\n1,a\n")
+    assert contents(read_file("f.csv", TASK, labelled=False)) == {"f.csv:2": {"text": "a"}}
+
+
+def test_standard_input(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "a"}\n{"text": 1}\n')))
+    part = read_file("-", TASK, format="jsonl", labelled=False, bad_rows="drop")
+    assert (contents(part), part.dropped, part.files) == ({"standard input:1": {"text": "a"}}, 1, {})
+    assert message(read_file, "-", TASK).startswith("standard input: the format is not known; name the format")
+
+
+def test_keys_missing_in_some_objects():
+    write("f.jsonl", '{"text": "a"}\n{"label": 1}\n{"text": "b", "label": 1}\n')
+    assert message(read_file, "f.jsonl", TASK) == (
+        "f.jsonl:1: the label is empty; give the row a label or remove it\n"
+        "f.jsonl:2: the text is missing; write it or remove the row\n"
+        "data.bad_rows: drop leaves such rows out"
+    )
+
+
+def test_task_and_reader_complain_together_and_the_tenth_is_the_last_shown():
+    write("f.csv", "text,label\na,b,1\n" + "x,\n" * 11 + "a,1\n")
+    shown = [f"f.csv:{line}: the label is empty; give the row a label or remove it" for line in range(3, 12)]
+    assert message(read_file, "f.csv", TASK).splitlines() == [
+        "f.csv:2: the row has 3 fields, the header has 2; quote a text that contains commas",
+        *shown,
+        "... and 2 more rows; data.bad_rows: drop leaves such rows out",
+    ]
+    part = read_file("f.csv", TASK, bad_rows="drop")
+    assert (contents(part), part.dropped) == ({"f.csv:14": {"text": "a", "label": "1"}}, 12)
+
+
+def test_a_file_of_bad_rows_cannot_be_dropped_whole():
+    write("f.csv", "text,label\na,\n")
+    problem = "f.csv:2: the label is empty; give the row a label or remove it\nthere are no other rows"
+    assert message(read_file, "f.csv", TASK, bad_rows="drop") == problem
+
+
+def test_broken_files_are_never_dropped():
+    write("f.csv", 'text,label\na,1\n"b,1\n')
+    problem = 'f.csv:3: a quote (") opens here and never closes; close or remove it'
+    assert message(read_file, "f.csv", TASK, bad_rows="drop") == problem
+
+
+@pytest.mark.parametrize("name, text", [("f.csv", "text,label\n"), ("f.json", "[]"), ("f.jsonl", "\n")])
+def test_no_rows(name, text):
+    write(name, text)
+    assert message(read_file, name, TASK) == f"{name}: there are no rows; give at least one"
+
+
+def test_missing_column():
+    write("f.csv", "sentence,label\na,1\n")
+    assert message(read_file, "f.csv", TASK) == (
+        'f.csv:1: column "text" is missing; the file has sentence, label; rename with data.columns: {text: sentence}'
+    )
+    assert contents(read_file("f.csv", TASK, columns={"text": "sentence"})) == {"f.csv:2": {"text": "a", "label": "1"}}
+
+
+def test_unknown_canonical_column():
+    write("f.csv", "text,label\na,1\n")
+    assert message(read_file, "f.csv", TASK, columns={"txt": "text"}).startswith(
+        'data.columns: text-classification has no column "txt"; did you mean "text"?'
+    )
+
+
+# -- a part of a recipe
+
+
+def test_part_of_several_files():
+    write("b.jsonl", '{"text": "c", "label": 2}\n')
+    write("a.csv", "text,label\na,1\nb,1\n")
+    part = read_part(Data(train=("b.jsonl", "*.csv")), "train", TASK, seed=0)
+    assert contents(part) == {
+        "b.jsonl:1": {"text": "c", "label": "2"},
+        "a.csv:2": {"text": "a", "label": "1"},
+        "a.csv:3": {"text": "b", "label": "1"},
+    }
+    assert list(part.files) == ["b.jsonl", "a.csv"]
+    assert contents(part.select([2, 0])) == {
+        "a.csv:3": {"text": "b", "label": "1"}, "b.jsonl:1": {"text": "c", "label": "2"},
+    }  # fmt: skip
+
+
+def test_problems_of_all_files_together():
+    write("a.csv", "text\na\n")
+    write("b.csv", "text,label\na,\n")
+    write("c.csv", "")
+    assert message(read_part, Data(train="*.csv"), "train", TASK, seed=0) == (
+        'a.csv:1: column "label" or "labels" or "score" is missing; there is only text; add the column\n'
+        "c.csv: the file is empty; give a file with rows\n"
+        "b.csv:2: the label is empty; give the row a label or remove it"
+    )
+
+
+def test_rows_dropped_in_one_of_two_files():
+    write("a.csv", "text,label\na,\n")
+    write("b.csv", "text,label\nb,1\n")
+    part = read_part(Data(train="*.csv", bad_rows="drop"), "train", TASK, seed=0)
+    assert (contents(part), part.dropped, list(part.files)) == (
+        {"b.csv:2": {"text": "b", "label": "1"}}, 1, ["a.csv", "b.csv"],
+    )  # fmt: skip
+
+
+def test_files_of_different_columns():
+    write("a.csv", "text,label\na,1\n")
+    write("b.csv", "text,text_pair,label\na,b,1\n")
+    assert message(read_part, Data(train="*.csv"), "train", TASK, seed=0) == (
+        'a.csv and b.csv: only one of them has the column "text_pair"; give both the same columns'
+    )
+
+
+def test_parts_that_are_not_named():
+    assert read_part(Data(train="a.csv"), "test", TASK, seed=0) is None
+    assert read_part(Data(path="org/name"), "validation", TASK, seed=0) is None
+
+
+def test_beside_the_recipe_and_data_dir(folder):
+    write("recipes/data/a.csv", "text,label\na,1\n")
+    part = read_part(Data(train="data/a.csv"), "train", TASK, seed=0, beside=Path("recipes"))
+    assert part.where(0) == "recipes/data/a.csv:2"
+    part = read_part(Data(train="a.csv", data_dir="data"), "train", TASK, seed=0, beside=folder / "recipes")
+    assert part.where(0) == f"{folder}/recipes/data/a.csv:2"
+    assert message(read_part, Data(train="b.cvs", data_dir="recipes"), "train", TASK, seed=0) == (
+        "b.cvs: there is no such file; give the path of a file"
+    )
+
+
+def test_max_examples_is_a_seeded_sample_in_order():
+    write("f.csv", "text,label\n" + "".join(f"t{i},1\n" for i in range(100)))
+    drawn = [read_part(Data(train="f.csv", max_examples=10), "train", TASK, seed=seed) for seed in (1, 1, 2)]
+    lines = [part.line.tolist() for part in drawn]
+    assert lines[0] == lines[1] != lines[2]
+    assert lines[0] == sorted(set(lines[0])) and len(lines[0]) == 10
+    assert len(read_part(Data(train="f.csv", max_examples=1000), "train", TASK, seed=1)) == 100
+
+
+def test_compressed():
+    Path("f.csv.gz").write_bytes(gzip.compress(b"text,label\na,1\n"))
+    assert contents(read_file("f.csv.gz", TASK)) == {"f.csv.gz:2": {"text": "a", "label": "1"}}
+
+
+# -- plain rows
+
+
+def test_read_rows():
+    part = read_rows([{"text": "a", "label": 1}, {"text": "b", "label": "x", "id": 3}], TASK, labelled=True)
+    assert contents(part) == {"row 1": {"text": "a", "label": "1"}, "row 2": {"text": "b", "label": "x"}}
+
+
+@pytest.mark.parametrize(
+    "rows, problem",
+    [
+        ([], "there are no rows; give at least one"),
+        (
+            [{"text": "a"}, "b"],
+            "row 2: a dict of columns was expected, found 'b'; write for example {'text': ...}\n"
+            "mend these rows or leave them out",
+        ),
+        ([{"txt": "a"}], 'row 1: column "text" is missing; the rows have txt; rename "txt" to "text"'),
+        ([{"text": "a\ud83d"}], "row 1: the text holds half a character (a lone surrogate); mend or remove it"),
+    ],
+)
+def test_rows_that_cannot_be_used(rows, problem):
+    assert message(read_rows, rows, TASK, labelled=False) == problem
+
+
+# -- check
+
+
+def test_check():
+    task = TextClassification(name="text-classification", labels=("neg", "pos"))
+    rows = [{"text": "a", "label": "neg"}, {"text": " ", "label": "poss"}, {"text": "b", "label": "pos"}]
+    part = read_rows(rows, task, labelled=True)
+    assert message(check, part, task) == (
+        "row 2: the text is empty; write it or remove the row; "
+        'label "poss" is not among the labels of the training data; did you mean "pos"?\n'
+        "data.bad_rows: drop leaves such rows out"
+    )
+    left = check(part, task, "drop")
+    assert ([left.where(i) for i in range(len(left))], left.dropped) == (["row 1", "row 3"], 1)
+    assert check(left, task) is left

@@ -1,0 +1,46 @@
+"""Which reader a file gets."""
+
+import pytest
+
+from hf_tasks.data.readers import READERS, reader_of
+from hf_tasks.errors import DataError
+
+
+@pytest.mark.parametrize(
+    "name, format",
+    [
+        ("a/b.csv", "csv"), ("b.CSV.GZ", "csv"), ("b.tsv.zst", "tsv"), ("b.ndjson.xz", "jsonl"), ("b.jsonl", "jsonl"),
+        ("b.json.bz2", "json"), ("b.parquet", "parquet"), ("b.arrow", "arrow"), ("b.bio", "conll"),
+        ("b.iob2", "conll"), ("b.conll", "conll"), ("b.conllu", "conllu"), ("b.txt", "slashed"), ("b.text", "slashed"),
+    ],
+)  # fmt: skip
+def test_by_ending(name, format):
+    assert reader_of(name, None, "slashed") is READERS[format]
+
+
+def test_given_format_wins():
+    assert reader_of("b.csv", "tsv", "text") is READERS["tsv"]
+
+
+ENDINGS = (
+    "known endings are .csv .tsv .json .jsonl .ndjson .parquet .arrow .conll .bio .iob2 .conllu .txt .text, "
+    "each also with .gz .bz2 .xz .zst"
+)
+
+
+@pytest.mark.parametrize(
+    "name, format, problem",
+    [
+        ("b.xlsx", None, f'b.xlsx: the ending ".xlsx" is not known; name the format with data.format ({ENDINGS})'),
+        ("data.gz", None, f"data.gz: the format is not known; name the format with data.format ({ENDINGS})"),
+        (
+            "b.csv", "cvs",
+            'data.format: there is no format "cvs"; did you mean "csv"? '
+            "(one of: csv, tsv, json, jsonl, text, parquet, arrow, conll, conllu, segmented, slashed)",
+        ),
+    ],
+)  # fmt: skip
+def test_unknown(name, format, problem):
+    with pytest.raises(DataError) as error:
+        reader_of(name, format, "text")
+    assert str(error.value) == problem
