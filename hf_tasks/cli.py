@@ -82,15 +82,17 @@ def predict(
     input: Annotated[str, typer.Argument(help="Any file the task reads, or - for standard input (a text a line, or JSON).")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file [standard output].")] = None,
     format: FormatOption = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Of all labels' probabilities, keep the highest ones.")] = None,
 ) -> None:
     """Predict every row of a file, in order."""
     from hf_tasks import load_run
-    from hf_tasks.rows_out import write
+    from hf_tasks.rows_out import highest, writer
 
     loaded = load_run(run)
-    part = _read(loaded, input, format, labelled=False)
-    predictions = loaded.predict_part(part, "Predicting").predictions
-    write(predictions, output)
+    with writer(output) as write:
+        part = _read(loaded, input, format, labelled=False)
+        predictions = loaded.predict_part(part, "Predicting").predictions
+        write([highest(row, top) for row in predictions] if top else predictions)
     if output:
         print(f"{len(predictions)} predictions in {output}", file=sys.stderr)
 
@@ -171,12 +173,13 @@ def _labelled(run: "Run", data: str | None, part: str, format: str | None) -> An
     """The rows of a file, or of a part of the run's own recipe."""
     from hf_tasks.data import read_part
     from hf_tasks.errors import RunError
+    from hf_tasks.shipped import FOLDER
 
     if data is not None:
         return _read(run, data, format, labelled=True)
     if part not in ("train", "validation", "test"):
         raise RunError(f"--part {part}: there is no such part; one of train, validation, test")
-    rows = read_part(run.recipe.data, part, run.recipe.task, seed=run.recipe.seed)
+    rows = read_part(run.recipe.data, part, run.recipe.task, seed=run.recipe.seed, beside=FOLDER)
     if rows is None:
         raise RunError(f"--part {part}: the run's recipe has no {part} part; give a labelled file with --data")
     return rows
@@ -185,7 +188,9 @@ def _labelled(run: "Run", data: str | None, part: str, format: str | None) -> An
 def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:
     from hf_tasks.data import read_file
 
-    return read_file(path, run.recipe.task, format=format, columns=run.recipe.data.columns, labelled=labelled)
+    section = run.recipe.data
+    bad_rows = section.bad_rows if labelled else "stop"
+    return read_file(path, run.recipe.task, format=format, columns=section.columns, labelled=labelled, bad_rows=bad_rows)
 
 
 def _table(values: Mapping[str, Any]) -> str:

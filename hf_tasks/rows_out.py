@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,19 +13,35 @@ from hf_tasks.errors import DataError
 from hf_tasks.tasks.base import Row
 
 
-def write(predictions: Sequence[Row], path: Path | None) -> None:
-    """Write predictions in order to a .jsonl or .csv file, or as JSON lines to standard output."""
-    if path is not None and path.suffix not in (".jsonl", ".csv"):
-        raise DataError(f"{path}: predictions are written as .jsonl or .csv; give such an ending")
-    with _opened(path) as file:
-        if path is not None and path.suffix == ".csv":
-            rows = [flat(row) for row in predictions]
-            columns = list(dict.fromkeys(name for row in rows for name in row))
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        else:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in predictions)
+@contextmanager
+def writer(path: Path | None) -> Iterator[Callable[[Sequence[Row]], None]]:
+    """A function that writes predictions in order: to a .jsonl or .csv file, or as JSON lines to standard output.
+
+    A file is opened at once, so that one that cannot be written is known before the work, and it appears under its
+    name only when it is whole. Raises DataError.
+    """
+    if path is None:
+        yield lambda rows: _write_jsonl(rows, sys.stdout)
+        return
+    if path.suffix not in (".jsonl", ".csv"):
+        raise DataError(f"{path}: predictions are written as .jsonl or .csv; give the file such an ending")
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield lambda rows: (_write_csv if path.suffix == ".csv" else _write_jsonl)(rows, file)
+        os.replace(part, path)
+    except OSError as e:
+        raise DataError(f"{path}: cannot be written: {e.strerror}; choose another file with -o") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def highest(row: Row, top: int) -> Row:
+    """A prediction with the `top` highest of its probabilities, highest first."""
+    if "probabilities" not in row:
+        return row
+    ranked = sorted(row["probabilities"].items(), key=lambda item: -item[1])
+    return row | {"probabilities": dict(ranked[:top])}
 
 
 def flat(row: Row) -> dict[str, Any]:
@@ -42,16 +58,13 @@ def flat(row: Row) -> dict[str, Any]:
     return cells
 
 
-@contextmanager
-def _opened(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that appears under its name only when it is whole."""
-    if path is None:
-        yield sys.stdout
-        return
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        os.replace(part, path)
-    except OSError as e:
-        raise DataError(f"{path}: cannot be written: {e.strerror}; choose another file with -o") from None
+def _write_jsonl(rows: Sequence[Row], file: TextIO) -> None:
+    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _write_csv(rows: Sequence[Row], file: TextIO) -> None:
+    cells = [flat(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in cells for name in row))
+    table = csv.DictWriter(file, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(cells)

@@ -16,6 +16,7 @@ from hf_tasks import data, evaluation, hardware
 from hf_tasks.data import Part
 from hf_tasks.errors import DataError, RecipeError, RunError
 from hf_tasks.metrics import LOWER_IS_BETTER
+from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe, to_yaml
@@ -62,6 +63,7 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     started = time.perf_counter()
     check_free(recipe.output_dir, overwrite)
     hardware.use_fast_matmul()
+    keep_large_blocks()
     disable_progress_bar()
     recipe, parts = prepare(recipe, beside)
     args = arguments(recipe, validated=parts.validation is not None)
@@ -150,7 +152,7 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
         self.remove_callback(PrinterCallback)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
-        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+        with fast_dropout(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             return super().compute_loss(model, inputs, *args, **options)
 
     def evaluation_loop(

@@ -44,6 +44,14 @@ class TextClassification(DiscriminativeTask):
     optional: ClassVar[tuple[str, ...]] = ("text_pair",)
     targets: ClassVar[tuple[str, ...]] = ("label", "labels", "score")
 
+    aliases: ClassVar[dict[str, str]] = {
+        "sentence": "text",
+        "sentence1": "text",
+        "premise": "text",
+        "sentence2": "text_pair",
+        "hypothesis": "text_pair",
+    }
+
     name: Literal["text-classification"]
     problem_type: ProblemType | None = None
     """Found from the target column where it is not given: label, labels or score."""

@@ -1,0 +1,44 @@
+# Everything a newcomer needs: `make quickstart` trains a first model, `make test` checks the project.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: help quickstart test lint recipes clean
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+
+# torch first and by its exact version: a bare `torch` may bring gigabytes of CUDA libraries.
+.venv/quickstart: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) install torch==2.13.0 -c constraints.txt
+	$(PIP) install -e ".[quickstart]" -c constraints.txt
+	@touch $@
+
+.venv/test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) install torch==2.13.0 -c constraints.txt
+	$(PIP) install -e ".[test]" -c constraints.txt
+	@touch $@
+
+quickstart: .venv/quickstart  ## Install, fine-tune a small model on real data, and use it (about 3 minutes of work)
+	$(BIN)/hf-tasks train quickstart --output-dir runs/quickstart --overwrite
+	@echo; echo "Three predictions:"
+	@printf '%s\n' "I lost my card on the train, please block it." "Why was I charged for a cash withdrawal?" \
+		"How do I change my PIN?" | $(BIN)/hf-tasks predict runs/quickstart - --top 3
+	@echo; echo "The model is in runs/quickstart (its card: runs/quickstart/README.md). Next:"
+	@echo "  .venv/bin/hf-tasks recipes list                      all shipped recipes"
+	@echo "  .venv/bin/hf-tasks recipes copy quickstart mine.yaml  a recipe to change: your data, your checkpoint"
+	@echo "  .venv/bin/hf-tasks check mine.yaml                   what can be known before training"
+
+test: .venv/test lint  ## The whole test suite, lint and types included
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2
+
+lint: .venv/test  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## Remove the environment and build products (runs stay)
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

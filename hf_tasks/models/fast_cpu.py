@@ -1,0 +1,77 @@
+"""Training faster on processors, with the same mathematics.
+
+PyTorch draws dropout masks on a CPU one number at a time, and its fused attention is slow for short batches. Inside
+`fast_dropout()` the masks are cut from 64-bit random words, four elements a word, and attention that has dropout is
+the plain product. Masks come from PyTorch's own generator, so seeds and checkpoints work as ever.
+"""
+
+import ctypes
+import ctypes.util
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+
+class fast_dropout(TorchFunctionMode):  # noqa: N801  (used as a context manager)
+    """Within this context, dropout on CPU tensors is drawn 16 bits an element (p to within 1 / 65,536)."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], kinds: Iterable[type], args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if function is functional.dropout and args[0].device.type == "cpu":
+            return _dropout(*args, **kwargs)
+        if function is functional.scaled_dot_product_attention and kwargs.get("dropout_p") and args[0].device.type == "cpu":
+            return _attention(*args, **kwargs)
+        return function(*args, **kwargs)
+
+
+def _dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """torch.nn.functional.dropout; `inplace` is a permission that is not used."""
+    if not training or p == 0:
+        return x
+    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    keep = words.view(torch.int16)[: x.numel()].view(x.shape) >= round(p * 65536) - 32768
+    return x * keep.to(x.dtype).mul_(1 / (1 - p))
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """Scaled dot-product attention, (B, H, L, D) x (B, H, S, D) -> (B, H, L, D), by plain products."""
+    if is_causal or enable_gqa:
+        return functional.scaled_dot_product_attention(
+            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+        )
+    scores = query @ key.transpose(-2, -1) * (scale or 1 / math.sqrt(query.shape[-1]))  # (B, H, L, S)
+    if attn_mask is not None:
+        blocked = attn_mask.dtype == torch.bool
+        scores = scores.masked_fill(~attn_mask, -torch.inf) if blocked else scores + attn_mask
+    return _dropout(functional.softmax(scores, dim=-1), dropout_p).to(value.dtype) @ value
+
+
+@cache
+def keep_large_blocks() -> None:
+    """Let the C library reuse freed blocks of any size: by default each dense gradient of an embedding table is given
+    back to the system and mapped in again, page by page, at every step. Does nothing outside Linux with glibc."""
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(ctypes.util.find_library("c")), "mallopt", None)
+    if mallopt is not None:
+        m_trim_threshold, m_mmap_threshold = -1, -3
+        mallopt(m_mmap_threshold, 1 << 30)
+        mallopt(m_trim_threshold, (1 << 31) - 1)
