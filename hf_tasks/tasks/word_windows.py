@@ -1,0 +1,115 @@
+"""From words to sub-words, and from long sentences to windows that are cut between words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Window:
+    start: int
+    """The first word."""
+    end: int
+    """The word after the last one."""
+    decided: np.ndarray
+    """The words whose tags are decided in this window: those that have more context here than in any other one."""
+
+
+def windows(sizes: np.ndarray, room: int, stride: int) -> list[Window]:
+    """Windows over words of `sizes` (W,) sub-words, each at most `room`. Neighbours share words of at most `stride`
+    sub-words. Every word is decided in exactly one window."""
+    ends = np.cumsum(sizes)  # (W,) sub-words up to and with each word
+    begins = ends - sizes
+    places = list(_places(begins, ends, room, stride))
+    owner, most = np.zeros(len(sizes), dtype=np.int64), np.full(len(sizes), -1)
+    for i, (start, end) in enumerate(places):
+        context = _context(begins, ends, start, end)
+        better = context > most[start:end]
+        owner[start:end][better], most[start:end][better] = i, context[better]
+    return [Window(start, end, start + np.flatnonzero(owner[start:end] == i)) for i, (start, end) in enumerate(places)]
+
+
+def _places(begins: np.ndarray, ends: np.ndarray, room: int, stride: int) -> Iterator[tuple[int, int]]:
+    """(first word, word after the last) of each window."""
+    start, end = 0, int(np.searchsorted(ends, room, side="right"))
+    yield start, end
+    while end < len(ends):
+        shared = min(stride, room - int(ends[end] - begins[end]))  # so that the next word fits in any case
+        start = int(np.searchsorted(begins, ends[end - 1] - shared, side="left"))
+        end = int(np.searchsorted(ends, begins[start] + room, side="right"))
+        yield start, end
+
+
+def _context(begins: np.ndarray, ends: np.ndarray, start: int, end: int) -> np.ndarray:
+    """(end - start,) the sub-words between each word and the nearer edge of the window; the edges of the sentence do
+    not count, as nothing lies behind them."""
+    left = begins[start:end] - (begins[start] if start else -ends[-1])
+    right = (ends[end - 1] if end < len(ends) else 2 * ends[-1]) - ends[start:end]
+    return np.minimum(left, right)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a tokenizer wraps sub-words: the special tokens before and after them, in each of its columns."""
+
+    before: dict[str, list[int]]
+    inside: dict[str, int]
+    after: dict[str, list[int]]
+
+    @classmethod
+    def of(cls, tokenizer: "PreTrainedTokenizerBase") -> "Frame":
+        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+        whole = tokenizer("a")
+        columns = {name: whole[name] for name in tokenizer.model_input_names if name in whole}
+        starts = range(len(whole["input_ids"]) - len(bare) + 1)
+        start = next(i for i in starts if whole["input_ids"][i : i + len(bare)] == bare)
+        end = start + len(bare)
+        return cls(
+            {name: list(column[:start]) for name, column in columns.items()},
+            {name: column[start] for name, column in columns.items()},
+            {name: list(column[end:]) for name, column in columns.items()},
+        )
+
+    @property
+    def size(self) -> int:
+        """Special tokens in a window."""
+        return len(self.before["input_ids"]) + len(self.after["input_ids"])
+
+    def around(self, ids: list[int]) -> Row:
+        """The tokenizer's columns for a window of sub-words."""
+        middle = {name: ids if name == "input_ids" else [value] * len(ids) for name, value in self.inside.items()}
+        return {name: [*self.before[name], *middle[name], *self.after[name]] for name in middle}
+
+
+def sub_words(sentences: Sequence[Sequence[str]], tokenizer: "PreTrainedTokenizerBase") -> dict[str, list[int]]:
+    """The sub-words of every different word, at least one: a word that the tokenizer drops, such as a zero-width space,
+    becomes its unknown token, so that the model has a place for it."""
+    vocabulary = list(dict.fromkeys(word for tokens in sentences for word in tokens))
+    encoded = tokenizer(vocabulary, add_special_tokens=False, verbose=False)["input_ids"]
+    unknown = tokenizer.pad_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id
+    return {word: ids or [unknown] for word, ids in zip(vocabulary, encoded, strict=True)}
+
+
+def features_of(words: Sequence[list[int]], frame: Frame, limit: int, stride: int) -> Iterator[Row]:
+    """The windows of a sentence, given the sub-words of its words, each at most `limit` tokens long: the tokenizer's
+    columns; `words`, those decided in the window; `heads`, the place of each one's first sub-word; `length`, and
+    `tokens_cut`, the sub-words that a word has too many for any window."""
+    room = limit - frame.size
+    lengths = np.array([len(ids) for ids in words])
+    sizes = np.minimum(lengths, room)
+    begins = np.cumsum(sizes) - sizes
+    for window in windows(sizes, room, min(stride, room // 2)):
+        columns = frame.around([i for ids in words[window.start : window.end] for i in ids[:room]])
+        yield columns | {
+            "words": window.decided.tolist(),
+            "heads": (begins[window.decided] - begins[window.start] + len(frame.before["input_ids"])).tolist(),
+            "length": len(columns["input_ids"]),
+            "tokens_cut": int((lengths - sizes)[window.decided].sum()),
+        }

@@ -1,0 +1,83 @@
+"""From a text to its words, and from spans of characters to spans of words."""
+
+from bisect import bisect_left, bisect_right
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from hf_tasks.tags import Entity
+
+if TYPE_CHECKING:
+    from tokenizers.pre_tokenizers import PreTokenizer
+
+SplitText = Literal["words", "characters"]
+Row = dict[str, Any]
+
+
+def split(text: str, by: SplitText) -> Row:
+    """The tokens of a text and their offsets, [first character, character after the last]. Blanks are in no token.
+
+    >>> split("Ann's 中国", "words")
+    {"tokens": ["Ann", "'", "s", "中", "国"], "offsets": [[0, 3], [3, 4], [4, 5], [6, 7], [7, 8]]}
+    """
+    if by == "characters":
+        offsets = [(i, i + 1) for i, character in enumerate(text) if not character.isspace()]
+    else:
+        offsets = [place for _, place in _splitter().pre_tokenize_str(text)]
+    return {"tokens": [text[start:end] for start, end in offsets], "offsets": [list(place) for place in offsets]}
+
+
+def tokens_of_tool(tokens: list[Row]) -> Row:
+    """The tokens and offsets of an annotation tool that splits words by itself (Prodigy)."""
+    try:
+        return {"tokens": [t["text"] for t in tokens], "offsets": [[t["start"], t["end"]] for t in tokens]}
+    except (KeyError, TypeError):
+        raise ValueError("each token needs the keys text, start and end; write them, or plain words") from None
+
+
+def entities_of(spans: list[Any], text: str, offsets: list[list[int]]) -> list[Entity]:
+    """The words that spans of characters cover. Raises ValueError for spans that cut words, overlap, or are none."""
+    starts, ends = [start for start, _ in offsets], [end for _, end in offsets]
+    found: list[Entity] = []
+    previous = ""
+    for start, end, kind in sorted(map(_span, spans)):
+        quoted = f'span {start}-{end} "{text[start:end]}"'
+        if not 0 <= start < end <= len(text):
+            raise ValueError(f"span {start}-{end} is not inside the text of {len(text)} characters; mend its offsets")
+        first, after = bisect_right(ends, start), bisect_left(starts, end)
+        if first >= after:
+            raise ValueError(f"{quoted} covers no word; mend its offsets or remove it")
+        for word, cut in ((first, starts[first] < start), (after - 1, ends[after - 1] > end)):
+            if cut:
+                whole = text[starts[word] : ends[word]]
+                raise ValueError(f'{quoted} cuts the word "{whole}"; let it begin and end where words do')
+        if found and first < found[-1].end:
+            raise ValueError(f"{previous} and {quoted} overlap, and a word has one tag; keep one of them")
+        found.append(Entity(first, after, kind))
+        previous = quoted
+    return found
+
+
+def _span(value: Any) -> tuple[int, int, str]:
+    """(start, end, label) as doccano, Prodigy, spaCy and Label Studio write it."""
+    match value:
+        case [int(start), int(end), str(label)] if label:
+            return start, end, label
+        case (
+            {"start": int(start), "end": int(end), **rest}
+            | {"start_offset": int(start), "end_offset": int(end), **rest}
+        ):
+            match rest:
+                case {"label": str(label)} | {"labels": [str(label)]} if label:
+                    return start, end, label
+    raise ValueError(f"the span {value!r} is not [start, end, label] or {{start, end, label}}; mend it")
+
+
+@cache
+def _splitter() -> "PreTokenizer":
+    """Runs of letters, digits and other signs between blanks; punctuation, symbols and ideographs stand alone, each
+    with the marks that follow it."""
+    from tokenizers import Regex, pre_tokenizers
+
+    alone = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{P}\p{S}]\p{M}*"
+    pieces = pre_tokenizers.Split(Regex(alone), "isolated")
+    return pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pieces])
