@@ -188,6 +188,8 @@ def _labelled(run: "Run", data: str | None, part: str, format: str | None) -> An
 def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:
     from hf_tasks.data import read_file
 
+    if path == "-" and format is None:
+        format = "jsonl" if sys.stdin.buffer.peek(1).lstrip()[:1] == b"{" else "text"
     section = run.recipe.data
     bad_rows = section.bad_rows if labelled else "stop"
     return read_file(path, run.recipe.task, format=format, columns=section.columns, labelled=labelled, bad_rows=bad_rows)

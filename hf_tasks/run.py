@@ -22,7 +22,7 @@ from hf_tasks import card, data, evaluation, hardware, recipe_file
 from hf_tasks import recipe as recipes
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
-from hf_tasks.models.load import load_model, load_tokenizer
+from hf_tasks.models.load import load_model, load_tokenizer, quiet
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import Split
@@ -67,7 +67,8 @@ class Run:
     ) -> Self:
         """Write the trained model and all that is needed to use it."""
         run = cls(recipe.output_dir, recipe)
-        model.save_pretrained(run.path)
+        with quiet():
+            model.save_pretrained(run.path)
         tokenizer.save_pretrained(run.path)
         (run.path / RECIPE).write_text(recipes.to_yaml(recipe), encoding="utf-8")
         _write_json(run.path / MEMORY, memory)

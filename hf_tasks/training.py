@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import EvalLoopOutput
-from transformers.utils.logging import disable_progress_bar
 
 from hf_tasks import data, evaluation, hardware
 from hf_tasks.data import Part
 from hf_tasks.errors import DataError, RecipeError, RunError
 from hf_tasks.metrics import LOWER_IS_BETTER
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
-from hf_tasks.models.load import load_model, load_tokenizer
+from hf_tasks.models.load import load_model, load_tokenizer, quiet
 from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe, to_yaml
 from hf_tasks.run import RECIPE, RESULTS, Run
@@ -64,7 +63,6 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     check_free(recipe.output_dir, overwrite)
     hardware.use_fast_matmul()
     keep_large_blocks()
-    disable_progress_bar()
     recipe, parts = prepare(recipe, beside)
     args = arguments(recipe, validated=parts.validation is not None)
     set_seed(args.seed)
@@ -86,7 +84,8 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
         callbacks=[Progress(), *recipe.method.callbacks(), *_early_stopping(recipe)],
     )
     claim(recipe)
-    trainer.train()
+    with quiet():
+        trainer.train()
     recipe = trainer.tuned()
 
     run = Run.create(recipe, trainer.model, tokenizer, trainer.memory, trainer.state.log_history)
@@ -147,11 +146,15 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
     def __init__(self, recipe: Recipe, *, validation: Split | None, memory: dict[str, Any], **options: Any) -> None:
         self.recipe, self.task, self.validation, self.memory = recipe, recipe.task, validation, memory
         self.in_bfloat16 = autocasts(recipe)
+        self.tokens, self.places = 0, 0
         features = validation and validation.features
         super().__init__(**options, eval_dataset=features, compute_loss_func=self.task.loss)
         self.remove_callback(PrinterCallback)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        if "attention_mask" in inputs:
+            self.tokens += int(inputs["attention_mask"].sum())
+            self.places += inputs["attention_mask"].numel()
         with fast_dropout(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             return super().compute_loss(model, inputs, *args, **options)
 
@@ -254,6 +257,8 @@ def _training_facts(trainer: TaskTrainer, started: float) -> dict[str, Any]:
         "samples_per_second": summary["train_samples_per_second"],
         "epochs": trainer.state.epoch,
         "steps": trainer.state.global_step,
+        "tokens_per_second": round(trainer.tokens / summary["train_runtime"], 1),
+        "padding": round(1 - trainer.tokens / max(trainer.places, 1), 4),
         "best_step": trainer.state.best_global_step,
         "parameters": sum(p.numel() for p in model.parameters()),
         "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),

@@ -55,7 +55,7 @@ def load_model(model: Model, task: Task, tokenizer: "PreTrainedTokenizerBase") -
     import transformers
 
     auto = getattr(transformers, task.auto_model)
-    with _explained(model), _quiet():
+    with _explained(model), quiet():
         loaded, info = auto.from_pretrained(
             locate(model.name_or_path),
             revision=model.revision,
@@ -104,13 +104,16 @@ def _explained(model: Model) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides transformers' report of a new head, which every fine-tuning has."""
+def quiet() -> Iterator[None]:
+    """Hides transformers' report of a new head, which every fine-tuning has, and its bar."""
     from transformers.utils import logging
 
-    level = logging.get_verbosity()
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()

@@ -1,0 +1,226 @@
+"""The straight line, on tiny checkpoints: what is trained is what is saved, loaded, measured and predicted."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from conftest import Tiny
+
+import hf_tasks
+from hf_tasks.errors import DataError, RecipeError, RunError
+from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.run import Run
+from hf_tasks.training import TaskTrainer, arguments, prepare, train
+
+GOOD, BAD = "a good moving film", "an awful slow book"
+Make = Callable[..., Recipe]
+
+
+@pytest.fixture(scope="session")
+def rows_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 rows, two labels that a word tells apart."""
+    rows = [{"text": f"{(GOOD, BAD)[i % 2]} {i}", "label": ("good", "bad")[i % 2]} for i in range(40)]
+    path = tmp_path_factory.mktemp("data") / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def make(tiny: Tiny, rows_file: Path, tmp_path: Path) -> Make:
+    """A recipe on the 40 rows; keywords replace whole sections, `training` keys are added."""
+
+    def build(architecture: str = "bert", training: dict[str, Any] | None = None, **sections: Any) -> Recipe:
+        quick = {"num_train_epochs": 1, "per_device_train_batch_size": 8, "output_dir": str(tmp_path / "run")}
+        return from_dict(
+            {
+                "name": "tiny",
+                "task": {"name": "text-classification"},
+                "data": {"train": str(rows_file), "test": str(rows_file), "validation_size": 0.2},
+                "model": {"name_or_path": str(tiny(architecture))},
+                "training": quick | (training or {}),
+            }
+            | sections
+        )
+
+    return build
+
+
+@pytest.fixture
+def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the check in a fresh process, which takes seconds, where a test is about something else."""
+    monkeypatch.setattr(Run, "verify", lambda *_: None)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "albert", "roberta", "distilbert"])
+def test_a_run_loads_plainly_and_computes_the_same(make: Make, architecture: str) -> None:
+    run = train(make(architecture))
+    plain = transformers.AutoModelForSequenceClassification.from_pretrained(run.path).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(run.path)
+    assert plain.config.id2label == {0: "bad", 1: "good"}
+    assert plain.config.label2id == {"bad": 0, "good": 1}
+    with torch.inference_mode():
+        batch = tokenizer([GOOD, BAD], return_tensors="pt", padding=True)
+        probabilities = plain(**batch).logits.softmax(-1)
+    predictions = run.predict([{"text": GOOD}, {"text": BAD}])
+    for row, expected in zip(predictions, probabilities, strict=True):
+        assert list(row["probabilities"].values()) == pytest.approx(expected.tolist(), abs=1e-5)
+    pipe = transformers.pipeline("text-classification", model=plain, tokenizer=tokenizer)
+    assert [row["label"] for row in pipe([GOOD, BAD])] == [row["label"] for row in predictions]
+
+
+def test_a_run_directory_holds_what_was_trained_measured_and_can_be_shared(make: Make) -> None:
+    run = train(make())
+    files = sorted(p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file())
+    assert files == [
+        "README.md", "config.json", "environment.json", "memory.json", "model.safetensors",
+        "predictions/test.jsonl", "predictions/validation.jsonl", "recipe.yaml", "results.json",
+        "tokenizer.json", "tokenizer_config.json", "training_log.jsonl",
+    ]  # fmt: skip
+    assert run.results["test"]["n"] == 40
+    assert run.results["data"]["train"]["examples"] == 32
+    assert run.results["data"]["validation"]["examples"] == 8
+    loaded = Run.load(run.path)
+    assert loaded.recipe == run.recipe
+    assert loaded.recipe.task.labels == ("bad", "good")
+    again = loaded.evaluate([{"text": GOOD, "label": "good"}, {"text": BAD, "label": "bad"}])
+    assert again["n"] == 2
+
+
+def test_it_learns_what_is_plain_and_keeps_the_best_checkpoint(make: Make, unverified: None) -> None:
+    run = train(make(training={"num_train_epochs": 6, "learning_rate": 5e-3}))
+    assert run.results["test"]["accuracy"] == 1.0
+    log = [json.loads(line) for line in (run.path / "training_log.jsonl").read_text().splitlines()]
+    scores = {row["step"]: row["eval_accuracy"] for row in log if "eval_accuracy" in row}
+    assert len(scores) == 6
+    assert run.results["training"]["best_step"] == max(scores, key=lambda step: (scores[step], -step))
+    assert run.results["validation"]["accuracy"] == max(scores.values())
+
+
+def test_early_stopping_ends_training(make: Make, unverified: None) -> None:
+    stop = {"early_stopping_patience": 2, "early_stopping_threshold": 1.0}
+    run = train(make(training={"num_train_epochs": 9}, early_stopping=stop))
+    assert run.results["training"]["epochs"] == 3
+
+
+def test_the_same_recipe_gives_the_same_weights(make: Make, tmp_path: Path, unverified: None) -> None:
+    runs = [train(make(training={"output_dir": str(tmp_path / name), "max_steps": 3})) for name in ("a", "b")]
+    weights = [(run.path / "model.safetensors").read_bytes() for run in runs]
+    assert weights[0] == weights[1]
+
+
+def one_step(recipe: Recipe) -> dict[str, torch.Tensor]:
+    """The parameters after one optimizer step, without dropout."""
+    from hf_tasks.evaluation import encode
+    from hf_tasks.models.load import load_model, load_tokenizer
+    from hf_tasks.tasks.collate import PaddingCollator
+
+    recipe, parts = prepare(recipe, None)
+    torch.manual_seed(1)
+    tokenizer = load_tokenizer(recipe.model, recipe.task)
+    model = load_model(recipe.model, recipe.task, tokenizer)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    trainer = TaskTrainer(
+        recipe, validation=None, memory={}, model=model, args=arguments(recipe, validated=False),
+        train_dataset=encode(parts.train.examples, recipe.task, tokenizer).features, data_collator=PaddingCollator(tokenizer),
+    )  # fmt: skip
+    trainer.train()
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize("weights", [None, {"bad": 1.0, "good": 5.0}])
+def test_accumulated_batches_equal_one_large_batch(make: Make, weights: dict[str, float] | None) -> None:
+    task = {"name": "text-classification", "class_weights": weights}
+    plain = {"max_steps": 1, "optim": "sgd", "learning_rate": 0.1, "warmup_steps": 0, "max_grad_norm": 0.0, "bf16": False}
+    plain |= {"train_sampling_strategy": "sequential", "weight_decay": 0.0}
+    large = one_step(make(training=plain | {"per_device_train_batch_size": 15}, task=task))
+    small = one_step(make(training=plain | {"per_device_train_batch_size": 5, "gradient_accumulation_steps": 3}, task=task))
+    for name, parameter in large.items():
+        torch.testing.assert_close(parameter, small[name], atol=1e-6, rtol=1e-5)
+
+
+def test_a_changed_file_is_not_taken_for_the_trained_model(make: Make, unverified: None, monkeypatch: Any) -> None:
+    from safetensors.torch import load_file, save_file
+
+    run = train(make())
+    trained = Run.load(run.path).model
+    path = run.path / "model.safetensors"
+    weights = load_file(path)
+    weights["classifier.bias"] = weights["classifier.bias"] + 1
+    save_file(weights, path, {"format": "pt"})
+    monkeypatch.undo()
+    _, parts = prepare(run.recipe, None)
+    from hf_tasks.evaluation import encode
+
+    split = encode(parts.train.examples, run.recipe.task, run.tokenizer)
+    with pytest.raises(RunError, match="the saved run computes something else than the trained model"):
+        run.verify(trained, split)
+
+
+def test_a_finished_run_is_not_overwritten_unasked(make: Make, unverified: None, tmp_path: Path) -> None:
+    run = train(make(training={"max_steps": 1}))
+    with pytest.raises(RunError) as e:
+        train(make(training={"max_steps": 1}))
+    assert str(e.value) == (
+        f"{run.path}: a finished run is here; look at it, choose another --output-dir, or add --overwrite"
+    )
+    train(make(training={"max_steps": 1}), overwrite=True)
+
+
+def test_a_folder_that_is_no_run_is_left_alone(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunError, match="exists and is not a run; choose another --output-dir"):
+        train(make(), overwrite=True)
+    assert (tmp_path / "run" / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_broken_file_stops_before_the_model_is_loaded(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "broken.csv"
+    path.write_text("text,label\ngood,1\nbad,\n", encoding="utf-8")
+    recipe = make(data={"train": str(path)}, model={"name_or_path": "no/such-model"})
+    with pytest.raises(DataError) as e:
+        train(recipe)
+    assert str(e.value).splitlines()[0] == f"{path}:3: the label is empty; give the row a label or remove it"
+    assert not recipe.output_dir.exists()
+
+
+def test_a_label_that_only_the_test_part_has_is_named(make: Make, tmp_path: Path, rows_file: Path) -> None:
+    path = tmp_path / "test.csv"
+    path.write_text("text,label\nfine,good\nfine,goood\n", encoding="utf-8")
+    with pytest.raises(DataError) as e:
+        train(make(data={"train": str(rows_file), "test": str(path)}))
+    line = f'{path}:3: label "goood" is not among the labels of the training data; did you mean "good"?'
+    assert str(e.value).splitlines()[0] == line
+
+
+def test_arguments_that_transformers_refuses_are_recipe_errors(make: Make) -> None:
+    with pytest.raises(RecipeError, match=r"^training: .*sometimes"):
+        train(make(training={"eval_strategy": "sometimes"}))
+
+
+def test_python_in_one_line_each(make: Make, tmp_path: Path) -> None:
+    recipe = make(training={"max_steps": 1})
+    run = hf_tasks.train(recipe)
+    prediction = hf_tasks.load_run(run.path).predict(text=GOOD)
+    assert prediction["label"] in ("good", "bad")
+    assert hf_tasks.check(recipe)[0] == f"tiny: text-classification, {recipe.model.name_or_path}, full"
+
+
+def test_predict_keeps_every_row_in_order_through_the_command_line(make: Make, unverified: None, tmp_path: Path) -> None:
+    run = train(make(training={"num_train_epochs": 6, "learning_rate": 5e-3}))
+    texts = [BAD, GOOD, GOOD + " good" * 40, BAD, GOOD]
+    (tmp_path / "in.csv").write_text("text\n" + "\n".join(texts) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "hf_tasks", "predict", str(run.path)]
+    subprocess.run([*command, str(tmp_path / "in.csv"), "-o", str(tmp_path / "out.jsonl")], check=True)
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["label"] for row in rows] == ["bad", "good", "good", "bad", "good"]
+    stdin = subprocess.run([*command, "-"], input="\n".join(texts), check=True, capture_output=True, text=True)
+    assert [json.loads(line)["label"] for line in stdin.stdout.splitlines()] == ["bad", "good", "good", "bad", "good"]
