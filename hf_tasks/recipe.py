@@ -119,6 +119,8 @@ def _problem(source: recipe_file.Source, error: Any) -> str:
         case _:
             found = json.dumps(error["input"], ensure_ascii=False, default=str)
             text = f"{error['msg'][0].lower()}{error['msg'][1:]}; found {found}"
+            if error["type"] == "string_type" and not isinstance(error["input"], dict | list | None):
+                text += f', write "{found}" in quotes'
     return f"{source.where(key)}: {dotted}: {text}"
 
 
