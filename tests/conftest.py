@@ -1,0 +1,100 @@
+"""What several test files share: no network, and tiny checkpoints of four architectures."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import string
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Tiny = Callable[[str], Path]
+
+TEXT = """
+the a an and or of in on at to for with from by is was are not it this that he she they we you i film movie book good
+bad great awful slow fast quiet moving plain card bank money phone paris london rome river city king queen who what
+where when how many one two three john mary anna peter lives works born died went came saw won lost new old big small
+red blue play plays ing ed er est
+"""
+WORDS = TEXT.split()
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """`tiny(architecture)`: the folder of a checkpoint of "bert", "albert", "roberta" or "distilbert" with random
+    weights, hidden size 32, 2 layers, 64 positions; loadable by AutoModel and AutoTokenizer. The tokenizers know the
+    WORDS, and any other ASCII text by its letters."""
+    built: dict[str, Path] = {}
+
+    def folder(architecture: str) -> Path:
+        if architecture not in built:
+            built[architecture] = tmp_path_factory.mktemp(architecture)
+            _build(architecture, built[architecture])
+        return built[architecture]
+
+    return folder
+
+
+def _build(architecture: str, folder: Path) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    tokenizers = {"bert": _wordpiece, "distilbert": _wordpiece, "albert": _unigram, "roberta": _byte_level}
+    tokenizer = tokenizers[architecture]()
+    sizes: dict[str, Any] = {"max_position_embeddings": 64}
+    match architecture:
+        case "distilbert":
+            sizes |= {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
+        case "roberta":
+            sizes |= SIZES | {"max_position_embeddings": 66, "type_vocab_size": 1}
+        case "albert":
+            sizes |= SIZES | {"embedding_size": 16}
+        case _:
+            sizes |= SIZES
+    config = AutoConfig.for_model(architecture, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes)
+    torch.manual_seed(0)
+    AutoModel.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _wordpiece() -> Any:
+    from transformers import BertTokenizer
+
+    letters = string.ascii_lowercase + string.digits
+    endings = [f"##{piece}" for piece in [*letters, "ing", "ed", "er", "est"]]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    return BertTokenizer(vocab=_ids([*special, *letters, *string.punctuation, *WORDS, *endings]), model_max_length=64)
+
+
+def _unigram() -> Any:
+    from transformers import AlbertTokenizer
+
+    letters = string.ascii_lowercase + string.digits + string.punctuation
+    pieces = dict.fromkeys([*letters, *(f"▁{piece}" for piece in ["", *letters, *WORDS])])
+    special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = [(piece, 0.0) for piece in special] + [(piece, -10.0 / len(piece)) for piece in pieces]
+    return AlbertTokenizer(vocab=vocabulary, model_max_length=64)
+
+
+def _byte_level() -> Any:
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import RobertaTokenizer
+
+    pieces, merges = sorted(ByteLevel.alphabet()), []
+    for word in WORDS:
+        for start in ("", "Ġ"):
+            parts = [*start, *word]
+            while len(parts) > 1:
+                merges.append((parts[0], parts[1]))
+                parts[:2] = [parts[0] + parts[1]]
+                pieces.append(parts[0])
+    vocabulary = _ids(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *pieces])
+    return RobertaTokenizer(vocab=vocabulary, merges=list(dict.fromkeys(merges)), model_max_length=64)
+
+
+def _ids(pieces: list[str]) -> dict[str, int]:
+    return {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
