@@ -224,3 +224,44 @@ def test_predict_keeps_every_row_in_order_through_the_command_line(make: Make, u
     assert [row["label"] for row in rows] == ["bad", "good", "good", "bad", "good"]
     stdin = subprocess.run([*command, "-"], input="\n".join(texts), check=True, capture_output=True, text=True)
     assert [json.loads(line)["label"] for line in stdin.stdout.splitlines()] == ["bad", "good", "good", "bad", "good"]
+
+
+def save_gpt2(folder: Path) -> None:
+    """A tiny GPT-2, whose tokenizer has no padding token and which reads no token_type_ids."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
+
+    words = ["<|endoftext|>", "<unk>", *f"{GOOD} {BAD}".split(), *map(str, range(40))]
+    backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(dict.fromkeys(words))}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="<|endoftext|>", unk_token="<unk>", model_input_names=["input_ids", "attention_mask"]
+    )
+    tokenizer.save_pretrained(folder)
+    GPT2Model(GPT2Config(vocab_size=len(tokenizer), n_positions=32, n_embd=32, n_layer=2, n_head=2)).save_pretrained(folder)
+
+
+def save_byte_level_bert(folder: Path) -> None:
+    """A tiny BERT with a tokenizer written in Python (slow), which reads bytes."""
+    from transformers import BertConfig, BertModel, ByT5Tokenizer
+
+    tokenizer = ByT5Tokenizer(model_max_length=64)
+    tokenizer.save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=64,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize("save", [save_gpt2, save_byte_level_bert])
+def test_models_without_padding_token_or_segments_and_slow_tokenizers(
+    make: Make, tmp_path: Path, unverified: None, save: Callable[[Path], None]
+) -> None:
+    save(tmp_path / "model")
+    run = train(make(model={"name_or_path": str(tmp_path / "model")}, training={"max_steps": 1}))
+    loaded = Run.load(run.path)
+    together = loaded.predict([{"text": GOOD}, {"text": BAD + " 1 2 3"}])
+    alone = [loaded.predict(text=GOOD), loaded.predict(text=BAD + " 1 2 3")]
+    for row, expected in zip(together, alone, strict=True):
+        assert row["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
