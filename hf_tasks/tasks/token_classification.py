@@ -171,19 +171,17 @@ class TokenClassification(DiscriminativeTask):
         return {"id2label": dict(enumerate(self.labels)), "label2id": {tag: i for i, tag in enumerate(self.labels)}}
 
     def encode(self, examples: Columns, tokenizer: "PreTrainedTokenizerBase") -> Columns:
-        """Further columns: `words`, the words whose tags are decided in this window, and `heads`, the place of each
-        one's first sub-word, from the end where the tokenizer pads on the left. A sentence without words is read as
-        one empty word."""
+        """A further column: `heads`, the place of the first sub-word of each word whose tag is decided in this window,
+        from the end where the tokenizer pads on the left. A sentence without words is read as one empty word."""
         sentences = [tokens or [""] for tokens in examples["tokens"]]
         ids_of, frame, limit = sub_words(sentences, tokenizer), Frame.of(tokenizer), self.limit(tokenizer)
-        label_ids = {tag: i for i, tag in enumerate(self.labels)}
+        tag_ids = {tag: i for i, tag in enumerate(self.labels)}
         left = tokenizer.padding_side == "left"
         features: Columns = {}
         for i, tokens in enumerate(sentences):
-            for row in features_of([ids_of[token] for token in tokens], frame, limit, self.doc_stride):
+            tags = [tag_ids[tag] for tag in examples["tags"][i]] if "tags" in examples else None
+            for row in features_of([ids_of[token] for token in tokens], tags, frame, limit, self.doc_stride):
                 row["example"] = i
-                if "tags" in examples:
-                    row["labels"] = _labels(row, [label_ids[tag] for tag in examples["tags"][i]])
                 if left:
                     row["heads"] = [head - row["length"] for head in row["heads"]]
                 for name, value in row.items():
@@ -210,10 +208,7 @@ class TokenClassification(DiscriminativeTask):
         names = [name for name in ("tokens", "text", "offsets") if name in split.examples.column_names]
         rows = [dict(zip(names, row, strict=True)) for row in zip(*(split.examples[n][:] for n in names), strict=True)]
         begins = np.cumsum([0, *(max(len(row["tokens"]), 1) for row in rows)])
-        windows = zip(split.features["example"][:], split.features["words"][:], strict=True)
-        place = np.concatenate([begins[example] + np.array(words, dtype=np.int64) for example, words in windows])
-        logits = np.empty((begins[-1], len(self.labels)), dtype=np.float32)
-        logits[place] = np.concatenate(outputs)  # (all words, C)
+        logits = np.concatenate(outputs)  # (all words, C), in order: earlier windows decide earlier words
         best = logits.argmax(axis=1)
         scores = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
         return [
@@ -264,15 +259,6 @@ def _meaningless(scheme: Scheme) -> set[str]:
             return {*ENTITY_METRICS, "conlleval_f1"}
         case _:
             return {"word_segmentation"}
-
-
-def _labels(row: Row, tags: list[int]) -> list[int]:
-    """The label of each token of a window: the tag at the first sub-word of each decided word, else none."""
-    labels = [IGNORE] * row["length"]
-    for word, head in zip(row["words"], row["heads"], strict=True):
-        if tags:
-            labels[head] = tags[word]
-    return labels
 
 
 def _place(entity: Entity, example: Row) -> Row:

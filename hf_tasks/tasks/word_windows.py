@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from hf_tasks.tasks.collate import IGNORE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -12,28 +15,28 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
+    """A stretch of words, and the stretch of it whose tags are decided there; each as first, and the one after it."""
+
     start: int
-    """The first word."""
     end: int
-    """The word after the last one."""
-    decided: np.ndarray
-    """The words whose tags are decided in this window: those that have more context here than in any other one."""
+    first_decided: int
+    end_decided: int
 
 
 def windows(sizes: np.ndarray, room: int, stride: int) -> list[Window]:
     """Windows over words of `sizes` (W,) sub-words, each at most `room`. Neighbours share words of at most `stride`
-    sub-words. Every word is decided in exactly one window."""
+    sub-words. Every word is decided in one window, where it has most context; earlier windows decide earlier words."""
     ends = np.cumsum(sizes)  # (W,) sub-words up to and with each word
     begins = ends - sizes
     places = list(_places(begins, ends, room, stride))
     owner, most = np.zeros(len(sizes), dtype=np.int64), np.full(len(sizes), -1)
     for i, (start, end) in enumerate(places):
-        context = _context(begins, ends, start, end)
+        context = np.minimum(begins[start:end] - begins[start], ends[end - 1] - ends[start:end])
         better = context > most[start:end]
         owner[start:end][better], most[start:end][better] = i, context[better]
-    return [Window(start, end, start + np.flatnonzero(owner[start:end] == i)) for i, (start, end) in enumerate(places)]
+    decided = np.searchsorted(owner, np.arange(len(places) + 1)).tolist()
+    return [Window(*place, *stretch) for place, stretch in zip(places, pairwise(decided), strict=True)]
 
 
 def _places(begins: np.ndarray, ends: np.ndarray, room: int, stride: int) -> Iterator[tuple[int, int]]:
@@ -45,14 +48,6 @@ def _places(begins: np.ndarray, ends: np.ndarray, room: int, stride: int) -> Ite
         start = int(np.searchsorted(begins, ends[end - 1] - shared, side="left"))
         end = int(np.searchsorted(ends, begins[start] + room, side="right"))
         yield start, end
-
-
-def _context(begins: np.ndarray, ends: np.ndarray, start: int, end: int) -> np.ndarray:
-    """(end - start,) the sub-words between each word and the nearer edge of the window; the edges of the sentence do
-    not count, as nothing lies behind them."""
-    left = begins[start:end] - (begins[start] if start else -ends[-1])
-    right = (ends[end - 1] if end < len(ends) else 2 * ends[-1]) - ends[start:end]
-    return np.minimum(left, right)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -97,19 +92,22 @@ def sub_words(sentences: Sequence[Sequence[str]], tokenizer: "PreTrainedTokenize
     return {word: ids or [unknown] for word, ids in zip(vocabulary, encoded, strict=True)}
 
 
-def features_of(words: Sequence[list[int]], frame: Frame, limit: int, stride: int) -> Iterator[Row]:
-    """The windows of a sentence, given the sub-words of its words, each at most `limit` tokens long: the tokenizer's
-    columns; `words`, those decided in the window; `heads`, the place of each one's first sub-word; `length`, and
-    `tokens_cut`, the sub-words that a word has too many for any window."""
+def features_of(
+    words: Sequence[list[int]], tags: Sequence[int] | None, frame: Frame, limit: int, stride: int
+) -> Iterator[Row]:
+    """The windows of a sentence, each at most `limit` tokens long, given the sub-words of its words and their tags, if
+    known: the tokenizer's columns; `heads`, the place of the first sub-word of each decided word; `labels`, the tag at
+    each head; `length`; and `tokens_cut`, the sub-words that a word has too many for any window."""
     room = limit - frame.size
     lengths = np.array([len(ids) for ids in words])
     sizes = np.minimum(lengths, room)
     begins = np.cumsum(sizes) - sizes
-    for window in windows(sizes, room, min(stride, room // 2)):
-        columns = frame.around([i for ids in words[window.start : window.end] for i in ids[:room]])
-        yield columns | {
-            "words": window.decided.tolist(),
-            "heads": (begins[window.decided] - begins[window.start] + len(frame.before["input_ids"])).tolist(),
-            "length": len(columns["input_ids"]),
-            "tokens_cut": int((lengths - sizes)[window.decided].sum()),
-        }
+    for start, end, first, after in windows(sizes, room, min(stride, room // 2)):
+        row = frame.around([i for ids in words[start:end] for i in ids[:room]])
+        heads = begins[first:after] - begins[start] + len(frame.before["input_ids"])
+        if tags is not None:
+            labels = np.full(len(row["input_ids"]), IGNORE)
+            labels[heads] = tags[first:after]
+            row["labels"] = labels.tolist()
+        cut = int((lengths - sizes)[first:after].sum())
+        yield row | {"heads": heads.tolist(), "length": len(row["input_ids"]), "tokens_cut": cut}

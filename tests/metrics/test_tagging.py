@@ -128,10 +128,10 @@ def test_unseen_entity_recall_by_hand():
         Tags(row("B-PER I-PER O B-LOC"), row("Ann Lee in Rome")),
         Tags(row("B-PER O B-PER"), row("Bo met ann")),
     ]
-    predictions = rows("B-PER I-PER O B-PER", "B-PER O B-PER")
-    # seen: "Ann Lee" right, "Rome" wrong type; unseen: "Bo" right, "ann" right (another case than "Ann")
+    predictions = rows("B-PER I-PER O B-PER", "I-PER O B-PER")
+    # seen: "Ann Lee" right, "Rome" wrong type; unseen: "Bo" has no B-, "ann" right (another case than "Ann")
     values = unseen_entity_recall(predictions, references, known_entities=["Ann", "Ann Lee", "Rome"])
-    assert values == {"unseen_entity_recall": 1.0, "seen_entity_recall": 0.5}
+    assert values == {"unseen_entity_recall": 0.5, "seen_entity_recall": 0.5}
 
 
 def test_a_recall_of_nothing_is_left_out():

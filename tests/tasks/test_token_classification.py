@@ -293,7 +293,6 @@ def test_features_are_those_of_the_tokenizer_itself(tokenizer):
         firsts = [words.index(word) for word in range(len(sentences[i]))]
         back = len(words) if tokenizer.padding_side == "left" else 0
         assert heads == [first - back for first in firsts]
-    assert features["words"] == [[0, 1, 2], [0, 1]]
     assert features["example"] == [0, 1]
     assert features["tokens_cut"] == [0, 0]
     assert "labels" not in features
@@ -325,7 +324,6 @@ def test_encode_windows_by_hand():
     features = known.encode({"tokens": [list("abcdefgh")], "tags": [["B-A", "O"] * 4]}, wordpiece())
     # [CLS] a b c d e f [SEP] and [CLS] e f g h [SEP]; e has more context on its right in the first window (f)
     assert features["length"] == [8, 6]
-    assert features["words"] == [[0, 1, 2, 3, 4], [5, 6, 7]]
     assert features["heads"] == [[1, 2, 3, 4, 5], [2, 3, 4]]
     assert features["labels"] == [[-100, 1, 0, 1, 0, 1, -100, -100], [-100, -100, 0, 1, 0, -100]]
     assert features["example"] == [0, 0]
@@ -334,7 +332,7 @@ def test_encode_windows_by_hand():
 def test_sub_words_that_no_window_holds_are_counted():
     features = resolved("A B", max_length=8).encode({"tokens": [["a", "x y z " * 4, "b"]]}, wordpiece())
     assert sum(features["tokens_cut"]) == 12 - 6
-    assert sorted(word for words in features["words"] for word in words) == [0, 1, 2]
+    assert sum(map(len, features["heads"])) == 3
 
 
 def test_a_sentence_without_words_has_no_tags():
@@ -423,7 +421,8 @@ def test_predictions_are_those_of_the_model_at_first_sub_words(tiny, architectur
     split = evaluation.encode(Dataset.from_dict({"tokens": sentences}), known, tokenizer)
     predictions = evaluation.predict(model, known, split, tokenizer).predictions
     for words, prediction in zip(sentences, predictions, strict=True):
-        words = [tokenizer.unk_token if word == "\ufffd" and architecture != "roberta" else word for word in words]
+        if architecture in ("bert", "distilbert"):  # whose tokenizers drop this character
+            words = [word.replace("\ufffd", "[UNK]") for word in words]
         inputs = tokenizer([words], is_split_into_words=True, return_tensors="pt")
         with torch.inference_mode():
             probabilities = model(**inputs).logits[0].softmax(-1)

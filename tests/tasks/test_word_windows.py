@@ -7,7 +7,7 @@ from hf_tasks.tasks.word_windows import windows
 
 
 def places(sizes, room, stride):
-    return [(w.start, w.end, w.decided.tolist()) for w in windows(np.array(sizes), room, stride)]
+    return [(w.start, w.end, [*range(w.first_decided, w.end_decided)]) for w in windows(np.array(sizes), room, stride)]
 
 
 def test_a_sentence_that_fits_is_one_window():
@@ -40,9 +40,20 @@ def test_every_word_is_decided_once_and_no_window_is_too_large(seed):
     stride = draw.randint(0, room // 2)
     sizes = np.array([draw.randint(1, draw.choice([1, 3, room])) for _ in range(draw.randint(1, 60))])
     found = windows(sizes, room, stride)
-    assert sorted(word for window in found for word in window.decided) == list(range(len(sizes)))
+    decided = [word for window in found for word in range(window.first_decided, window.end_decided)]
+    assert decided == list(range(len(sizes)))
+    contexts = np.array([[_context(sizes, window, word) for word in decided] for window in found])
+    owners = [i for i, window in enumerate(found) for _ in range(window.first_decided, window.end_decided)]
+    assert [contexts[owner, word] for word, owner in enumerate(owners)] == contexts.max(axis=0).tolist()
     for window, following in zip(found, [*found[1:], None], strict=True):
         assert sizes[window.start : window.end].sum() <= room
         if following:
             assert window.start < following.start <= window.end < following.end
             assert sizes[following.start : window.end].sum() <= stride
+
+
+def _context(sizes, window, word):
+    """Sub-words between a word and the nearer edge of a window; -1 where the word is not in the window."""
+    if not window.start <= word < window.end:
+        return -1
+    return min(sizes[window.start : word].sum(), sizes[word + 1 : window.end].sum())
