@@ -26,7 +26,7 @@ def render(recipe: Recipe, results: dict[str, Any]) -> str:
         tags=["hf_tasks", recipe.method.name],
     )
     text = environment.get_template("card.md.jinja").render(
-        card_data=data.to_yaml(), recipe=recipe, results=results, measured=measured, yaml=to_yaml(recipe), usage=_usage(recipe)
+        card_data=data.to_yaml(), recipe=recipe, results=results, measured=measured, yaml=_yaml(recipe), usage=_usage(recipe)
     )
     return TOKEN.sub("hf_***", text)
 
@@ -34,6 +34,13 @@ def render(recipe: Recipe, results: dict[str, Any]) -> str:
 def cell(text: str) -> str:
     """Text that cannot break out of a table cell or bring markup of its own."""
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _yaml(recipe: Recipe) -> str:
+    """The recipe without the place on this machine where the run was written."""
+    training = recipe.training.model_copy()
+    training.model_fields_set.discard("output_dir")
+    return to_yaml(recipe.model_copy(update={"training": training}))
 
 
 def _usage(recipe: Recipe) -> str:
