@@ -17,7 +17,9 @@ def render(recipe: Recipe, results: dict[str, Any]) -> str:
     from jinja2 import Environment, FileSystemLoader
 
     measured = {part: results[part] for part in ("validation", "test") if part in results}
-    environment = Environment(loader=FileSystemLoader(FOLDER), trim_blocks=False, keep_trailing_newline=True, autoescape=False)
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER), trim_blocks=False, keep_trailing_newline=True, autoescape=False
+    )
     environment.filters["cell"] = cell
     data = ModelCardData(
         library_name="transformers",
@@ -26,7 +28,12 @@ def render(recipe: Recipe, results: dict[str, Any]) -> str:
         tags=["hf_tasks", recipe.method.name],
     )
     text = environment.get_template("card.md.jinja").render(
-        card_data=data.to_yaml(), recipe=recipe, results=results, measured=measured, yaml=_yaml(recipe), usage=_usage(recipe)
+        card_data=data.to_yaml(),
+        recipe=recipe,
+        results=results,
+        measured=measured,
+        yaml=_yaml(recipe),
+        usage=_usage(recipe),
     )
     return TOKEN.sub("hf_***", text)
 

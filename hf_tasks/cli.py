@@ -1,9 +1,10 @@
 """The command line: import, load, call, print. Nothing heavy is imported before a command runs."""
 
+import io
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -18,14 +19,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-recipes_app = typer.Typer(help="The shipped recipes: list, show, copy; and the schema for editors.", no_args_is_help=True)
+recipes_app = typer.Typer(
+    help="The shipped recipes: list, show, copy; and the schema for editors.", no_args_is_help=True
+)
 app.add_typer(recipes_app, name="recipes")
 
 RecipeArg = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.")]
 RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="The directory that `train` wrote.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. training.learning_rate=3e-5.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. training.learning_rate=3e-5."),
 ]
+PartName = Literal["train", "validation", "test"]
 FormatOption = Annotated[str | None, typer.Option(help="The input's format, where its ending does not tell.")]
 
 
@@ -33,7 +38,9 @@ FormatOption = Annotated[str | None, typer.Option(help="The input's format, wher
 def train(
     recipe: RecipeArg,
     overrides: SetOption = None,
-    output_dir: Annotated[Path | None, typer.Option("--output-dir", "-o", help="The run's directory [runs/NAME].")] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", help="The run's directory [runs/NAME].")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run that is in the directory.")] = False,
 ) -> None:
     """Train a recipe, evaluate it, and save the run."""
@@ -64,7 +71,7 @@ def check(recipe: RecipeArg, overrides: SetOption = None) -> None:
 def evaluate(
     run: RunArg,
     data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the recipe's own part.")] = None,
-    part: Annotated[str, typer.Option(help="Without --data: train, validation or test.")] = "test",
+    part: Annotated[PartName, typer.Option(help="Without --data: which part of the run's recipe.")] = "test",
     format: FormatOption = None,
 ) -> None:
     """Score a run on labelled data."""
@@ -79,8 +86,12 @@ def evaluate(
 @app.command()
 def predict(
     run: RunArg,
-    input: Annotated[str, typer.Argument(help="Any file the task reads, or - for standard input (a text a line, or JSON).")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file [standard output].")] = None,
+    input: Annotated[
+        str, typer.Argument(help="Any file the task reads, or - for standard input (a text a line, or JSON).")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file [standard output].")
+    ] = None,
     format: FormatOption = None,
     top: Annotated[int | None, typer.Option(min=1, help="Of all labels' probabilities, keep the highest ones.")] = None,
 ) -> None:
@@ -158,7 +169,7 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except UserError as e:
-        print(f"error: {e}" if len(e.problems) == 1 else f"{len(e.problems)} errors:\n{e}", file=sys.stderr)
+        print(f"error: {e}" if len(e.problems) == 1 else f"errors:\n{e}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -169,7 +180,7 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _labelled(run: "Run", data: str | None, part: str, format: str | None) -> Any:
+def _labelled(run: "Run", data: str | None, part: PartName, format: str | None) -> Any:
     """The rows of a file, or of a part of the run's own recipe."""
     from hf_tasks.data import read_part
     from hf_tasks.errors import RunError
@@ -177,8 +188,6 @@ def _labelled(run: "Run", data: str | None, part: str, format: str | None) -> An
 
     if data is not None:
         return _read(run, data, format, labelled=True)
-    if part not in ("train", "validation", "test"):
-        raise RunError(f"--part {part}: there is no such part; one of train, validation, test")
     rows = read_part(run.recipe.data, part, run.recipe.task, seed=run.recipe.seed, beside=FOLDER)
     if rows is None:
         raise RunError(f"--part {part}: the run's recipe has no {part} part; give a labelled file with --data")
@@ -189,10 +198,18 @@ def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:
     from hf_tasks.data import read_file
 
     if path == "-" and format is None:
-        format = "jsonl" if sys.stdin.buffer.peek(1).lstrip()[:1] == b"{" else "text"
+        format = "jsonl" if _first_bytes().lstrip().startswith(b"{") else "text"
     section = run.recipe.data
     bad_rows = section.bad_rows if labelled else "stop"
-    return read_file(path, run.recipe.task, format=format, columns=section.columns, labelled=labelled, bad_rows=bad_rows)
+    return read_file(
+        path, run.recipe.task, format=format, columns=section.columns, labelled=labelled, bad_rows=bad_rows
+    )
+
+
+def _first_bytes() -> bytes:
+    """What standard input begins with, still there to be read."""
+    buffer = sys.stdin.buffer
+    return buffer.peek(1) if isinstance(buffer, io.BufferedReader) else b""
 
 
 def _table(values: Mapping[str, Any]) -> str:

@@ -104,7 +104,9 @@ def flat(items: list[Any]) -> np.ndarray:
     return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float64)
 
 
-def scores(task: DiscriminativeTask, predicted: Predicted, examples: "Dataset", memory: dict[str, Any]) -> dict[str, Any]:
+def scores(
+    task: DiscriminativeTask, predicted: Predicted, examples: "Dataset", memory: dict[str, Any]
+) -> dict[str, Any]:
     """The task's metrics of these predictions, with `n` and `loss`."""
     answers = [task.answer(prediction) for prediction in predicted.predictions]
     values = score(task.metrics, answers, task.references(examples), memory)

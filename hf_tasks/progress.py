@@ -30,11 +30,18 @@ class Progress(TrainerCallback):  # type: ignore[misc]
 
     bar: "tqdm[Any] | None" = None
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self.started, self.first_step = time.perf_counter(), state.global_step
         if state.is_world_process_zero:
             self.bar = tqdm(
-                total=state.max_steps, initial=state.global_step, unit="step", disable=None, desc="Training", leave=False
+                total=state.max_steps,
+                initial=state.global_step,
+                unit="step",
+                disable=None,
+                desc="Training",
+                leave=False,
             )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -47,10 +54,17 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         if self.bar is not None and "loss" in logs:
             steps = (state.global_step - self.first_step) / (time.perf_counter() - self.started)
             rate = steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-            self.bar.set_postfix_str(f"epoch {logs['epoch']:.1f}, loss {float(logs['loss']):.4f}, {rate:.0f} features/s")
+            self.bar.set_postfix_str(
+                f"epoch {logs['epoch']:.1f}, loss {float(logs['loss']):.4f}, {rate:.0f} features/s"
+            )
 
     def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, Any], **kwargs: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, Any],
+        **kwargs: Any,
     ) -> None:
         if not state.is_world_process_zero:
             return
@@ -62,10 +76,13 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         left = (time.perf_counter() - self.started) / max(state.global_step - self.first_step, 1)
         left *= state.max_steps - state.global_step
         tqdm.write(
-            f"epoch {state.epoch or 0:.2g}: {loss}validation {', '.join(shown[:6])} ({seconds(left)} left)", file=sys.stderr
+            f"epoch {state.epoch or 0:.2g}: {loss}validation {', '.join(shown[:6])} ({seconds(left)} left)",
+            file=sys.stderr,
         )
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         if self.bar is not None:
             self.bar.close()
             self.bar = None

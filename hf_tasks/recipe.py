@@ -7,7 +7,7 @@ import json
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import Field, ValidationError
@@ -20,7 +20,10 @@ from hf_tasks.methods import AnyMethod, Full
 from hf_tasks.models.section import Model
 from hf_tasks.tasks import AnyTask
 
-Training = mirror("transformers.training_args", "TrainingArguments")
+if TYPE_CHECKING:
+    Training = Block
+else:
+    Training = mirror("transformers.training_args", "TrainingArguments")
 
 
 class EarlyStopping(Block):
@@ -41,18 +44,18 @@ class Recipe(Block):
     data: Data
     model: Model
     method: AnyMethod = Full(name="full")
-    training: Training = Training()  # type: ignore[valid-type]
+    training: Training = Training()
     """transformers.TrainingArguments, under its own key names."""
     early_stopping: EarlyStopping | None = None
 
     @property
     def seed(self) -> int:
-        return self.training.given().get("seed", 42)  # type: ignore[attr-defined, no-any-return]
+        return self.training.given().get("seed", 42)  # type: ignore[no-any-return]
 
     @property
     def output_dir(self) -> Path:
         """The run's directory: `training.output_dir`, or runs/NAME."""
-        return Path(self.training.given().get("output_dir") or f"runs/{self.name}")  # type: ignore[attr-defined]
+        return Path(self.training.given().get("output_dir") or f"runs/{self.name}")
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -78,7 +81,9 @@ def validate(source: recipe_file.Source) -> Recipe:
     except ValidationError as e:
         problems = dict.fromkeys(_problem(source, error) for error in e.errors(include_url=False))
         raise RecipeError(*problems) from None
-    problems = dict.fromkeys(f"{source.where(key)}: {'.'.join(map(str, key))}: {text}" for key, text in _clashes(recipe))
+    problems = dict.fromkeys(
+        f"{source.where(key)}: {'.'.join(map(str, key))}: {text}" for key, text in _clashes(recipe)
+    )
     if problems:
         raise RecipeError(*problems)
     return recipe
@@ -86,7 +91,7 @@ def validate(source: recipe_file.Source) -> Recipe:
 
 def _clashes(recipe: Recipe) -> Iterator[tuple[recipe_file.Key, str]]:
     """Combinations of sections that cannot work together: (key, what is wrong; what to do)."""
-    given = recipe.training.given()  # type: ignore[attr-defined]
+    given = recipe.training.given()
     if given.get("hub_token"):
         yield ("training", "hub_token"), "a token does not belong in a recipe; log in with: hf auth login"
     if given.get("bf16") and given.get("fp16"):

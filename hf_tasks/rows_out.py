@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ def writer(path: Path | None) -> Iterator[Callable[[Sequence[Row]], None]]:
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
             yield lambda rows: (_write_csv if path.suffix == ".csv" else _write_jsonl)(rows, file)
-        os.replace(part, path)
+        part.replace(path)
     except OSError as e:
         raise DataError(f"{path}: cannot be written: {e.strerror}; choose another file with -o") from None
     finally:
@@ -50,7 +49,7 @@ def flat(row: Row) -> dict[str, Any]:
     for name, value in row.items():
         match value:
             case dict():
-                cells |= {f"{name}.{key}": cell for key, cell in value.items()}
+                cells |= flat({f"{name}.{key}": cell for key, cell in value.items()})
             case list():
                 cells[name] = json.dumps(value, ensure_ascii=False)
             case _:
@@ -65,6 +64,6 @@ def _write_jsonl(rows: Sequence[Row], file: TextIO) -> None:
 def _write_csv(rows: Sequence[Row], file: TextIO) -> None:
     cells = [flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in cells for name in row))
-    table = csv.DictWriter(file, columns, lineterminator="\n")
+    table = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare "\r" too
     table.writeheader()
     table.writerows(cells)

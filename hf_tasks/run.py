@@ -1,10 +1,10 @@
 """A run: one directory that is what was trained, what was measured, and what can be shared.
 
-    model.safetensors, config.json, tokenizer files    what transformers loads
-    recipe.yaml                                        the resolved recipe: labels, metrics, thresholds filled in
-    results.json, predictions/PART.jsonl               what was measured, and on what
-    training_log.jsonl, environment.json, memory.json  how it was made; what metrics know of the training data
-    README.md                                          the model card
+model.safetensors, config.json, tokenizer files    what transformers loads
+recipe.yaml                                        the resolved recipe: labels, metrics, thresholds filled in
+results.json, predictions/PART.jsonl               what was measured, and on what
+training_log.jsonl, environment.json, memory.json  how it was made; what metrics know of the training data
+README.md                                          the model card
 """
 
 import json
@@ -26,7 +26,6 @@ from hf_tasks.models.load import load_model, load_tokenizer, quiet
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import Split
-from hf_tasks.tasks.base import Row
 
 if TYPE_CHECKING:
     from torch import nn
@@ -150,16 +149,20 @@ class Run:
             raise RunError(f"{self.path}: the saved run cannot be loaded: {reason}")
         difference = float(np.abs(evaluation.flat(here) - np.array(json.loads(fresh.stdout))).max())
         if not difference <= TOLERANCE:
-            raise RunError(f"{self.path}: the saved run computes something else than the trained model (by {difference})")
+            raise RunError(
+                f"{self.path}: the saved run computes something else than the trained model (by {difference})"
+            )
 
     def measure(self, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> None:
         """Predict and score parts with the saved model; writes results.json, the predictions and the card."""
         memory, results = self.memory, dict[str, Any]()
         for name, split in splits.items():
-            predicted = evaluation.predict(self.model, self.recipe.task, split, self.tokenizer, description=f"Evaluating {name}")
+            predicted = evaluation.predict(
+                self.model, self.recipe.task, split, self.tokenizer, description=f"Evaluating {name}"
+            )
             results[name] = evaluation.scores(self.recipe.task, predicted, split.examples, memory)
             _write_rows(self.path / "predictions" / f"{name}.jsonl", predicted.predictions)
-        _write_json(self.path / RESULTS, results | facts)
+        _write_json(self.path / RESULTS, {**results, **facts})
         (self.path / CARD).write_text(card.render(self.recipe, self.results), encoding="utf-8")
 
 

@@ -118,7 +118,7 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
 def arguments(recipe: Recipe, *, validated: bool) -> TrainingArguments:
     """The recipe's `training` section over our defaults. RecipeError where transformers refuses the combination."""
     given = recipe.training.given()
-    values = DEFAULTS | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given
+    values: dict[str, Any] = DEFAULTS | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given
     if values["eval_strategy"] == "no":
         values |= {"load_best_model_at_end": False}
     elif "save_strategy" not in given:

@@ -128,9 +128,14 @@ def one_step(recipe: Recipe) -> dict[str, torch.Tensor]:
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     trainer = TaskTrainer(
-        recipe, validation=None, memory={}, model=model, args=arguments(recipe, validated=False),
-        train_dataset=encode(parts.train.examples, recipe.task, tokenizer).features, data_collator=PaddingCollator(tokenizer),
-    )  # fmt: skip
+        recipe,
+        validation=None,
+        memory={},
+        model=model,
+        args=arguments(recipe, validated=False),
+        train_dataset=encode(parts.train.examples, recipe.task, tokenizer).features,
+        data_collator=PaddingCollator(tokenizer),
+    )
     trainer.train()
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
@@ -138,10 +143,19 @@ def one_step(recipe: Recipe) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("weights", [None, {"bad": 1.0, "good": 5.0}])
 def test_accumulated_batches_equal_one_large_batch(make: Make, weights: dict[str, float] | None) -> None:
     task = {"name": "text-classification", "class_weights": weights}
-    plain = {"max_steps": 1, "optim": "sgd", "learning_rate": 0.1, "warmup_steps": 0, "max_grad_norm": 0.0, "bf16": False}
+    plain = {
+        "max_steps": 1,
+        "optim": "sgd",
+        "learning_rate": 0.1,
+        "warmup_steps": 0,
+        "max_grad_norm": 0.0,
+        "bf16": False,
+    }
     plain |= {"train_sampling_strategy": "sequential", "weight_decay": 0.0}
     large = one_step(make(training=plain | {"per_device_train_batch_size": 15}, task=task))
-    small = one_step(make(training=plain | {"per_device_train_batch_size": 5, "gradient_accumulation_steps": 3}, task=task))
+    small = one_step(
+        make(training=plain | {"per_device_train_batch_size": 5, "gradient_accumulation_steps": 3}, task=task)
+    )
     for name, parameter in large.items():
         torch.testing.assert_close(parameter, small[name], atol=1e-6, rtol=1e-5)
 
@@ -214,7 +228,9 @@ def test_python_in_one_line_each(make: Make, tmp_path: Path) -> None:
     assert hf_tasks.check(recipe)[0] == f"tiny: text-classification, {recipe.model.name_or_path}, full"
 
 
-def test_predict_keeps_every_row_in_order_through_the_command_line(make: Make, unverified: None, tmp_path: Path) -> None:
+def test_predict_keeps_every_row_in_order_through_the_command_line(
+    make: Make, unverified: None, tmp_path: Path
+) -> None:
     run = train(make(training={"num_train_epochs": 6, "learning_rate": 5e-3}))
     texts = [BAD, GOOD, GOOD + " good" * 40, BAD, GOOD]
     (tmp_path / "in.csv").write_text("text\n" + "\n".join(texts) + "\n", encoding="utf-8")
@@ -235,10 +251,15 @@ def save_gpt2(folder: Path) -> None:
     backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(dict.fromkeys(words))}, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, eos_token="<|endoftext|>", unk_token="<unk>", model_input_names=["input_ids", "attention_mask"]
+        tokenizer_object=backend,
+        eos_token="<|endoftext|>",
+        unk_token="<unk>",
+        model_input_names=["input_ids", "attention_mask"],
     )
     tokenizer.save_pretrained(folder)
-    GPT2Model(GPT2Config(vocab_size=len(tokenizer), n_positions=32, n_embd=32, n_layer=2, n_head=2)).save_pretrained(folder)
+    GPT2Model(GPT2Config(vocab_size=len(tokenizer), n_positions=32, n_embd=32, n_layer=2, n_head=2)).save_pretrained(
+        folder
+    )
 
 
 def save_byte_level_bert(folder: Path) -> None:

@@ -1,9 +1,9 @@
 """Text classification: one text, or a pair of texts, to a label, a set of labels, or a number.
 
-    {"text": "I am still waiting on my card?", "label": "card_arrival"}
-    {"text": "A man inspects a uniform.", "text_pair": "The man is sleeping.", "label": "contradiction"}
-    {"text": "To make her feel threatened", "labels": ["fear"]}
-    {"text": "A plane is taking off.", "text_pair": "An air plane is taking off.", "score": 5.0}
+{"text": "I am still waiting on my card?", "label": "card_arrival"}
+{"text": "A man inspects a uniform.", "text_pair": "The man is sleeping.", "label": "contradiction"}
+{"text": "To make her feel threatened", "labels": ["fear"]}
+{"text": "A plane is taking off.", "text_pair": "An air plane is taking off.", "score": 5.0}
 """
 
 import json
@@ -66,7 +66,7 @@ class TextClassification(DiscriminativeTask):
     long_texts: Literal["truncate", "windows"] = "truncate"
     """Texts longer than max_length: cut them, or read them in overlapping windows and average the windows' logits."""
     doc_stride: int = Field(128, ge=0)
-    """Tokens by which two windows overlap."""
+    """Tokens by which two windows overlap; at most half a window."""
 
     # -- from rows to examples
 
@@ -86,7 +86,7 @@ class TextClassification(DiscriminativeTask):
             yield ("doc_stride",), f"windows of {self.max_length} tokens cannot overlap by {self.doc_stride}; lower it"
 
     def example(self, row: Row) -> Row:
-        example = {name: _text(row[name], name) for name in ("text", "text_pair") if name in row}
+        example: Row = {name: _text(row[name], name) for name in ("text", "text_pair") if name in row}
         if "label" in row:
             example["label"] = self._label(row["label"])
         elif "labels" in row:
@@ -115,13 +115,13 @@ class TextClassification(DiscriminativeTask):
                 try:
                     return list(json.loads(value))
                 except json.JSONDecodeError:
-                    raise ValueError(f"labels {value!r} are not a JSON list") from None
+                    raise ValueError(f'labels {value!r} are not a JSON list; write for example ["a", "b"]') from None
             case str() if self.label_separator:
                 return [label.strip() for label in value.split(self.label_separator) if label.strip()]
-            case str() | int():
-                return [value] if value != "" else []
+            case list() | tuple():
+                return value
             case _:
-                return list(value)
+                return [value] if value != "" else []
 
     def resolve(self, train: "Dataset") -> Self:
         found = next(target for target in self.targets if target in train.column_names)
@@ -145,6 +145,9 @@ class TextClassification(DiscriminativeTask):
         if self.class_weights is None:
             return None
         raw = self.class_weights
+        if isinstance(raw, dict) and (unknown := sorted(raw.keys() - set(labels))):
+            hint = did_you_mean(unknown[0], labels) or "; remove it"
+            raise ValueError(f'task.class_weights: "{unknown[0]}" is not one of the labels{hint}')
         if raw == "balanced":
             raw = {label: 1 / counts[label] if counts[label] else 1.0 for label in labels}
         mean = sum(raw.get(label, 1.0) * counts[label] for label in labels) / counts.total()
@@ -158,7 +161,8 @@ class TextClassification(DiscriminativeTask):
         for label in names:
             if label not in self.labels:
                 known = f"; labels are {', '.join(self.labels)}" if len(self.labels) <= 12 else ""
-                yield f'label "{label}" is not among the labels of the training data{did_you_mean(label, self.labels) or known}'
+                hint = did_you_mean(label, self.labels) or known
+                yield f'label "{label}" is not among the labels of the training data{hint}'
 
     def stratum(self, example: Row) -> str:
         if "score" in example:
@@ -199,9 +203,10 @@ class TextClassification(DiscriminativeTask):
         """A text that is too long: its beginning, or all its windows."""
         if self.long_texts == "truncate":
             return [dict(tokenizer(text, pair, truncation=True, max_length=limit, verbose=False))]
+        half = (limit - tokenizer.num_special_tokens_to_add(pair is not None)) // 2
         windows = tokenizer(
             text, pair, truncation="only_first" if pair is None else "longest_first", max_length=limit,
-            stride=self.doc_stride, return_overflowing_tokens=True, verbose=False,
+            stride=min(self.doc_stride, half - 1), return_overflowing_tokens=True, verbose=False,
         )  # fmt: skip
         return [{name: windows[name][i] for name in windows} for i in range(len(windows["input_ids"]))]
 
@@ -246,8 +251,8 @@ class TextClassification(DiscriminativeTask):
                 rows = np.exp(logits - logits.max(axis=1, keepdims=True))
                 rows /= rows.sum(axis=1, keepdims=True)
                 return [
-                    {"label": self.labels[row.argmax()], "score": float(row.max()), "probabilities": self._by_label(row)}
-                    for row in rows
+                    {"label": self.labels[best], "score": float(row[best]), "probabilities": self._by_label(row)}
+                    for row, best in zip(rows, rows.argmax(axis=1), strict=True)
                 ]
             case "multi_label_classification":
                 rows = 1 / (1 + np.exp(-logits))
