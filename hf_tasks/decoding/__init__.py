@@ -1,0 +1,1 @@
+"""How a text is chosen: among the sequences that a model gives, or among candidates that are there already."""
