@@ -7,18 +7,23 @@ import json
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import Field, ValidationError
 
 from hf_tasks import recipe_file
 from hf_tasks.block import Block, did_you_mean, mirror
+from hf_tasks.data.find import find, folder_of
 from hf_tasks.data.section import Data
-from hf_tasks.errors import RecipeError
+from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.methods import AnyMethod, Full
 from hf_tasks.models.section import Model
 from hf_tasks.tasks import AnyTask
+
+B = TypeVar("B", bound=Block)
+Problems = Iterator[tuple[recipe_file.Key, str]]
+"""Keys, and what is wrong with each; what to do."""
 
 if TYPE_CHECKING:
     Training = Block
@@ -41,12 +46,17 @@ class Recipe(Block):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Names the run's folder: letters, digits, dots, dashes."""
     task: AnyTask
+    """What is learned: the shape of the problem."""
     data: Data
+    """What it is learned from."""
     model: Model
+    """The checkpoint that training starts from."""
     method: AnyMethod = Full(name="full")
+    """Which parameters train."""
     training: Training = Training()
     """transformers.TrainingArguments, under its own key names."""
     early_stopping: EarlyStopping | None = None
+    """Stop before the last epoch when the metric no longer improves."""
 
     @property
     def seed(self) -> int:
@@ -59,8 +69,11 @@ class Recipe(Block):
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read and validate a recipe file; `overrides` are `dotted.key=value` strings. Raises RecipeError."""
-    return validate(recipe_file.read(Path(path), tuple(overrides)))
+    """Read and validate a recipe file, and find its data files; `overrides` are `dotted.key=value` strings.
+
+    Raises RecipeError.
+    """
+    return validate(recipe_file.read(Path(path), tuple(overrides)), beside=Path(path).parent)
 
 
 def from_dict(values: dict[str, Any]) -> Recipe:
@@ -74,72 +87,141 @@ def to_yaml(recipe: Recipe) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
 
 
-def validate(source: recipe_file.Source) -> Recipe:
-    """The recipe that `source` describes. Raises RecipeError with every problem of the source."""
-    try:
-        recipe = Recipe.model_validate_json(json.dumps(source.values, default=str), strict=True)
-    except ValidationError as e:
-        problems = dict.fromkeys(_problem(source, error) for error in e.errors(include_url=False))
-        raise RecipeError(*problems) from None
-    problems = dict.fromkeys(
-        f"{source.where(key)}: {'.'.join(map(str, key))}: {text}" for key, text in _clashes(recipe)
-    )
+def validate(source: recipe_file.Source, beside: Path | None = None) -> Recipe:
+    """The recipe that `source` describes. Raises RecipeError with every problem of the source.
+
+    `beside`: the folder of the recipe; the data files are looked up too, as `data.read_part` does.
+    """
+    recipe, errors = _parsed(Recipe, source.values)
+    wrong = [_written_key(source.values, error) for error in errors]
+    rest = _without(source.values, wrong)
+    problems = list(_one_a_key(source.values, errors))
+    if known := recipe or _parsed(Recipe, rest)[0]:
+        problems += [(key, text) for key, text in _clashes(known) if key not in wrong]
+    if beside and (data := _parsed(Data, rest.get("data", {}))[0]):
+        problems += _missing_files(data, beside)
     if problems:
-        raise RecipeError(*problems)
+        raise RecipeError(*dict.fromkeys(f"{source.where(key)}: {_dotted(key)}: {text}" for key, text in problems))
+    assert recipe is not None
     return recipe
 
 
-def _clashes(recipe: Recipe) -> Iterator[tuple[recipe_file.Key, str]]:
-    """Combinations of sections that cannot work together: (key, what is wrong; what to do)."""
+def _dotted(key: recipe_file.Key) -> str:
+    return ".".join(map(str, key)) or "recipe"
+
+
+def _parsed(block: type[B], values: Any) -> tuple[B | None, list[Any]]:
+    """(the block, or None where there are errors; pydantic's errors)."""
+    try:
+        return block.model_validate_json(json.dumps(values, default=str), strict=True), []
+    except ValidationError as e:
+        return None, e.errors(include_url=False)
+
+
+def _without(values: Any, keys: Sequence[recipe_file.Key]) -> Any:
+    """A copy of nested values without some keys."""
+    if not isinstance(values, dict):
+        return values
+    below = {name: [key[1:] for key in keys if key[:1] == (name,)] for name in values}
+    return {name: _without(value, below[name]) for name, value in values.items() if () not in below[name]}
+
+
+def _missing_files(data: Data, beside: Path) -> Problems:
+    """The data files that cannot be found."""
+    folders = [Path(), beside]
+    try:
+        folders = [folder_of(data.data_dir, folders)] if data.data_dir else folders
+    except DataError as e:
+        yield from ((("data", "data_dir"), text.removeprefix("data.data_dir: ")) for text in e.problems)
+        return
+    parts = {} if data.path else {"train": data.train, "validation": data.validation, "test": data.test}
+    for name, named in parts.items():
+        try:
+            find((named,) if isinstance(named, str) else named or (), folders)
+        except DataError as e:
+            yield from ((("data", name), text) for text in e.problems)
+
+
+def _clashes(recipe: Recipe) -> Problems:
+    """Combinations of keys that cannot work together."""
+    yield from _training_clashes(recipe)
+    if not recipe.data.path and recipe.data.train is None:
+        yield ("data", "train"), "missing; name the file or glob to train on"
+    known = (*recipe.task.inputs, *recipe.task.optional, *recipe.task.targets)
+    for column in [name for name in recipe.data.columns if name not in known]:
+        text = f"{recipe.task.name} has no such column{did_you_mean(column, known)} (one of: {', '.join(known)})"
+        yield ("data", "columns", column), text
+    yield from ((("task", *key), text) for key, text in recipe.task.clashes())
+
+
+def _training_clashes(recipe: Recipe) -> Problems:
     given = recipe.training.given()
     if given.get("hub_token"):
-        yield ("training", "hub_token"), "a token does not belong in a recipe; log in with: hf auth login"
+        yield ("training", "hub_token"), "a token does not belong in a recipe; remove it, log in with: hf auth login"
+    if given.get("push_to_hub"):
+        yield ("training", "push_to_hub"), "not here: `hf-tasks push` is for that; remove it"
     if given.get("bf16") and given.get("fp16"):
         yield ("training", "fp16"), "bf16 and fp16 exclude each other; keep one of them"
     if recipe.early_stopping and given.get("eval_strategy") == "no":
         yield ("early_stopping",), 'needs evaluations during training; set training.eval_strategy to "epoch" or "steps"'
     if recipe.data.no_validation and (recipe.early_stopping or given.get("load_best_model_at_end")):
         yield ("data", "validation_size"), "the best checkpoint is chosen on a validation part; give a size above 0"
-    yield from ((("task", *key), text) for key, text in recipe.task.clashes())
 
 
-def _problem(source: recipe_file.Source, error: Any) -> str:
-    """One pydantic error as `file:line: path: what is wrong; what to do`."""
-    key = _written_key(source.values, error["loc"])
-    dotted = ".".join(map(str, key)) or "recipe"
+def _one_a_key(values: Any, errors: Sequence[Any]) -> Problems:
+    """Pydantic's errors as problems; the errors of all types that a key may have are one."""
+    texts: dict[recipe_file.Key, list[str]] = {}
+    for error in errors:
+        key, text = _problem(values, error)
+        texts.setdefault(key, []).append(text)
+    for key, several in texts.items():
+        wrong = [text.partition("; found ") for text in several]
+        yield key, " or ".join(dict.fromkeys(text for text, *_ in wrong)) + "".join(wrong[0][1:])
+
+
+def _problem(values: Any, error: Any) -> tuple[recipe_file.Key, str]:
+    """One pydantic error as (key, what is wrong; what to do)."""
+    key = _written_key(values, error)
     match error["type"]:
         case "missing":
-            text = "missing; this key has no default, add it"
+            return key, "missing; this key has no default, add it"
         case "extra_forbidden":
-            text = f"unknown key{did_you_mean(str(key[-1]), _fields_at(source.values, key[:-1]))}"
+            return key, f"unknown key{did_you_mean(str(key[-1]), _fields_at(values, key[:-1])) or '; remove it'}"
         case "union_tag_invalid":
-            names = [n.strip("' ") for n in error["ctx"]["expected_tags"].split(",")]
-            key, dotted = (*key, "name"), f"{dotted}.name"
-            text = f'there is no "{error["ctx"]["tag"]}"{did_you_mean(error["ctx"]["tag"], names)}'
-            text += f" (one of: {', '.join(names)})"
+            names, tag = [n.strip("' ") for n in error["ctx"]["expected_tags"].split(",")], error["ctx"]["tag"]
+            return (*key, "name"), f'there is no "{tag}"{did_you_mean(tag, names)} (one of: {", ".join(names)})'
         case "union_tag_not_found":
-            text = "its key `name` is missing; add it"
+            return (*key, "name"), "missing; this key has no default, add it"
         case "value_error":
-            text = str(error["ctx"]["error"])
+            return key, str(error["ctx"]["error"])
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return key, f"must be a section, with its keys indented below it{_found(error['input'])}"
+        case "tuple_type" | "list_type":
+            return key, f"must be a list{_found(error['input'])}"
+        case "string_type" if isinstance(error["input"], int | float):
+            remedy = f', write "{json.dumps(error["input"])}" in quotes'
+            return key, f"{_lower(error['msg'])}{_found(error['input'])}{remedy}"
         case _:
-            found = json.dumps(error["input"], ensure_ascii=False, default=str)
-            text = f"{error['msg'][0].lower()}{error['msg'][1:]}; found {found}"
-            if error["type"] == "string_type" and not isinstance(error["input"], dict | list | None):
-                text += f', write "{found}" in quotes'
-    return f"{source.where(key)}: {dotted}: {text}"
+            return key, f"{_lower(error['msg'])}{_found(error['input'])}"
 
 
-def _written_key(values: Any, loc: Sequence[str | int]) -> recipe_file.Key:
-    """`loc` without the union tags that pydantic puts between the keys that were really written."""
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]
+
+
+def _found(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return f"; found {'nothing' if value is None else text if len(text) <= 80 else text[:77] + '...'}"
+
+
+def _written_key(values: Any, error: Any) -> recipe_file.Key:
+    """The key that an error is about: its `loc` without the names of types that pydantic puts between."""
     key: list[str | int] = []
-    for i, part in enumerate(loc):
-        inside = (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int))
-        if inside:
+    for part in error["loc"]:
+        if (isinstance(values, dict) and part in values) or (isinstance(values, list) and isinstance(part, int)):
             values = values[part]
-        elif i < len(loc) - 1 or not isinstance(values, dict):
-            continue
-        key.append(part)
-    return tuple(key)
+            key.append(part)
+    return (*key, error["loc"][-1]) if error["type"] == "missing" else tuple(key)
 
 
 def _fields_at(values: Any, key: recipe_file.Key) -> list[str]:

