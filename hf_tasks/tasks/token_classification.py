@@ -141,10 +141,11 @@ class TokenClassification(DiscriminativeTask):
     def check(self, example: Row) -> Iterator[str]:
         if not example["tokens"]:
             yield "the sentence has no words; write some or remove the row"
-        for tag in dict.fromkeys(example["tags"]):
-            if tag not in self.labels:
-                known = f"; tags are {', '.join(self.labels)}" if len(self.labels) <= 20 else ""
-                yield f'tag "{tag}" is not among the tags of the training data{did_you_mean(tag, self.labels) or known}'
+        unknown = [tag for tag in dict.fromkeys(example["tags"]) if tag not in self.labels]
+        if unknown:
+            named = ", ".join(f'"{tag}"' for tag in unknown)
+            guess = did_you_mean(unknown[0], self.labels)
+            yield f"the training data has no tag {named}; mend the row, or name all tags in task.labels{guess}"
 
     def summary(self, split: Split) -> list[str]:
         if "tags" not in split.examples.column_names:
@@ -157,8 +158,8 @@ class TokenClassification(DiscriminativeTask):
             case "segmentation":
                 return [f"{size} characters, {sum(len(chunks(row)) for row in rows)} words"]
         types = Counter(entity.type for row in rows for entity in entities(row, scheme))
-        named = ", ".join(f"{count} {kind}" for kind, count in types.most_common())
-        lines = [f"{size} words, {types.total()} entities ({named}), tags of scheme {scheme}"]
+        named = ": " * bool(types) + ", ".join(f"{count} {kind}" for kind, count in types.most_common())
+        lines = [f"{size} words, tags of scheme {scheme}, {types.total()} entities{named}"]
         wrong = [(i, rows[i][chunk.start]) for i in range(len(rows)) for chunk in broken(rows[i], scheme)]
         if wrong:
             first = f'the first is "{wrong[0][1]}" in sentence {wrong[0][0] + 1}'

@@ -158,9 +158,8 @@ def test_metrics_of_another_scheme_are_refused(tags, metric, scheme):
 def test_check():
     known = resolved("B-PER O")
     assert list(known.check({"tokens": ["Ann"], "tags": ["I-PER"]})) == []
-    assert list(known.check({"tokens": ["a", "b"], "tags": ["B-PRE", "X"]})) == [
-        'tag "B-PRE" is not among the tags of the training data; did you mean "B-PER"?',
-        'tag "X" is not among the tags of the training data; tags are O, B-PER, I-PER',
+    assert list(known.check({"tokens": ["a", "b", "c"], "tags": ["B-PRE", "X", "X"]})) == [
+        'the training data has no tag "B-PRE", "X"; mend the row, or name all tags in task.labels; did you mean "B-PER"?'
     ]
     assert list(known.check({"tokens": [], "tags": []})) == ["the sentence has no words; write some or remove the row"]
 
@@ -169,7 +168,7 @@ def test_summary_counts_entities_and_what_breaks_the_scheme():
     rows = {"tokens": [["a"] * 3, ["b"] * 4], "tags": [row("B-PER O O"), row("O I-LOC B-PER I-LOC")]}
     split = evaluation.Split(Dataset.from_dict(rows), Dataset.from_dict({}))
     assert resolved("B-PER O B-LOC").summary(split) == [
-        "7 words, 2 entities (2 PER), tags of scheme IOB2",
+        "7 words, tags of scheme IOB2, 2 entities: 2 PER",
         'warning: 2 stretches of tags break the scheme and name no entity; the first is "I-LOC" in sentence 2',
     ]
     assert resolved("NOUN O").summary(split) == ["7 words, 3 different tags"]
