@@ -69,8 +69,9 @@ def check(part: Part, task: Task, bad_rows: BadRows = "stop") -> Part:
     """The part after `task.check` of each example: rows with problems stop with DataError or are dropped."""
     problems = Problems(bad_rows)
     good = []
+    among = dict(task.check_all(part.examples))
     for row, example in enumerate(part.rows()):
-        if found := list(task.check(example)):
+        if found := [*task.check(example), *([among[row]] if row in among else [])]:
             problems.add(part.where(row), "; ".join(found))
         else:
             good.append(row)

@@ -10,7 +10,8 @@ from typing import Any
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.errors import RecipeError
-from hf_tasks.metrics import classification
+from hf_tasks.metrics import classification, generation, squad, tagging
+from hf_tasks.metrics.cmrc2018 import cmrc2018
 
 Metric = Callable[..., dict[str, Any]]
 
@@ -24,9 +25,23 @@ METRICS: dict[str, Metric] = {
     "pearson": classification.pearson,
     "spearman": classification.spearman,
     "mse": classification.mse,
+    "entity_f1": tagging.entity_f1,
+    "conlleval_f1": tagging.conlleval_f1,
+    "entity_errors": tagging.entity_errors,
+    "unseen_entity_recall": tagging.unseen_entity_recall,
+    "tagging_accuracy": tagging.tagging_accuracy,
+    "word_segmentation": tagging.word_segmentation,
+    "squad": squad.squad,
+    "squad_v2": squad.squad_v2,
+    "cmrc2018": cmrc2018,
+    "bleu": generation.bleu,
+    "chrf": generation.chrf,
+    "chrf++": generation.chrf_plus_plus,
+    "ter": generation.ter,
+    "rouge": generation.rouge,
 }
 
-LOWER_IS_BETTER = ("loss", "mse")
+LOWER_IS_BETTER = ("loss", "mse", "ter")
 
 
 def score(names: Sequence[str], predictions: list[Any], references: list[Any], memory: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +65,7 @@ def from_evaluate(name: str) -> Metric:
         module = evaluate.load(name)
     except (FileNotFoundError, ConnectionError, ValueError) as e:
         raise RecipeError(
-            f'task.metrics: "{name}" is not a metric of hf_tasks{did_you_mean(name, METRICS)} and evaluate.load '
-            f"cannot get it ({str(e).splitlines()[0]}); one of: {', '.join(METRICS)}, or the path of a script"
+            f'task.metrics: there is no metric "{name}"{did_you_mean(name, METRICS)} (one of: {", ".join(METRICS)}; '
+            f"or a metric of evaluate, by its Hub id or the path of its script, but: {str(e).splitlines()[0]})"
         ) from None
     return lambda predictions, references: dict(module.compute(predictions=predictions, references=references))

@@ -1,8 +1,22 @@
 """The tasks, one file for each shape. A new task is one file and one name in the union below."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from hf_tasks.tasks.base import DiscriminativeTask, Split, Task
+from hf_tasks.tasks.question_answering import QuestionAnswering
 from hf_tasks.tasks.text_classification import TextClassification
+from hf_tasks.tasks.token_classification import TokenClassification
 
-AnyTask = TextClassification
+AnyTask = Annotated[QuestionAnswering | TextClassification | TokenClassification, Field(discriminator="name")]
 
-__all__ = ["AnyTask", "DiscriminativeTask", "Split", "Task", "TextClassification"]
+__all__ = [
+    "AnyTask",
+    "DiscriminativeTask",
+    "QuestionAnswering",
+    "Split",
+    "Task",
+    "TextClassification",
+    "TokenClassification",
+]

@@ -91,6 +91,10 @@ class Task(Block, ABC):
         """What is wrong with one labelled example, given the resolved task, in the task's own terms."""
         yield from ()
 
+    def check_all(self, examples: "Dataset") -> Iterator[tuple[int, str]]:
+        """What is wrong with examples beside each other: (row, what is wrong; what to do)."""
+        yield from ()
+
     def stratum(self, example: Row) -> str:
         """The group whose share a held-out part should keep; one group for all where it has no meaning."""
         return ""

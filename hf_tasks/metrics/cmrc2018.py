@@ -1,0 +1,57 @@
+"""Exact match and F1 of Chinese answers as the script of CMRC 2018 counts them, in percent.
+
+Cui et al. 2019 (https://aclanthology.org/D19-1600), script https://github.com/ymcui/cmrc2018. A text is a sequence of
+Chinese characters and of words in other scripts; F1 counts the longest stretch that both texts have in common.
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+
+_PUNCTUATION = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
+_PIECES = re.compile("[\u4e00-\u9fa5]|[^\u4e00-\u9fa5]+")
+
+
+def cmrc2018(predictions: list[dict[str, Any]], references: list[list[str]]) -> dict[str, float]:
+    """The mean of exact match and F1, by which CMRC 2018 ranks, and both; best over the references.
+
+    Predictions are rows `{"answer": text, ...}`, references lists of texts, empty for a question without answer.
+    """
+    pairs = [(row["answer"], right or [""]) for row, right in zip(predictions, references, strict=True)]
+    f1s = [max(f1(text, reference) for reference in right) for text, right in pairs]
+    exacts = [max(bare(text) == bare(reference) for reference in right) for text, right in pairs]
+    f1_mean, exact_mean = 100 * float(np.mean(f1s)), 100 * float(np.mean(exacts))
+    return {"cmrc2018_average": (f1_mean + exact_mean) / 2, "cmrc2018_f1": f1_mean, "cmrc2018_exact_match": exact_mean}
+
+
+def bare(text: str) -> str:
+    """Lower case, without punctuation."""
+    return text.lower().strip().translate(_PUNCTUATION)
+
+
+def segments(text: str) -> list[str]:
+    """Chinese characters one by one, and the words between them, by NLTK's tokenizer as in the official script (which
+    splits sentences first; that matters only to a period inside of several sentences in other scripts)."""
+    from nltk.tokenize import NLTKWordTokenizer
+
+    words = NLTKWordTokenizer().tokenize
+    pieces = _PIECES.findall(bare(text))
+    return [part for piece in pieces for part in (piece if "\u4e00" <= piece[0] <= "\u9fa5" else words(piece))]
+
+
+def f1(prediction: str, reference: str) -> float:
+    """Harmonic mean of precision and recall of the longest common stretch; 1 where both texts are empty."""
+    predicted, expected = segments(prediction), segments(reference)
+    if not predicted or not expected:
+        return float(predicted == expected)
+    return 2 * longest_common(predicted, expected) / (len(predicted) + len(expected))
+
+
+def longest_common(first: list[str], second: list[str]) -> int:
+    """Length of the longest contiguous run of items that both lists have."""
+    longest, above = 0, [0] * (len(second) + 1)
+    for item in first:
+        row = [0] + [above[j] + 1 if item == other else 0 for j, other in enumerate(second)]
+        longest, above = max(longest, *row), row
+    return longest

@@ -1,0 +1,110 @@
+"""Exact match and F1 of answers, as SQuAD's official scripts count them, in percent.
+
+v1.1: Rajpurkar et al. 2016 (https://aclanthology.org/D16-1264); v2.0: Rajpurkar et al. 2018
+(https://aclanthology.org/P18-2124), script https://worksheets.codalab.org/rest/bundles/0x6b567e1cf2e041ec80d7098f031c5c9e.
+
+Predictions are rows `{"answer": text, ...}`, with an empty text for no answer; the thresholds also read `nbest`
+(`[{"text": ...}, ...]`, best first) and `null_score_diff`, the score of no answer minus that of the best span.
+References are lists of texts, one list for each question, empty for a question without answer.
+"""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+Measure = Callable[[str, str], float]
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+
+
+def normalized(text: str) -> str:
+    """Lower case, without ASCII punctuation, the articles a, an and the, and superfluous blanks."""
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def exact(prediction: str, reference: str) -> float:
+    return float(normalized(prediction) == normalized(reference))
+
+
+def f1(prediction: str, reference: str) -> float:
+    """Harmonic mean of precision and recall over tokens; 1 or 0 where either text has no tokens (v2.0)."""
+    predicted, expected = normalized(prediction).split(), normalized(reference).split()
+    if not predicted or not expected:
+        return float(predicted == expected)
+    return _overlap(predicted, expected)
+
+
+def f1_version_1(prediction: str, reference: str) -> float:
+    """As `f1`, but 0 where either text has no tokens (v1.1)."""
+    return _overlap(normalized(prediction).split(), normalized(reference).split())
+
+
+def _overlap(predicted: list[str], expected: list[str]) -> float:
+    same = (Counter(predicted) & Counter(expected)).total()
+    return 2 * same / (len(predicted) + len(expected)) if same else 0.0
+
+
+def squad(predictions: list[Row], references: list[list[str]]) -> dict[str, float]:
+    """f1 and exact_match of SQuAD v1.1, best over the references. It has no rule for questions without answer: both
+    are 100 where nothing is answered."""
+    values = {"f1": f1_version_1, "exact_match": exact}
+    pairs = list(zip((row["answer"] for row in predictions), references, strict=True))
+    return {
+        name: _percent([_best(measure, text, right) if right else float(not text) for text, right in pairs])
+        for name, measure in values.items()
+    }
+
+
+def squad_v2(predictions: list[Row], references: list[list[str]]) -> dict[str, float]:
+    """f1 and exact of SQuAD v2.0: over all questions, over those with and without answer (HasAns, NoAns); and the best
+    that any one threshold of the null score difference would give (where the predictions have one)."""
+    answerable = np.array([bool(texts) for texts in references])
+    values: dict[str, float] = {}
+    for group, members in (("", np.ones(len(references), bool)), ("HasAns_", answerable), ("NoAns_", ~answerable)):
+        for name, measure in (("f1", f1), ("exact", exact)):
+            if members.any():
+                pairs = zip(predictions, references, members, strict=True)
+                values[group + name] = _percent([_best(measure, p["answer"], _right(r)) for p, r, m in pairs if m])
+        if group:
+            values[f"{group}total"] = int(members.sum())
+    if predictions and "null_score_diff" in predictions[0]:
+        for name, measure in (("exact", exact), ("f1", f1)):
+            values[f"best_{name}"], values[f"best_{name}_thresh"] = best_threshold(predictions, references, measure)
+    return values
+
+
+def best_threshold(predictions: list[Row], references: list[list[str]], measure: Measure) -> tuple[float, float]:
+    """(mean of `measure` in percent, threshold): the best that is to be had by answering the questions whose null
+    score difference is at most the threshold with their best span, and no other. Time O(n log n)."""
+    differences = np.array([row["null_score_diff"] for row in predictions])
+    answerable = np.array([bool(texts) for texts in references])
+    spans = [next((entry["text"] for entry in row["nbest"] if entry["text"]), "") for row in predictions]
+    answered = np.array([_best(measure, text, _right(right)) for text, right in zip(spans, references, strict=True)])
+    order = np.argsort(differences, kind="stable")
+    gain = np.cumsum((answered - ~answerable)[order])  # over refusing all
+    last_of_equals = np.append(np.diff(differences[order]) > 0, True)
+    gain = np.where(last_of_equals, gain, -np.inf)
+    best = int(gain.argmax())
+    refused = (~answerable).sum()
+    if gain[best] <= 0:
+        return 100 * float(refused / len(order)), float(differences.min()) - 1
+    return 100 * float((refused + gain[best]) / len(order)), float(differences[order[best]])
+
+
+def _right(texts: Sequence[str]) -> list[str]:
+    """The references that have tokens; an empty text where there is none."""
+    return [text for text in texts if normalized(text)] or [""]
+
+
+def _best(measure: Measure, prediction: str, references: Sequence[str]) -> float:
+    return max(measure(prediction, reference) for reference in references)
+
+
+def _percent(values: Sequence[float]) -> float:
+    return 100 * float(np.mean(values))
