@@ -11,7 +11,7 @@ learned and predicted in the one where the word has more context.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -67,7 +67,7 @@ class TokenClassification(DiscriminativeTask):
         if len(set(self.labels)) < len(self.labels):
             yield ("labels",), "a tag is named twice; keep one of them"
 
-    def missing(self, columns: Any, labelled: bool) -> str | None:
+    def missing(self, columns: Sequence[str], labelled: bool) -> str | None:
         if "tokens" not in columns and "text" not in columns:
             return 'column "tokens" or "text"'
         return super().missing(["tokens", *columns], labelled)
@@ -220,7 +220,7 @@ class TokenClassification(DiscriminativeTask):
     def _prediction(self, example: Row, best: np.ndarray, scores: np.ndarray) -> Row:
         """tokens, and for each one its tag and the tag's probability; then the entities, or the words of characters."""
         tokens, tags = example["tokens"], [self.labels[i] for i in best]
-        prediction = {"tokens": tokens, "tags": tags, "scores": [float(score) for score in scores[: len(tags)]]}
+        prediction = {"tokens": tokens, "tags": tags, "scores": scores[: len(tags)].tolist()}
         match self.scheme:
             case "none":
                 return prediction

@@ -159,7 +159,8 @@ def test_check():
     known = resolved("B-PER O")
     assert list(known.check({"tokens": ["Ann"], "tags": ["I-PER"]})) == []
     assert list(known.check({"tokens": ["a", "b", "c"], "tags": ["B-PRE", "X", "X"]})) == [
-        'the training data has no tag "B-PRE", "X"; mend the row, or name all tags in task.labels; did you mean "B-PER"?'
+        'the training data has no tag "B-PRE", "X"; mend the row, or name all tags in task.labels; '
+        'did you mean "B-PER"?'
     ]
     assert list(known.check({"tokens": [], "tags": []})) == ["the sentence has no words; write some or remove the row"]
 
