@@ -56,7 +56,9 @@ _PLAIN = {t.__name__: t for t in (str, int, float, bool, list, dict)} | {
 
 def _plain_type(annotation: ast.expr) -> Any:
     """The type that a plain annotation denotes, or Any where it uses names of its own library."""
-    names = {n.id for n in ast.walk(annotation) if isinstance(n, ast.Name)}
-    if not names <= _PLAIN.keys() or any(isinstance(n, ast.Attribute) for n in ast.walk(annotation)):
+    nodes = list(ast.walk(annotation))
+    names = {n.id for n in nodes if isinstance(n, ast.Name)}
+    quoted = "Literal" not in names and any(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in nodes)
+    if quoted or not names <= _PLAIN.keys() or any(isinstance(n, ast.Attribute) for n in nodes):
         return Any
     return eval(compile(ast.Expression(annotation), "<annotation>", "eval"), {"__builtins__": {}}, _PLAIN) | None
