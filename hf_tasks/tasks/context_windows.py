@@ -8,12 +8,19 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_tasks.tasks.base import Row
+
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
+
+
+NO_ANSWER = 0
+"""The token that stands for no answer: the first one, [CLS]."""
 
 
 @dataclass(frozen=True)
@@ -117,3 +124,48 @@ def windows(context: Tokens, size: int, stride: int) -> Iterator[Tokens]:
         yield context[start : start + size]
         start += size - stride
     yield context[start:]
+
+
+def feature(question: np.ndarray, context: Tokens, template: PairTemplate) -> Row:
+    """One feature: the tokenizer's columns for a question and what is read of the context; `length`; where the context
+    is, `context_start` to `context_end`; and the `offsets` of its tokens, as bytes, which Arrow reads at no cost."""
+    ids = template.input_ids(question, context.ids)
+    begin = template.context_start(len(question))
+    return {
+        "input_ids": ids,
+        "token_type_ids": template.token_type_ids(len(question), len(context.ids)),
+        "attention_mask": np.ones(len(ids), np.int8),
+        "length": len(ids),
+        "context_start": begin,
+        "context_end": begin + len(context.ids),
+        "offsets": context.offsets.tobytes(),
+    }
+
+
+def label(rows: list[Row], reads: list[Tokens], answers: dict[str, list[Any]]) -> None:
+    """Add `labels`, the first and last token of the first answer in each window of an example; and `answer_lost`, 1
+    where no window has all of the answer, in the first window only."""
+    places: list[tuple[int, int] | None] = [None] * len(rows)
+    for text, start in zip(answers["text"][:1], answers["answer_start"], strict=False):
+        begin = start + len(text) - len(text.lstrip())
+        places = [read.positions((begin, begin + len(text.strip()))) for read in reads]
+    for row, place in zip(rows, places, strict=True):
+        row["labels"] = [row["context_start"] + token for token in place] if place else [NO_ANSWER, NO_ANSWER]
+        row["answer_lost"] = 0
+    rows[0]["answer_lost"] = int(bool(answers["text"]) and not any(places))
+
+
+def characters(features: "Dataset", window: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """(M, 2) the characters from the first to the last token, each (M,), in its window (M,), which ascends."""
+    places = np.empty((len(window), 2), np.int32)
+    begin = 0
+    for batch in features.select_columns(["offsets", "context_start", "context_end"]).iter(batch_size=1000):
+        context_start, context_end = np.array(batch["context_start"]), np.array(batch["context_end"])
+        sizes = context_end - context_start
+        origin = np.cumsum(sizes) - sizes - context_start  # (b,) where token 0 of each window would be in `offsets`
+        offsets = np.frombuffer(b"".join(batch["offsets"]), np.int32).reshape(-1, 2)
+        here = slice(*window.searchsorted([begin, begin + len(sizes)]))
+        at = origin[window[here] - begin]
+        places[here, 0], places[here, 1] = offsets[first[here] + at, 0], offsets[last[here] + at, 1]
+        begin += len(sizes)
+    return places

@@ -17,7 +17,17 @@ from pydantic import Field
 from hf_tasks.errors import RecipeError
 from hf_tasks.tasks.answers import misplaced, read_answers
 from hf_tasks.tasks.base import Columns, DiscriminativeTask, Row, Split
-from hf_tasks.tasks.context_windows import PairTemplate, Tokens, pair_template, token_ids, tokenized, windows
+from hf_tasks.tasks.context_windows import (
+    NO_ANSWER,
+    PairTemplate,
+    characters,
+    feature,
+    label,
+    pair_template,
+    token_ids,
+    tokenized,
+    windows,
+)
 from hf_tasks.tasks.spans import Candidates, Windows, best_spans
 
 if TYPE_CHECKING:
@@ -25,8 +35,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-NO_ANSWER = 0
-"""The token whose logits speak for no answer: the first one, [CLS]."""
 NOTHING = {"text": "", "start": 0, "end": 0, "probability": 0.0}
 LEAST_ADVANCE = 8
 """Tokens by which a window must advance at the least."""
@@ -132,10 +140,10 @@ class QuestionAnswering(DiscriminativeTask):
             asked = of_question[question]
             kept = asked[: (size - self.doc_stride) // 2]
             reads = list(windows(of_context[context], size - len(kept), self.doc_stride))
-            found = [_window(kept, read, template) | {"example": i, "tokens_cut": 0} for read in reads]
+            found = [feature(kept, read, template) | {"example": i, "tokens_cut": 0} for read in reads]
             found[0]["tokens_cut"] = len(asked) - len(kept)
             if answer is not None:
-                _label(found, reads, answer)
+                label(found, reads, answer)
             rows += found
         unread = {"token_type_ids"} - set(tokenizer.model_input_names)
         return {name: [row[name] for row in rows] for name in rows[0] if name not in unread}
@@ -236,34 +244,6 @@ def _names(examples: "Dataset") -> list[str]:
     return [str(number) for number in range(1, len(examples) + 1)]
 
 
-def _window(question: np.ndarray, context: Tokens, template: PairTemplate) -> Row:
-    """One feature: a question's ids and what is read of the context."""
-    ids = template.input_ids(question, context.ids)
-    begin = template.context_start(len(question))
-    return {
-        "input_ids": ids,
-        "token_type_ids": template.token_type_ids(len(question), len(context.ids)),
-        "attention_mask": np.ones(len(ids), np.int8),
-        "length": len(ids),
-        "context_start": begin,
-        "context_end": begin + len(context.ids),
-        "offsets": context.offsets.tobytes(),
-    }
-
-
-def _label(rows: list[Row], reads: list[Tokens], answers: dict[str, list[Any]]) -> None:
-    """Add `labels`, the first and last token of the first answer in each window of an example; and `answer_lost`, 1
-    where no window has all of the answer, in the first window only."""
-    places: list[tuple[int, int] | None] = [None] * len(rows)
-    for text, start in zip(answers["text"][:1], answers["answer_start"], strict=False):
-        begin = start + len(text) - len(text.lstrip())
-        places = [read.positions((begin, begin + len(text.strip()))) for read in reads]
-    for row, place in zip(rows, places, strict=True):
-        row["labels"] = [row["context_start"] + token for token in place] if place else [NO_ANSWER, NO_ANSWER]
-        row["answer_lost"] = 0
-    rows[0]["answer_lost"] = int(bool(answers["text"]) and not any(places))
-
-
 def _gathered(outputs: list[Any], split: Split) -> tuple[Candidates, np.ndarray]:
     """The spans of all windows; and for each example the score of no answer (E,), the least of its windows', as in
     run_qa.py: all windows must agree that there is none."""
@@ -272,21 +252,5 @@ def _gathered(outputs: list[Any], split: Split) -> tuple[Candidates, np.ndarray]
     example = np.array(split.features["example"][:])
     nulls = np.full(len(split.examples), np.inf, null.dtype)
     np.minimum.at(nulls, example, null)
-    spans = Candidates(_characters(split.features, window, starts, ends), scores, example[window], len(nulls))
+    spans = Candidates(characters(split.features, window, starts, ends), scores, example[window], len(nulls))
     return spans.select(spans.characters[:, 0] < spans.characters[:, 1]), nulls
-
-
-def _characters(features: "Dataset", window: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """(M, 2) the characters from the first to the last token, each (M,), in its window (M,), which ascends."""
-    places = np.empty((len(window), 2), np.int32)
-    begin = 0
-    for batch in features.select_columns(["offsets", "context_start", "context_end"]).iter(batch_size=1000):
-        context_start, context_end = np.array(batch["context_start"]), np.array(batch["context_end"])
-        sizes = context_end - context_start
-        origin = np.cumsum(sizes) - sizes - context_start  # (b,) where token 0 of each window would be in `offsets`
-        offsets = np.frombuffer(b"".join(batch["offsets"]), np.int32).reshape(-1, 2)
-        here = slice(*window.searchsorted([begin, begin + len(sizes)]))
-        at = origin[window[here] - begin]
-        places[here, 0], places[here, 1] = offsets[first[here] + at, 0], offsets[last[here] + at, 1]
-        begin += len(sizes)
-    return places
