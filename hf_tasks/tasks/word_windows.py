@@ -87,7 +87,9 @@ def sub_words(sentences: Sequence[Sequence[str]], tokenizer: "PreTrainedTokenize
     """The sub-words of every different word, at least one: a word that the tokenizer drops, such as a zero-width space,
     becomes its unknown token, so that the model has a place for it."""
     vocabulary = list(dict.fromkeys(word for tokens in sentences for word in tokens))
-    encoded = tokenizer(vocabulary, add_special_tokens=False, verbose=False)["input_ids"]
+    encoded = tokenizer(
+        vocabulary, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False
+    )["input_ids"]
     unknown = tokenizer.pad_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id
     return {word: ids or [unknown] for word, ids in zip(vocabulary, encoded, strict=True)}
 
