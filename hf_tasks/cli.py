@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from hf_tasks.errors import UserError
 
@@ -108,6 +109,54 @@ def predict(
         print(f"{len(predictions)} predictions in {output}", file=sys.stderr)
 
 
+class _SeveralValues(TyperCommand):
+    """`--references A B` is short for `--references A --references B`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        option, repeated = "", list[str]()
+        for arg in args:
+            if arg.startswith("-"):
+                option, more = arg, [arg]
+            else:
+                again = option in ("--references", "--pseudo-references") and repeated[-1] != option
+                more = [option, arg] if again else [arg]
+            repeated += more
+        return super().parse_args(ctx, repeated)
+
+
+@app.command(cls=_SeveralValues)
+def mbr(
+    candidates: Annotated[
+        list[Path],
+        typer.Argument(help='First: a file of each system, one text a line; or a .jsonl file of "candidates".'),
+    ],
+    references: Annotated[
+        list[Path] | None, typer.Option(help="Files of true texts: score the consensus and each system.")
+    ] = None,
+    utility: Annotated[str, typer.Option(help="chrf, chrf++, bleu, rouge1, rouge2, rougeL or token_f1.")] = "chrf",
+    pseudo_references: Annotated[
+        list[Path] | None, typer.Option(help="Files of texts that may be right [the candidates].")
+    ] = None,
+    prune: Annotated[bool, typer.Option(help="Give up unlikely candidates early.")] = False,
+    aggregate: Annotated[bool, typer.Option(help="Compare with an average of the pseudo-references (chrf).")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A text or .jsonl file.")] = None,
+) -> None:
+    """The consensus of several systems' texts: minimum Bayes risk."""
+    from hf_tasks import consensus
+
+    choose = consensus.chooser(utility, prune=prune, aggregate=aggregate)
+    consensus.check_output(output)
+    segments = consensus.read(candidates)
+    truth = consensus.read(references, len(segments)) if references else None
+    possible = consensus.read(pseudo_references, len(segments)) if pseudo_references else None
+    result = consensus.consensus(segments, choose, possible)
+    consensus.write(result, output)
+    report = sys.stdout if output else sys.stderr
+    print(f"utility {utility}: {result.summary()}", file=report)
+    if truth:
+        print(consensus.report(candidates, segments, truth, result.texts, utility), file=report)
+
+
 @app.command()
 def card(run: RunArg) -> None:
     """Print the model card of a run."""
@@ -182,16 +231,15 @@ def main() -> NoReturn:
 
 def _labelled(run: "Run", data: str | None, part: PartName, format: str | None) -> Any:
     """The rows of a file, or of a part of the run's own recipe."""
-    from hf_tasks.data import read_part
     from hf_tasks.errors import RunError
-    from hf_tasks.shipped import FOLDER
+    from hf_tasks.training import prepare
 
     if data is not None:
         return _read(run, data, format, labelled=True)
-    rows = read_part(run.recipe.data, part, run.recipe.task, seed=run.recipe.seed, beside=FOLDER)
-    if rows is None:
+    parts = prepare(run.recipe, None)[1].named()
+    if part not in parts:
         raise RunError(f"--part {part}: the run's recipe has no {part} part; give a labelled file with --data")
-    return rows
+    return parts[part]
 
 
 def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from hf_tasks import recipe_file
 from hf_tasks.block import Block, did_you_mean, mirror
-from hf_tasks.data.find import find, folder_of
+from hf_tasks.data.find import find, folders
 from hf_tasks.data.section import Data
 from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.methods import AnyMethod, Full
@@ -128,16 +128,15 @@ def _without(values: Any, keys: Sequence[recipe_file.Key]) -> Any:
 
 def _missing_files(data: Data, beside: Path) -> Problems:
     """The data files that cannot be found."""
-    folders = [Path(), beside]
     try:
-        folders = [folder_of(data.data_dir, folders)] if data.data_dir else folders
+        places = folders(data.data_dir, beside)
     except DataError as e:
         yield from ((("data", "data_dir"), text.removeprefix("data.data_dir: ")) for text in e.problems)
         return
     parts = {} if data.path else {"train": data.train, "validation": data.validation, "test": data.test}
     for name, named in parts.items():
         try:
-            find((named,) if isinstance(named, str) else named or (), folders)
+            find((named,) if isinstance(named, str) else named or (), places)
         except DataError as e:
             yield from ((("data", name), text) for text in e.problems)
 
@@ -169,12 +168,15 @@ def _training_clashes(recipe: Recipe) -> Problems:
 
 
 def _one_a_key(values: Any, errors: Sequence[Any]) -> Problems:
-    """Pydantic's errors as problems; the errors of all types that a key may have are one."""
+    """Pydantic's errors as problems: one for all types that a key may have, none where a key below it has one."""
     texts: dict[recipe_file.Key, list[str]] = {}
     for error in errors:
         key, text = _problem(values, error)
         texts.setdefault(key, []).append(text)
+    above = {key[:end] for key in texts for end in range(len(key))}
     for key, several in texts.items():
+        if key in above:
+            continue
         wrong = [text.partition("; found ") for text in several]
         yield key, " or ".join(dict.fromkeys(text for text, *_ in wrong)) + "".join(wrong[0][1:])
 

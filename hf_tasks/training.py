@@ -11,10 +11,10 @@ import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import EvalLoopOutput
 
-from hf_tasks import data, evaluation, hardware
+from hf_tasks import data, evaluation, hardware, metrics
+from hf_tasks.block import did_you_mean
 from hf_tasks.data import Part
 from hf_tasks.errors import DataError, RecipeError, RunError
-from hf_tasks.metrics import LOWER_IS_BETTER
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_model, load_tokenizer, quiet
 from hf_tasks.progress import Progress, say
@@ -72,6 +72,10 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     for line in report(recipe, parts, splits, model):
         say(line)
 
+    if "validation" in splits:
+        check_best_metric(recipe, splits["validation"], model, tokenizer)
+
+    claim(recipe)
     trainer = TaskTrainer(
         recipe,
         validation=splits.get("validation"),
@@ -83,7 +87,6 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
         processing_class=tokenizer,
         callbacks=[Progress(), *recipe.method.callbacks(), *_early_stopping(recipe)],
     )
-    claim(recipe)
     with quiet():
         trainer.train()
     recipe = trainer.tuned()
@@ -111,6 +114,8 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
         task = recipe.task.resolve(train.examples)
     except ValueError as e:
         raise DataError(f"{train.where(0).rpartition(':')[0]}: {e}") from None
+    for name in task.metrics:
+        metrics.find(name)
     parts = [part and data.check(part, task, section.bad_rows) for part in (train, validation, test)]
     return recipe.model_copy(update={"task": task}), Parts(*parts)  # type: ignore[arg-type]
 
@@ -126,7 +131,7 @@ def arguments(recipe: Recipe, *, validated: bool) -> TrainingArguments:
     if "greater_is_better" not in given:
         best = values.get("metric_for_best_model") or "score"
         best = recipe.task.metrics[0] if best == "score" else best
-        values["greater_is_better"] = not best.removeprefix("eval_").endswith(LOWER_IS_BETTER)
+        values["greater_is_better"] = not best.removeprefix("eval_").endswith(metrics.LOWER_IS_BETTER)
     values |= {
         "output_dir": str(recipe.output_dir / "checkpoints"),
         "bf16": False,  # TaskTrainer casts by itself, so that evaluation stays in float32
@@ -177,6 +182,21 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
         predicted = evaluation.predict(self.model, self.task, self.validation, self.processing_class)
         task = self.task.tune(predicted.predictions, self.task.references(self.validation.examples))
         return self.recipe.model_copy(update={"task": task})
+
+
+def check_best_metric(recipe: Recipe, validation: Split, model: Any, tokenizer: Any) -> None:
+    """RecipeError where the metric that shall choose the checkpoint is not among those that are measured."""
+    name = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
+    if name in ("score", "loss"):
+        return
+    examples = validation.examples.select(range(min(2, len(validation.examples))))
+    predicted = evaluation.predict(model, recipe.task, evaluation.encode(examples, recipe.task, tokenizer), tokenizer)
+    known = evaluation.numbers(evaluation.scores(recipe.task, predicted, examples, recipe.task.memory(examples)))
+    if name not in known:
+        raise RecipeError(
+            f'training.metric_for_best_model: "{name}" is not measured{did_you_mean(name, known)} '
+            f"(one of: {', '.join(known)}); add its metric to task.metrics"
+        )
 
 
 def autocasts(recipe: Recipe) -> bool:

@@ -220,6 +220,23 @@ def test_arguments_that_transformers_refuses_are_recipe_errors(make: Make) -> No
         train(make(training={"eval_strategy": "sometimes"}))
 
 
+def test_a_metric_that_is_not_measured_cannot_choose_the_checkpoint(make: Make) -> None:
+    recipe = make(training={"metric_for_best_model": "eval_acuracy"})
+    with pytest.raises(RecipeError) as e:
+        train(recipe)
+    assert str(e.value).startswith(
+        'training.metric_for_best_model: "acuracy" is not measured; did you mean "accuracy"? (one of: n, accuracy, f1_macro,'
+    )
+    assert not recipe.output_dir.exists()
+
+
+def test_an_unknown_metric_stops_before_training(make: Make) -> None:
+    recipe = make(task={"name": "text-classification", "metrics": ["acuracy"]})
+    with pytest.raises(RecipeError, match='there is no metric "acuracy"; did you mean "accuracy"?'):
+        train(recipe)
+    assert not recipe.output_dir.exists()
+
+
 def test_python_in_one_line_each(make: Make, tmp_path: Path) -> None:
     recipe = make(training={"max_steps": 1})
     run = hf_tasks.train(recipe)

@@ -9,6 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hf_tasks.errors import DataError
+from hf_tasks.shipped import FOLDER as SHIPPED
+
+
+def folders(data_dir: str | None, beside: Path | None) -> list[Path]:
+    """Where relative paths are looked up: in `data_dir` alone, where it is given; else in the current directory, then
+    in the recipe's folder `beside`, then among the data that come with the shipped recipes. Raises DataError."""
+    usual = [Path(), *([beside] if beside else []), SHIPPED]
+    return [folder_of(data_dir, usual)] if data_dir else usual
 
 
 def find(patterns: Iterable[str], folders: Sequence[Path]) -> list[Path]:

@@ -12,7 +12,7 @@ from hf_tasks.data import columns as renamings
 from hf_tasks.data import hub
 from hf_tasks.data.columns import FILE_HAS, ROWS_HAVE, Names
 from hf_tasks.data.files import STDIN, opened, sha256
-from hf_tasks.data.find import find, folder_of
+from hf_tasks.data.find import find, folders
 from hf_tasks.data.part import Part, from_examples, join
 from hf_tasks.data.problems import Problems
 from hf_tasks.data.readers import reader_of
@@ -40,8 +40,7 @@ def read_part(
     several = (named,) if isinstance(named, str) else named
     if data.path:
         return _from_hub(data, "+".join(several), task, labelled).sample(data.max_examples, seed)
-    folders = [Path(), *([beside] if beside else [])]
-    paths = find(several, [folder_of(data.data_dir, folders)] if data.data_dir else folders)
+    paths = find(several, folders(data.data_dir, beside))
     way = _Way(task, data.columns, labelled, data.bad_rows)
     return _from_files(list(map(str, paths)), data.format, way).sample(data.max_examples, seed)
 

@@ -51,10 +51,15 @@ def score(names: Sequence[str], predictions: list[Any], references: list[Any], m
     """
     values: dict[str, Any] = {"n": len(references)}
     for name in names:
-        metric = METRICS.get(name) or from_evaluate(name)
+        metric = find(name)
         wanted = inspect.signature(metric).parameters.keys() & memory.keys()
         values |= metric(predictions, references, **{key: memory[key] for key in wanted})
     return values
+
+
+def find(name: str) -> Metric:
+    """The metric of a name. Raises RecipeError where it is neither ours nor to be had from `evaluate`."""
+    return METRICS.get(name) or from_evaluate(name)
 
 
 def from_evaluate(name: str) -> Metric:
