@@ -1,5 +1,6 @@
 """The recipes that come with the package: in `recipes/`, beside the package in a checkout, inside it in a wheel."""
 
+import re
 from pathlib import Path
 
 from hf_tasks.block import did_you_mean
@@ -29,6 +30,6 @@ def find(recipe: str | Path) -> Path:
 
 
 def title(path: Path) -> str:
-    """The first line of a recipe's opening comment."""
+    """The first line of a recipe's opening comment, up to the citation."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]
-    return first.removeprefix("#").strip()
+    return re.sub(r" \([A-Z][^()]* \d{4}.*", "", first.removeprefix("#")).strip()
