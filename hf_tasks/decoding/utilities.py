@@ -5,7 +5,7 @@ sacrebleu (https://github.com/mjpost/sacrebleu) and rouge_score (https://pypi.or
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain
 from string import punctuation
 
@@ -23,10 +23,10 @@ def bleu(hypotheses: Texts, references: Texts, tokenize: str = "13a", lowercase:
     Papineni et al. 2002 (https://aclanthology.org/P02-1040); smoothing 3 of Chen and Cherry 2014
     (https://aclanthology.org/W14-3346); `tokenize` is one of sacrebleu's tokenizers.
     """
-    tokenizer = _sacrebleu_tokenizer(tokenize)
+    split = _bleu_words(tokenize)
 
     def tokens(texts: Texts) -> Tokens:
-        return words([tokenizer((text.lower() if lowercase else text).rstrip()).split() for text in texts])
+        return words([split(text.lower() if lowercase else text) for text in texts])
 
     orders = list(overlaps(hypotheses, references, tokens, 4))
     product, halvings = np.ones_like(orders[0].matches), np.zeros_like(orders[0].matches)
@@ -122,11 +122,23 @@ def _with_average(order: Counts, n: int, weights: Floats) -> Overlap:
 
 
 @cache
-def _sacrebleu_tokenizer(name: str) -> Callable[[str], str]:
+def _bleu_words(tokenize: str) -> Callable[[str], list[str]]:
+    """sacrebleu's tokenizer. 13a looks at each run of non-blanks by itself, so that it is asked once for each run."""
     from sacrebleu.metrics import BLEU
 
-    tokenizer: Callable[[str], str] = BLEU(tokenize=name).tokenizer
-    return tokenizer
+    tokenizer: Callable[[str], str] = BLEU(tokenize=tokenize).tokenizer
+
+    def of_text(text: str) -> list[str]:
+        return tokenizer(text.rstrip()).split()
+
+    of_run = lru_cache(2**16)(of_text)
+
+    def of_runs(text: str) -> list[str]:
+        if "\n" in text:  # it joins what a hyphen at the end of a line parts
+            return of_text(text)
+        return [word for run in text.split() for word in of_run(run)]
+
+    return of_runs if tokenize == "13a" else of_text
 
 
 def _words_and_punctuation(texts: Texts) -> Tokens:

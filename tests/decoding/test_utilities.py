@@ -7,7 +7,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import CHRF
 
 from hf_tasks.decoding import ngrams
-from hf_tasks.decoding.utilities import UTILITIES, aggregate_chrf, bleu, chrf, rouge_l, rouge_n
+from hf_tasks.decoding.utilities import UTILITIES, _bleu_words, aggregate_chrf, bleu, chrf, rouge_l, rouge_n
 from hf_tasks.metrics.squad import f1
 
 SENTENCES = [
@@ -67,6 +67,14 @@ def test_equal_to_the_reference_package(name, hypotheses, references):
 
 def test_every_utility_is_compared():
     assert set(UTILITIES) <= set(CASES)
+
+
+def test_words_of_bleu_are_those_of_sacrebleu():
+    tokenizer, random = sacrebleu.BLEU().tokenizer, np.random.default_rng(0)
+    pieces = [*" .,-09a(&;<é\u2028\t", "&amp;", "&lt;", "<skipped>", "-\n", " ", ", "]
+    for length in random.integers(1, 12, size=5000):
+        text = "".join(random.choice(pieces, size=length))
+        assert _bleu_words("13a")(text) == tokenizer(text.rstrip()).split(), repr(text)
 
 
 def test_many_ngrams_do_not_run_over(monkeypatch):
