@@ -18,8 +18,8 @@ def calls(monkeypatch):
 
     def load_dataset(*args, **kwargs):
         seen.append((args, kwargs))
-        features = Features({"sentence": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
-        dataset = Dataset.from_dict({"sentence": ["a", "b"], "label": [1, 0]}, features=features)
+        features = Features({"texts": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
+        dataset = Dataset.from_dict({"texts": ["a", "b"], "label": [1, 0]}, features=features)
         dataset.info.download_checksums = {f"hf://datasets/org/name@{COMMIT}/data/train.parquet": {}}
         return dataset
 
@@ -28,7 +28,7 @@ def calls(monkeypatch):
 
 
 def test_rows_names_and_record(calls):
-    data = Data(path="org/name", name="small", revision="v1", train="train[:2]", columns={"text": "sentence"})
+    data = Data(path="org/name", name="small", revision="v1", train="train[:2]", columns={"text": "texts"})
     part = read_part(data, "train", TASK, seed=0)
     assert calls == [(("org/name", "small"), {"revision": "v1", "split": "train[:2]"})]
     assert list(part.rows()) == [{"text": "a", "label": "pos"}, {"text": "b", "label": "neg"}]
@@ -37,8 +37,8 @@ def test_rows_names_and_record(calls):
 
 
 def test_train_is_the_split_of_that_name(calls):
-    read_part(Data(path="org/name", columns={"text": "sentence"}), "train", TASK, seed=0)
-    read_part(Data(path="org/name", test=("a", "b"), columns={"text": "sentence"}), "test", TASK, seed=0)
+    read_part(Data(path="org/name", columns={"text": "texts"}), "train", TASK, seed=0)
+    read_part(Data(path="org/name", test=("a", "b"), columns={"text": "texts"}), "test", TASK, seed=0)
     assert [kwargs["split"] for _, kwargs in calls] == ["train", "a+b"]
 
 
@@ -46,8 +46,8 @@ def test_missing_column(calls):
     with pytest.raises(DataError) as error:
         read_part(Data(path="org/name"), "train", TASK, seed=0)
     assert str(error.value) == (
-        'org/name train:1: column "text" is missing; the file has sentence, label; '
-        "rename with data.columns: {text: sentence}"
+        'org/name train:1: column "text" is missing; the file has texts, label; '
+        "rename with data.columns: {text: texts}"
     )
 
 

@@ -98,11 +98,11 @@ def test_no_rows(name, text):
 
 
 def test_missing_column():
-    write("f.csv", "sentence,label\na,1\n")
+    write("f.csv", "texts,label\na,1\n")
     assert message(read_file, "f.csv", TASK) == (
-        'f.csv:1: column "text" is missing; the file has sentence, label; rename with data.columns: {text: sentence}'
+        'f.csv:1: column "text" is missing; the file has texts, label; rename with data.columns: {text: texts}'
     )
-    assert contents(read_file("f.csv", TASK, columns={"text": "sentence"})) == {"f.csv:2": {"text": "a", "label": "1"}}
+    assert contents(read_file("f.csv", TASK, columns={"text": "texts"})) == {"f.csv:2": {"text": "a", "label": "1"}}
 
 
 def test_unknown_canonical_column():
