@@ -42,7 +42,8 @@ def peer(data: Path, epochs: float) -> dict[str, float]:
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
     rows = load_dataset("csv", data_files={part: str(data / f"{part}.csv") for part in ("train", "dev")})
     encoded = rows.map(
-        lambda batch: tokenizer(batch["text"], padding="max_length", max_length=MAX_LENGTH, truncation=True), batched=True
+        lambda batch: tokenizer(batch["text"], padding="max_length", max_length=MAX_LENGTH, truncation=True),
+        batched=True,
     )
     with tempfile.TemporaryDirectory() as folder:
         args = TrainingArguments(
@@ -103,7 +104,9 @@ def main() -> None:
 
 def measure(side: str, options: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, __file__, str(options.data), "--epochs", str(options.epochs), "--side", side]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+    output = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"}
+    )
     return json.loads(output.stdout.splitlines()[-1])
 
 

@@ -1,9 +1,9 @@
 """What can go wrong that the user can mend. The command line prints these messages as they are and exits with 2.
 
-    UserError
-    ├── RecipeError   a recipe file or a --set override
-    ├── DataError     a data file or a data set
-    └── RunError      a run directory, or a checkpoint
+UserError
+├── RecipeError   a recipe file or a --set override
+├── DataError     a data file or a data set
+└── RunError      a run directory, or a checkpoint
 """
 
 from collections.abc import Sequence

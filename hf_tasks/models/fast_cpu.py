@@ -23,12 +23,20 @@ class fast_dropout(TorchFunctionMode):  # noqa: N801  (used as a context manager
     """Within this context, dropout on CPU tensors is drawn 16 bits an element (p to within 1 / 65,536)."""
 
     def __torch_function__(
-        self, function: Callable[..., Any], kinds: Iterable[type], args: Any = (), kwargs: Mapping[str, Any] | None = None
+        self,
+        function: Callable[..., Any],
+        kinds: Iterable[type],
+        args: Any = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
         if function is functional.dropout and args[0].device.type == "cpu":
             return _dropout(*args, **kwargs)
-        if function is functional.scaled_dot_product_attention and kwargs.get("dropout_p") and args[0].device.type == "cpu":
+        if (
+            function is functional.scaled_dot_product_attention
+            and kwargs.get("dropout_p")
+            and args[0].device.type == "cpu"
+        ):
             return _attention(*args, **kwargs)
         return function(*args, **kwargs)
 
