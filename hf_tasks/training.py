@@ -177,7 +177,7 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
 
     def tuned(self) -> Recipe:
         """The recipe with the task's decision thresholds tuned on the validation part."""
-        if self.validation is None:
+        if self.validation is None or not self.task.tunable:
             return self.recipe
         predicted = evaluation.predict(self.model, self.task, self.validation, self.processing_class)
         task = self.task.tune(predicted.predictions, self.task.references(self.validation.examples))

@@ -134,6 +134,9 @@ class Task(Block, ABC):
 class DiscriminativeTask(Task):
     """A task whose model gives logits."""
 
+    tunable: ClassVar[bool] = False
+    """Whether `tune` has a threshold to choose."""
+
     @abstractmethod
     def loss(self, outputs: Any, labels: "Tensor", num_items_in_batch: "Tensor | int | None" = None) -> "Tensor":
         """The training loss (scalar): a sum over items divided by `num_items_in_batch`, the number of labels that are

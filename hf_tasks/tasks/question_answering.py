@@ -42,6 +42,7 @@ LEAST_ADVANCE = 8
 
 class QuestionAnswering(DiscriminativeTask):
     auto_model: ClassVar[str] = "AutoModelForQuestionAnswering"
+    tunable: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("question", "context")
     optional: ClassVar[tuple[str, ...]] = ("id", "answer_start", "is_impossible")
     targets: ClassVar[tuple[str, ...]] = ("answers", "answer_text")
