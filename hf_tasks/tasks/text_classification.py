@@ -245,17 +245,18 @@ class TextClassification(DiscriminativeTask):
         return list(outputs["logits"].float().cpu().numpy())  # B x (C,)
 
     def decode(self, outputs: list[Any], split: Split) -> list[Row]:
+        from scipy.special import expit, softmax
+
         logits = _mean_by(np.stack(outputs), np.array(split.features["example"][:]), len(split.examples))  # (E, C)
         match self.problem_type:
             case "single_label_classification":
-                rows = np.exp(logits - logits.max(axis=1, keepdims=True))
-                rows /= rows.sum(axis=1, keepdims=True)
+                rows = softmax(logits, axis=1)
                 return [
                     {"label": self.labels[best], "score": float(row[best]), "probabilities": self._by_label(row)}
                     for row, best in zip(rows, rows.argmax(axis=1), strict=True)
                 ]
             case "multi_label_classification":
-                rows = 1 / (1 + np.exp(-logits))
+                rows = expit(logits)
                 return [
                     {
                         "labels": [label for label, p in zip(self.labels, row, strict=True) if p > self.threshold],
