@@ -60,10 +60,13 @@ def peers() -> Iterator[tuple[str, str, Callable[[Texts, Texts], Any], bool]]:
 
 
 def seconds(function: Callable[[Texts, Texts], Any], sets: Sequence[Texts], n_references: int) -> tuple[float, Any]:
-    """The mean time over several sets of candidates, and the result for the first of them."""
-    started = time.process_time()
-    results = [function(candidates, candidates[:n_references]) for candidates in sets]
-    return (time.process_time() - started) / len(sets), results[0]
+    """The median time over several sets of candidates, and the result for the last of them."""
+    times, result = [], None
+    for candidates in sets:
+        started = time.process_time()
+        result = function(candidates, candidates[:n_references])
+        times.append(time.process_time() - started)
+    return float(np.median(times)), result
 
 
 def candidates_of(systems: list[Texts], chance: random.Random) -> Texts:
@@ -92,10 +95,9 @@ def main() -> None:
         repeats = REPEATS if peer.startswith("fastchrf") else 1
         cells = []
         for size in options.sizes:
-            sets = [candidates_of(systems, chance) for _ in range(REPEATS + 1)]
-            seconds(ours[name], sets[-1:], size)
-            time_ours, result = seconds(ours[name], sets[:REPEATS], size)
-            time_theirs, expected = seconds(function, sets[:repeats], size)
+            sets = [candidates_of(systems, chance) for _ in range(REPEATS)]
+            time_ours, result = seconds(ours[name], sets, size)
+            time_theirs, expected = seconds(function, sets[-repeats:], size)
             if equal:
                 np.testing.assert_allclose(result, expected, rtol=0, atol=1e-9)
             cells.append(f"{time_theirs:8.4f} {time_ours:7.4f} {time_theirs / time_ours:7.1f}x")

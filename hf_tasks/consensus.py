@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,8 @@ def chooser(utility: str, *, prune: bool, aggregate: bool) -> Choose:
         raise UserError("--aggregate: goes with --utility chrf, and without --prune; remove one of them")
     if aggregate:
         return mbr_aggregate
-    return partial(_with, mbr_pruned if prune else mbr, of_pairs)
+    decoder = mbr_pruned if prune else mbr
+    return lambda candidates, references: decoder(candidates, of_pairs, references)
 
 
 def utility_of(name: str) -> Utility:
@@ -143,12 +143,6 @@ def check_output(path: Path | None) -> None:
     """Raises DataError where there is no folder to write to, before the work."""
     if path is not None and not path.parent.is_dir():
         raise DataError(f"{path.parent}: there is no such folder; make it first")
-
-
-def _with(
-    decoder: Callable[..., Choice], utility: Utility, candidates: list[str], references: list[str] | None
-) -> Choice:
-    return decoder(candidates, utility, references)
 
 
 def _row(text: str, choice: Choice) -> dict[str, Any]:
