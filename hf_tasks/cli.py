@@ -128,18 +128,21 @@ class _SeveralValues(TyperCommand):
 def mbr(
     candidates: Annotated[
         list[Path],
-        typer.Argument(help='First: a file of each system, one text a line; or a .jsonl file of "candidates".'),
+        typer.Argument(
+            metavar="CANDIDATES...",
+            help='First: a file of each system, one text a line; or a .jsonl file of "candidates".',
+        ),
     ],
     references: Annotated[
         list[Path] | None, typer.Option(help="Files of true texts: score the consensus and each system.")
     ] = None,
     utility: Annotated[str, typer.Option(help="chrf, chrf++, bleu, rouge1, rouge2, rougeL or token_f1.")] = "chrf",
     pseudo_references: Annotated[
-        list[Path] | None, typer.Option(help="Files of texts that may be right [the candidates].")
+        list[Path] | None, typer.Option(help="Files of texts that may be right; without them, the candidates.")
     ] = None,
     prune: Annotated[bool, typer.Option(help="Give up unlikely candidates early.")] = False,
     aggregate: Annotated[bool, typer.Option(help="Compare with an average of the pseudo-references (chrf).")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A text or .jsonl file.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A text or .jsonl file, not stdout.")] = None,
 ) -> None:
     """The consensus of several systems' texts: minimum Bayes risk."""
     from hf_tasks import consensus
