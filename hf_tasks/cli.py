@@ -40,7 +40,7 @@ def train(
     recipe: RecipeArg,
     overrides: SetOption = None,
     output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", "-o", help="The run's directory [runs/NAME].")
+        Path | None, typer.Option("--output-dir", "-o", help="The run's directory; runs/NAME where not given.")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run that is in the directory.")] = False,
 ) -> None:
@@ -91,7 +91,7 @@ def predict(
         str, typer.Argument(help="Any file the task reads, or - for standard input (a text a line, or JSON).")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file [standard output].")
+        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file; standard output where not given.")
     ] = None,
     format: FormatOption = None,
     top: Annotated[int | None, typer.Option(min=1, help="Of all labels' probabilities, keep the highest ones.")] = None,
