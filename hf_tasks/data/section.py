@@ -19,8 +19,11 @@ class Data(Block):
     data_dir: str | None = None
     """The folder that relative paths of the parts start from."""
     train: str | tuple[str, ...] | None = None
+    """What is learned from: files or globs, or the Hub data set's split."""
     validation: str | tuple[str, ...] | None = None
+    """What the best checkpoint is chosen on; a share of train where not given."""
     test: str | tuple[str, ...] | None = None
+    """What is measured at the end."""
     format: str | None = None
     """The file format, where the file's ending does not tell."""
     columns: dict[str, str | tuple[str, ...]] = {}
