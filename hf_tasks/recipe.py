@@ -31,6 +31,15 @@ else:
     Training = mirror("transformers.training_args", "TrainingArguments")
 
 
+NOT_HERE = {
+    "hub_token": "a token does not belong in a recipe; remove it, log in with: hf auth login",
+    "push_to_hub": "training pushes nothing; remove it, and upload the run with: hf upload ORG/NAME RUN",
+    "label_smoothing_factor": "the losses of the tasks do not smooth labels; remove it",
+    "resume_from_checkpoint": "a training starts from its beginning; remove it",
+}
+"""Keys of TrainingArguments that would be accepted and mean nothing, or harm."""
+
+
 class EarlyStopping(Block):
     """Stop when the metric of the best checkpoint no longer improves (transformers.EarlyStoppingCallback)."""
 
@@ -155,10 +164,9 @@ def _clashes(recipe: Recipe) -> Problems:
 
 def _training_clashes(recipe: Recipe) -> Problems:
     given = recipe.training.given()
-    if given.get("hub_token"):
-        yield ("training", "hub_token"), "a token does not belong in a recipe; remove it, log in with: hf auth login"
-    if given.get("push_to_hub"):
-        yield ("training", "push_to_hub"), "not here: `hf-tasks push` is for that; remove it"
+    for key in given.keys() & NOT_HERE.keys():
+        if given[key]:
+            yield ("training", key), NOT_HERE[key]
     if given.get("bf16") and given.get("fp16"):
         yield ("training", "fp16"), "bf16 and fp16 exclude each other; keep one of them"
     if recipe.early_stopping and given.get("eval_strategy") == "no":
