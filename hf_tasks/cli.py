@@ -235,7 +235,7 @@ def main() -> NoReturn:
 def _labelled(run: "Run", data: str | None, part: PartName, format: str | None) -> Any:
     """The rows of a file, or of a part of the run's own recipe."""
     from hf_tasks.errors import RunError
-    from hf_tasks.training import prepare
+    from hf_tasks.preflight import prepare
 
     if data is not None:
         return _read(run, data, format, labelled=True)

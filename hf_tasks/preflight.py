@@ -1,11 +1,33 @@
-"""`check`: everything that can be known before training: recipe, data, checkpoint, lengths, size."""
+"""Everything that can be known before training: recipe, data, checkpoint, lengths, size."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hf_tasks import evaluation
+from hf_tasks import data, evaluation, metrics
+from hf_tasks.arguments import arguments, autocasts
+from hf_tasks.block import did_you_mean
+from hf_tasks.data import Part
+from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.recipe import Recipe
-from hf_tasks.training import arguments, prepare, report
+from hf_tasks.tasks import Split
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The data of a recipe; validation and test are None where it has none."""
+
+    train: Part
+    validation: Part | None
+    test: Part | None
+
+    def named(self) -> dict[str, Part]:
+        return {name: part for name, part in vars(self).items() if part is not None}
 
 
 def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
@@ -15,4 +37,64 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     model = recipe.method.prepare(load_model(recipe.model, recipe.task, tokenizer))
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
+    if "validation" in splits:
+        check_best_metric(recipe, splits["validation"], model, tokenizer)
     return list(report(recipe, parts, splits, model))
+
+
+def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
+    """Read and check every part of the data; the recipe comes back resolved (labels, metrics)."""
+    section = recipe.data
+    train, validation, test = (
+        data.read_part(section, name, recipe.task, seed=recipe.seed, beside=beside)
+        for name in ("train", "validation", "test")
+    )
+    if train is None:
+        raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
+    if validation is None and section.validation_size:
+        train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.seed)
+    try:
+        task = recipe.task.resolve(train.examples)
+    except ValueError as e:
+        raise DataError(f"{train.where(0).rpartition(':')[0]}: {e}") from None
+    for name in task.metrics:
+        metrics.find(name)
+    parts = [part and data.check(part, task, section.bad_rows) for part in (train, validation, test)]
+    return recipe.model_copy(update={"task": task}), Parts(*parts)  # type: ignore[arg-type]
+
+
+def check_best_metric(recipe: Recipe, validation: Split, model: Any, tokenizer: Any) -> None:
+    """RecipeError where the metric that shall choose the checkpoint is not among those that are measured."""
+    name = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
+    if name in ("score", "loss"):
+        return
+    examples = validation.examples.select(range(min(2, len(validation.examples))))
+    predicted = evaluation.predict(model, recipe.task, evaluation.encode(examples, recipe.task, tokenizer), tokenizer)
+    known = evaluation.numbers(evaluation.scores(recipe.task, predicted, examples, recipe.task.memory(examples)))
+    if name not in known:
+        raise RecipeError(
+            f'training.metric_for_best_model: "{name}" is not measured{did_you_mean(name, known)} '
+            f"(one of: {', '.join(known)}); add its metric to task.metrics"
+        )
+
+
+def report(recipe: Recipe, parts: Parts, splits: dict[str, Split], model: "nn.Module") -> Iterator[str]:
+    """What is about to be trained, in lines for people."""
+    yield f"{recipe.name}: {recipe.task.name}, {recipe.model.name_or_path}, {recipe.method.name}"
+    for name, part in parts.named().items():
+        features = splits[name].features
+        cut = sum(1 for tokens in features["tokens_cut"][:] if tokens)
+        notes = [f"{part.dropped} bad rows left out"] if part.dropped else []
+        if cut:
+            lost = sum(features["tokens_cut"][:])
+            longest = max(a + b for a, b in zip(features["length"][:], features["tokens_cut"][:], strict=True))
+            notes.append(f"{cut} texts cut to max_length, {lost} tokens lost, the longest has {longest}")
+        if len(features) > len(part.examples):
+            notes.append(f"{len(features)} windows")
+        yield f"  {name:<10} {len(part.examples):>7} examples{''.join(f'; {note}' for note in notes)}"
+        for line in recipe.task.summary(splits[name]):
+            yield f"  {'':<10} {line}"
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in model.parameters())
+    precision = "bfloat16" if autocasts(recipe) else "float32"
+    yield f"  trained    {trained:,} of {total:,} parameters, in {precision}"

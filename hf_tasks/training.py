@@ -2,56 +2,24 @@
 
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, set_seed
 from transformers.trainer_utils import EvalLoopOutput
 
-from hf_tasks import data, evaluation, hardware, metrics
-from hf_tasks.block import did_you_mean
-from hf_tasks.data import Part
-from hf_tasks.errors import DataError, RecipeError, RunError
+from hf_tasks import evaluation, hardware
+from hf_tasks.arguments import arguments, autocasts
+from hf_tasks.errors import RunError
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_model, load_tokenizer, quiet
+from hf_tasks.preflight import Parts, check_best_metric, prepare, report
 from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe, to_yaml
 from hf_tasks.run import RECIPE, RESULTS, Run
 from hf_tasks.tasks import Split
 from hf_tasks.tasks.collate import PaddingCollator
-
-DEFAULTS: dict[str, Any] = {
-    # Devlin et al. 2019, appendix A.3 (https://aclanthology.org/N19-1423): 2 to 4 epochs, batches of 16 or 32,
-    # learning rates 2e-5 to 5e-5, warm-up over the first tenth of the steps, weight decay 0.01.
-    "num_train_epochs": 3,
-    "per_device_train_batch_size": 32,
-    "per_device_eval_batch_size": evaluation.BATCH_SIZE,
-    "learning_rate": 5e-5,
-    "warmup_steps": 0.1,
-    "weight_decay": 0.01,
-    "logging_steps": 10,
-    "save_total_limit": 1,
-    "train_sampling_strategy": "group_by_length",
-    "seed": 42,
-    "report_to": "none",
-}
-WITH_VALIDATION = {"eval_strategy": "epoch", "load_best_model_at_end": True, "metric_for_best_model": "score"}
-WITHOUT_VALIDATION = {"eval_strategy": "no", "save_strategy": "no"}
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The data of a recipe; validation and test are None where it has none."""
-
-    train: Part
-    validation: Part | None
-    test: Part | None
-
-    def named(self) -> dict[str, Part]:
-        return {name: part for name, part in vars(self).items() if part is not None}
 
 
 def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False) -> Run:
@@ -99,52 +67,6 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     return run
 
 
-def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
-    """Read and check every part of the data; the recipe comes back resolved (labels, metrics)."""
-    section = recipe.data
-    train, validation, test = (
-        data.read_part(section, name, recipe.task, seed=recipe.seed, beside=beside)
-        for name in ("train", "validation", "test")
-    )
-    if train is None:
-        raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
-    if validation is None and section.validation_size:
-        train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.seed)
-    try:
-        task = recipe.task.resolve(train.examples)
-    except ValueError as e:
-        raise DataError(f"{train.where(0).rpartition(':')[0]}: {e}") from None
-    for name in task.metrics:
-        metrics.find(name)
-    parts = [part and data.check(part, task, section.bad_rows) for part in (train, validation, test)]
-    return recipe.model_copy(update={"task": task}), Parts(*parts)  # type: ignore[arg-type]
-
-
-def arguments(recipe: Recipe, *, validated: bool) -> TrainingArguments:
-    """The recipe's `training` section over our defaults. RecipeError where transformers refuses the combination."""
-    given = recipe.training.given()
-    values: dict[str, Any] = DEFAULTS | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given
-    if values["eval_strategy"] == "no":
-        values |= {"load_best_model_at_end": False}
-    elif "save_strategy" not in given:
-        values |= {"save_strategy": values["eval_strategy"], "save_steps": values.get("eval_steps") or 500}
-    if "greater_is_better" not in given:
-        best = values.get("metric_for_best_model") or "score"
-        best = recipe.task.metrics[0] if best == "score" else best
-        values["greater_is_better"] = not best.removeprefix("eval_").endswith(metrics.LOWER_IS_BETTER)
-    values |= {
-        "output_dir": str(recipe.output_dir / "checkpoints"),
-        "bf16": False,  # TaskTrainer casts by itself, so that evaluation stays in float32
-        "remove_unused_columns": False,
-        "disable_tqdm": True,
-        "dataloader_pin_memory": torch.cuda.is_available(),
-    }
-    try:
-        return TrainingArguments(**values)
-    except (ValueError, TypeError, ImportError) as e:
-        raise RecipeError(f"training: {str(e).splitlines()[0]}") from None
-
-
 class TaskTrainer(Trainer):  # type: ignore[misc]
     """transformers' Trainer with the task's loss, and with evaluation through `evaluation.predict`."""
 
@@ -182,49 +104,6 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
         predicted = evaluation.predict(self.model, self.task, self.validation, self.processing_class)
         task = self.task.tune(predicted.predictions, self.task.references(self.validation.examples))
         return self.recipe.model_copy(update={"task": task})
-
-
-def check_best_metric(recipe: Recipe, validation: Split, model: Any, tokenizer: Any) -> None:
-    """RecipeError where the metric that shall choose the checkpoint is not among those that are measured."""
-    name = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
-    if name in ("score", "loss"):
-        return
-    examples = validation.examples.select(range(min(2, len(validation.examples))))
-    predicted = evaluation.predict(model, recipe.task, evaluation.encode(examples, recipe.task, tokenizer), tokenizer)
-    known = evaluation.numbers(evaluation.scores(recipe.task, predicted, examples, recipe.task.memory(examples)))
-    if name not in known:
-        raise RecipeError(
-            f'training.metric_for_best_model: "{name}" is not measured{did_you_mean(name, known)} '
-            f"(one of: {', '.join(known)}); add its metric to task.metrics"
-        )
-
-
-def autocasts(recipe: Recipe) -> bool:
-    """Whether training computes in bfloat16: as the recipe says, else where the hardware does it fast."""
-    given = recipe.training.given()
-    return bool(given.get("bf16", hardware.bfloat16_is_fast() and not given.get("fp16")))
-
-
-def report(recipe: Recipe, parts: Parts, splits: dict[str, Split], model: torch.nn.Module) -> Iterator[str]:
-    """What is about to be trained, in lines for people."""
-    yield f"{recipe.name}: {recipe.task.name}, {recipe.model.name_or_path}, {recipe.method.name}"
-    for name, part in parts.named().items():
-        features = splits[name].features
-        cut = sum(1 for tokens in features["tokens_cut"][:] if tokens)
-        notes = [f"{part.dropped} bad rows left out"] if part.dropped else []
-        if cut:
-            lost = sum(features["tokens_cut"][:])
-            longest = max(a + b for a, b in zip(features["length"][:], features["tokens_cut"][:], strict=True))
-            notes.append(f"{cut} texts cut to max_length, {lost} tokens lost, the longest has {longest}")
-        if len(features) > len(part.examples):
-            notes.append(f"{len(features)} windows")
-        yield f"  {name:<10} {len(part.examples):>7} examples{''.join(f'; {note}' for note in notes)}"
-        for line in recipe.task.summary(splits[name]):
-            yield f"  {'':<10} {line}"
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    total = sum(p.numel() for p in model.parameters())
-    precision = "bfloat16" if autocasts(recipe) else "float32"
-    yield f"  trained    {trained:,} of {total:,} parameters, in {precision}"
 
 
 def check_free(path: Path, overwrite: bool) -> None:
