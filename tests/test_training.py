@@ -227,7 +227,7 @@ def test_a_metric_that_is_not_measured_cannot_choose_the_checkpoint(make: Make) 
     with pytest.raises(RecipeError) as e:
         train(recipe)
     assert str(e.value).startswith(
-        'training.metric_for_best_model: "acuracy" is not measured; did you mean "accuracy"? (one of: n, accuracy, f1_macro,'
+        'training.metric_for_best_model: "acuracy" is not measured; did you mean "accuracy"? (one of: n, accuracy,'
     )
     assert not recipe.output_dir.exists()
 

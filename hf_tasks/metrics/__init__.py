@@ -44,7 +44,9 @@ METRICS: dict[str, Metric] = {
 LOWER_IS_BETTER = ("loss", "mse", "ter")
 
 
-def score(names: Sequence[str], predictions: list[Any], references: list[Any], memory: dict[str, Any]) -> dict[str, Any]:
+def score(
+    names: Sequence[str], predictions: list[Any], references: list[Any], memory: dict[str, Any]
+) -> dict[str, Any]:
     """The values of several metrics on the same predictions, in one dict, `n` first.
 
     Raises RecipeError for a metric that is neither ours nor to be had from `evaluate`.
