@@ -16,11 +16,18 @@ RECIPE = from_dict(
 )
 RESULTS: dict[str, Any] = {
     "test": {"n": 40, "accuracy": 0.91254, "per_class": {"no": {"f1": 0.5}}},
-    "data": {"train": {"examples": 100, "dropped": 2, "tokens_cut": 7, "files": {"/home/me/a|b.csv": "0123456789abcdef"}}},
-    "training": {
-        "steps": 12, "epochs": 3.0, "seconds": 4.5, "parameters": 1234567, "parameters_trained": 1234, "precision": "float32",
+    "data": {
+        "train": {"examples": 100, "dropped": 2, "tokens_cut": 7, "files": {"/home/me/a|b.csv": "0123456789abcdef"}}
     },
-}  # fmt: skip
+    "training": {
+        "steps": 12,
+        "epochs": 3.0,
+        "seconds": 4.5,
+        "parameters": 1234567,
+        "parameters_trained": 1234,
+        "precision": "float32",
+    },
+}
 
 
 def test_the_card_states_the_results_and_nothing_else() -> None:

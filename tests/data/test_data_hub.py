@@ -46,8 +46,7 @@ def test_missing_column(calls):
     with pytest.raises(DataError) as error:
         read_part(Data(path="org/name"), "train", TASK, seed=0)
     assert str(error.value) == (
-        'org/name train:1: column "text" is missing; the file has texts, label; '
-        "rename with data.columns: {text: texts}"
+        'org/name train:1: column "text" is missing; the file has texts, label; rename with data.columns: {text: texts}'
     )
 
 
