@@ -62,10 +62,11 @@ def _span(value: Any) -> tuple[int, int, str]:
     match value:
         case [int(start), int(end), str(label)] if label:
             return start, end, label
-        case (
-            {"start": int(start), "end": int(end), **rest}
-            | {"start_offset": int(start), "end_offset": int(end), **rest}
-        ):
+        case {"start": int(start), "end": int(end), **rest} | {
+            "start_offset": int(start),
+            "end_offset": int(end),
+            **rest,
+        }:
             match rest:
                 case {"label": str(label)} | {"labels": [str(label)]} if label:
                     return start, end, label
