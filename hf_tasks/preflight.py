@@ -37,8 +37,7 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     model = recipe.method.prepare(load_model(recipe.model, recipe.task, tokenizer))
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
-    if "validation" in splits:
-        check_best_metric(recipe, splits["validation"], model, tokenizer)
+    check_metrics(recipe, splits["train"], model, tokenizer)
     return list(report(recipe, parts, splits, model))
 
 
@@ -58,23 +57,32 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
     except ValueError as e:
         raise DataError(f"{train.where(0).rpartition(':')[0]}: {e}") from None
     for name in task.metrics:
-        metrics.find(name)
+        metrics.find(name)  # before the model is loaded
     parts = [part and data.check(part, task, section.bad_rows) for part in (train, validation, test)]
     return recipe.model_copy(update={"task": task}), Parts(*parts)  # type: ignore[arg-type]
 
 
-def check_best_metric(recipe: Recipe, validation: Split, model: Any, tokenizer: Any) -> None:
-    """RecipeError where the metric that shall choose the checkpoint is not among those that are measured."""
-    name = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
-    if name in ("score", "loss"):
-        return
-    examples = validation.examples.select(range(min(2, len(validation.examples))))
-    predicted = evaluation.predict(model, recipe.task, evaluation.encode(examples, recipe.task, tokenizer), tokenizer)
-    known = evaluation.numbers(evaluation.scores(recipe.task, predicted, examples, recipe.task.memory(examples)))
-    if name not in known:
+def check_metrics(recipe: Recipe, split: Split, model: Any, tokenizer: Any) -> None:
+    """Score a few predictions of the untrained model. RecipeError for a metric that cannot score this task's
+    predictions, and where the one that shall choose the checkpoint is not measured."""
+    examples = split.examples.select(range(min(8, len(split.examples))))
+    few, memory = evaluation.encode(examples, recipe.task, tokenizer), recipe.task.memory(examples)
+    predicted = evaluation.predict(model, recipe.task, few, tokenizer)
+    known: set[str] = {"score"}
+    for name in recipe.task.metrics:
+        one = recipe.model_copy(update={"task": recipe.task.model_copy(update={"metrics": (name,)})}).task
+        try:
+            known |= evaluation.numbers(evaluation.scores(one, predicted, examples, memory)).keys()
+        except (ValueError, TypeError, KeyError, AttributeError) as e:
+            reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+            raise RecipeError(
+                f'task.metrics: "{name}" cannot score the predictions of this task ({reason}); remove it'
+            ) from e
+    best = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
+    if best not in known:
         raise RecipeError(
-            f'training.metric_for_best_model: "{name}" is not measured{did_you_mean(name, known)} '
-            f"(one of: {', '.join(known)}); add its metric to task.metrics"
+            f'training.metric_for_best_model: "{best}" is not measured{did_you_mean(best, known)} '
+            f"(one of: {', '.join(sorted(known))}); add its metric to task.metrics"
         )
 
 

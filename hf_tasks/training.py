@@ -14,7 +14,7 @@ from hf_tasks.arguments import arguments, autocasts
 from hf_tasks.errors import RunError
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_model, load_tokenizer, quiet
-from hf_tasks.preflight import Parts, check_best_metric, prepare, report
+from hf_tasks.preflight import Parts, check_metrics, prepare, report
 from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe, to_yaml
 from hf_tasks.run import RECIPE, RESULTS, Run
@@ -40,8 +40,7 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     for line in report(recipe, parts, splits, model):
         say(line)
 
-    if "validation" in splits:
-        check_best_metric(recipe, splits["validation"], model, tokenizer)
+    check_metrics(recipe, splits["train"], model, tokenizer)
 
     claim(recipe)
     trainer = TaskTrainer(

@@ -122,7 +122,7 @@ def test_data_files_are_found_beside_the_recipe(write: Write, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert load(tmp_path / "r.yaml").data.train == "train.csv"
     assert problems(tmp_path / "r.yaml", "data.data_dir=none") == [
-        "--set data.data_dir=none: data.data_dir: there is no folder none"
+        "--set data.data_dir=none: data.data_dir: there is no folder none; give the folder that holds the files"
     ]
 
 

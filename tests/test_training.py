@@ -227,8 +227,15 @@ def test_a_metric_that_is_not_measured_cannot_choose_the_checkpoint(make: Make) 
     with pytest.raises(RecipeError) as e:
         train(recipe)
     assert str(e.value).startswith(
-        'training.metric_for_best_model: "acuracy" is not measured; did you mean "accuracy"? (one of: n, accuracy,'
+        'training.metric_for_best_model: "acuracy" is not measured; did you mean "accuracy"? (one of: accuracy,'
     )
+    assert not recipe.output_dir.exists()
+
+
+def test_a_metric_of_another_kind_stops_before_training(make: Make) -> None:
+    recipe = make(task={"name": "text-classification", "metrics": ["accuracy", "pearson"]})
+    with pytest.raises(RecipeError, match='^task.metrics: "pearson" cannot score the predictions of this task'):
+        train(recipe)
     assert not recipe.output_dir.exists()
 
 

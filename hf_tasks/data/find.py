@@ -46,7 +46,9 @@ def folder_of(data_dir: str, folders: Sequence[Path]) -> Path:
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
-    raise DataError(f"data.data_dir: there is no folder {data_dir}{_guess(candidates)}")
+    raise DataError(
+        f"data.data_dir: there is no folder {data_dir}{_guess(candidates) or '; give the folder that holds the files'}"
+    )
 
 
 def _matches(path: Path) -> list[Path]:

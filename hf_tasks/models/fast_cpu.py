@@ -30,7 +30,7 @@ class fast_dropout(TorchFunctionMode):  # noqa: N801  (used as a context manager
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if function is functional.dropout and args[0].device.type == "cpu":
+        if function is functional.dropout and args and args[0].device.type == "cpu":
             return _dropout(*args, **kwargs)
         if (
             function is functional.scaled_dot_product_attention
@@ -45,6 +45,8 @@ def _dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = F
     """torch.nn.functional.dropout; `inplace` is a permission that is not used."""
     if not training or p == 0:
         return x
+    if p == 1:
+        return x * 0
     words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
     keep = words.view(torch.int16)[: x.numel()].view(x.shape) >= round(p * 65536) - 32768
     return x * keep.to(x.dtype).mul_(1 / (1 - p))
