@@ -99,6 +99,10 @@ class Task(Block, ABC):
         """The group whose share a held-out part should keep; one group for all where it has no meaning."""
         return ""
 
+    def group(self, example: Row) -> str:
+        """What an example shares with others that must not stand in another part; "" where they are independent."""
+        return ""
+
     # -- from examples to features
 
     def head_config(self) -> dict[str, Any]:

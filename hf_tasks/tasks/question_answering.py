@@ -115,6 +115,9 @@ class QuestionAnswering(DiscriminativeTask):
     def stratum(self, example: Row) -> str:
         return "answer" if example["answers"]["text"] else "no answer"
 
+    def group(self, example: Row) -> str:
+        return str(example["context"])
+
     def summary(self, split: Split) -> list[str]:
         if "answers" not in split.examples.column_names:
             return []

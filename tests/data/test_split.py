@@ -8,7 +8,7 @@ import pytest
 from hf_tasks.data import hold_out, read_rows
 from hf_tasks.data.split import _taken
 from hf_tasks.errors import DataError
-from hf_tasks.tasks import TextClassification
+from hf_tasks.tasks import QuestionAnswering, TextClassification
 
 TASK = TextClassification(name="text-classification")
 
@@ -50,6 +50,19 @@ def test_at_least_one_row_is_held_out():
 def test_a_stratum_each():
     rest, held = hold_out(part(["a", "b", "c", "d"]), TASK, 0.5, 0)
     assert (len(rest), len(held)) == (2, 2)
+
+
+def test_whole_groups():
+    rows = [
+        {"question": f"q{i}", "context": f"c{i // 4}", "answers": {"text": [], "answer_start": []}} for i in range(40)
+    ]
+    whole = read_rows(rows, QuestionAnswering(name="question-answering"), labelled=True)
+    rest, held = hold_out(whole, QuestionAnswering(name="question-answering"), 0.25, 0)
+    contexts = [set(one.examples["context"][:]) for one in (rest, held)]
+    assert (len(rest), len(held)) == (28, 12)
+    assert not contexts[0] & contexts[1]
+    rest, held = hold_out(whole, QuestionAnswering(name="question-answering"), 0.99, 0)
+    assert (len(rest), len(held)) == (4, 36)
 
 
 def test_one_row():
