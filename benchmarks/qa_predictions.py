@@ -3,10 +3,11 @@
     python benchmarks/qa_predictions.py SQUAD.json --tokenizer FOLDER [--examples 2000] [--repeats 5]
 
 The logits are made up by a seed: noise, or noise with a peak at the right answer; with and without "no answer" as a
-possible prediction. Both sides give every answer and its n-best list, which are compared. Three measurements:
+possible prediction. Both sides give every answer and its n-best list, which are compared. Four measurements:
 
-loop    the answers alone; the double loop reads its features from plain lists
-run     the answers; the double loop reads its features from a Dataset, as run_qa.py does
+scores  what an evaluation costs: hf_tasks the answers (`for_scores`), run_qa.py as it is, with its two JSON files
+loop    answers and n-best lists; the double loop reads its features from plain lists
+run     the same; the double loop reads its features from a Dataset, as run_qa.py does
 files   the same, and both sides write answers and n-best lists as JSON, as run_qa.py does at every evaluation
 """
 
@@ -186,16 +187,20 @@ def measure(
 ) -> None:
     on_model = torch.from_numpy(logits)
     compare(fast(task, split, on_model), double_loop(task, split, lists, logits))
-    ours, files, loop, run, run_files = in_turns(
+    brief = task.for_scores()
+    full = [row["answer"] for row in fast(task, split, on_model)]
+    assert [row["answer"] for row in fast(brief, split, on_model)] == full
+    scores, ours, files, loop, run, run_files = in_turns(
         repeats,
+        lambda: fast(brief, split, on_model),
         lambda: fast(task, split, on_model),
         lambda: dumped_in_lines(fast(task, split, on_model)),
         lambda: double_loop(task, split, lists, logits),
         lambda: double_loop(task, split, dataset, logits),
         lambda: dumped_in_full(double_loop(task, split, dataset, logits)),
     )
-    for name, slow, quick in (("loop", loop, ours), ("run", run, ours), ("files", run_files, files)):
-        print(f"  {name:5} double loop {slow:.3f} s, hf_tasks {quick:.3f} s: {slow / quick:.1f} x")
+    for name, slow, quick in (("scores", run_files, scores), ("loop", loop, ours), ("run", run, ours), ("files", run_files, files)):
+        print(f"  {name:6} double loop {slow:.3f} s, hf_tasks {quick:.3f} s: {slow / quick:.1f} x")
     tracemalloc.start()
     fast(task, split, on_model)
     print(f"  answers and n-best identical; hf_tasks held {tracemalloc.get_traced_memory()[1] / 2**20:.0f} MiB at most")

@@ -109,16 +109,22 @@ class Run:
         part = data.read_rows(list(rows), self.recipe.task, labelled=False)
         return self.predict_part(part).predictions
 
-    def predict_part(self, part: Part, description: str | None = None) -> evaluation.Predicted:
-        split = evaluation.encode(part.examples, self.recipe.task, self.tokenizer)
-        return evaluation.predict(self.model, self.recipe.task, split, self.tokenizer, description=description)
+    def predict_part(
+        self, part: Part, description: str | None = None, *, for_scores: bool = False
+    ) -> evaluation.Predicted:
+        """Predictions of a part; `for_scores`: they may lack what no metric reads."""
+        task = self.recipe.task.for_scores() if for_scores else self.recipe.task
+        split = evaluation.encode(part.examples, task, self.tokenizer)
+        return evaluation.predict(self.model, task, split, self.tokenizer, description=description)
 
     def evaluate(self, rows: Sequence[Mapping[str, Any]] | Part) -> dict[str, Any]:
         """The task's metrics on labelled rows of canonical columns, or on a part of the data."""
         task = self.recipe.task
         part = rows if isinstance(rows, Part) else data.read_rows(list(rows), task, labelled=True)
         part = data.check(part, task, self.recipe.data.bad_rows)
-        return evaluation.scores(task, self.predict_part(part, "Evaluating"), part.examples, self.memory)
+        return evaluation.scores(
+            task, self.predict_part(part, "Evaluating", for_scores=True), part.examples, self.memory
+        )
 
     @cached_property
     def memory(self) -> dict[str, Any]:

@@ -89,8 +89,9 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
     ) -> EvalLoopOutput:
         assert self.validation is not None
         predicted = evaluation.predict(
-            self.model, self.task, self.validation, self.processing_class, batch_size=self.args.eval_batch_size
-        )
+            self.model, self.task.for_scores(), self.validation, self.processing_class,
+            batch_size=self.args.eval_batch_size,
+        )  # fmt: skip
         values = evaluation.numbers(evaluation.scores(self.task, predicted, self.validation.examples, self.memory))
         values["score"] = next(value for name, value in values.items() if name != "n")
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}

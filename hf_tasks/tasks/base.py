@@ -155,6 +155,10 @@ class DiscriminativeTask(Task):
     def decode(self, outputs: list[Any], split: Split) -> list[Row]:
         """One prediction per example, from the items of `reduce`, one per feature, in the order of the features."""
 
+    def for_scores(self) -> "DiscriminativeTask":
+        """The same task, whose predictions may lack what no metric reads."""
+        return self
+
     def tune(self, predictions: list[Row], references: list[Any]) -> Self:
         """A copy whose decision thresholds suit the validation part best; stored in the run."""
         return self

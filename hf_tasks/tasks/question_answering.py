@@ -28,7 +28,7 @@ from hf_tasks.tasks.context_windows import (
     tokenized,
     windows,
 )
-from hf_tasks.tasks.spans import Candidates, Windows, best_spans
+from hf_tasks.tasks.spans import Candidates, Windows, best_spans, first_spans
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -43,6 +43,8 @@ LEAST_ADVANCE = 8
 class QuestionAnswering(DiscriminativeTask):
     auto_model: ClassVar[str] = "AutoModelForQuestionAnswering"
     tunable: ClassVar[bool] = True
+    listed: ClassVar[int | None] = None
+    """Spans that a prediction lists; None: `n_best_size`."""
     inputs: ClassVar[tuple[str, ...]] = ("question", "context")
     optional: ClassVar[tuple[str, ...]] = ("id", "answer_start", "is_impossible")
     targets: ClassVar[tuple[str, ...]] = ("answers", "answer_text")
@@ -192,7 +194,8 @@ class QuestionAnswering(DiscriminativeTask):
         differences = np.where(np.isfinite(best), nulls - best, 0.0).astype(float).tolist()
         if self.version_2_with_negative:
             spans = spans.with_empty(nulls)
-        spans, probabilities = spans.n_best(max(self.n_best_size, 2 if self.version_2_with_negative else 1))
+        listed = self.listed or self.n_best_size
+        spans, probabilities = spans.n_best(max(listed, 2 if self.version_2_with_negative else 1))
         bounds = pairwise(spans.example.searchsorted(np.arange(len(nulls) + 1)).tolist())
         columns = (spans.characters[:, 0].tolist(), spans.characters[:, 1].tolist(), probabilities.tolist())
         rows = []
@@ -219,6 +222,9 @@ class QuestionAnswering(DiscriminativeTask):
     def answer(self, prediction: Row) -> Any:
         return prediction
 
+    def for_scores(self) -> DiscriminativeTask:
+        return _BestAnswer.model_construct(self.model_fields_set, **dict(self))
+
     def tune(self, predictions: list[Row], references: list[Any]) -> Self:
         if not self.version_2_with_negative or self.null_score_diff_threshold is not None:
             return self
@@ -226,6 +232,20 @@ class QuestionAnswering(DiscriminativeTask):
 
         _, threshold = best_threshold(predictions, references, f1)
         return self.model_copy(update={"null_score_diff_threshold": threshold})
+
+
+class _BestAnswer(QuestionAnswering):
+    """Predictions with the same answers, without the lists of others."""
+
+    listed: ClassVar[int | None] = 1
+
+    def reduce(self, outputs: Any, features: Columns) -> list[Any]:
+        start, end = (outputs[name].float().cpu().numpy() for name in ("start_logits", "end_logits"))  # (B, L)
+        where = Windows(*(np.array(features[name]) for name in ("length", "context_start", "context_end")))
+        spans = first_spans(start, end, where, self.n_best_size, self.max_answer_length)
+        columns = (*vars(spans).values(), start[:, [NO_ANSWER]] + end[:, [NO_ANSWER]])  # each (B, 1)
+        found = np.isfinite(spans.score[:, 0]).tolist()
+        return [tuple(c[i, : 1 if j == 3 or found[i] else 0] for j, c in enumerate(columns)) for i in range(len(found))]
 
 
 def _text(value: Any, name: str) -> str:

@@ -54,12 +54,40 @@ def best_spans(start: "Tensor", end: "Tensor", windows: Windows, n_best_size: in
     spans = Spans(
         starts.gather(1, pair // n).cpu().numpy(), ends.gather(1, pair % n).cpu().numpy(), score.cpu().numpy()
     )
+    _mend(spans, start.cpu().numpy(), end.cpu().numpy(), windows, max_answer_length)
+    return spans
+
+
+def first_spans(
+    start: np.ndarray, end: np.ndarray, windows: Windows, n_best_size: int, max_answer_length: int
+) -> Spans:
+    """The first of `best_spans` alone, (B, 1), several times as fast; `start`, `end`: logits (B, L)."""
+    padding = np.arange(start.shape[1]) >= windows.length[:, None]  # (B, L)
+    start, end = np.where(padding, -np.inf, start), np.where(padding, -np.inf, end)
+    n = min(n_best_size, start.shape[1])
+    starts, ends = (np.argpartition(logits, -n, axis=1)[:, -n:] for logits in (start, end))  # (B, n)
+    start_scores, end_scores = np.take_along_axis(start, starts, 1), np.take_along_axis(end, ends, 1)
+    start_scores[starts < windows.context_start[:, None]] = -np.inf
+    end_scores[ends >= windows.context_end[:, None]] = -np.inf
+    more = ends.astype(np.int32)[:, None, :] - starts.astype(np.int32)[:, :, None]  # (B, n, n): length less one
+    valid = more.view(np.uint32) < max_answer_length
+    scores = np.where(valid, start_scores[:, :, None] + end_scores[:, None, :], -np.inf).reshape(len(start), -1)
+    best = scores.argmax(axis=1)[:, None]
+    spans = Spans(
+        np.take_along_axis(starts, best // n, 1),
+        np.take_along_axis(ends, best % n, 1),
+        np.take_along_axis(scores, best, 1).astype(np.float32),
+    )
+    _mend(spans, start, end, windows, max_answer_length)
+    return spans
+
+
+def _mend(spans: Spans, start: np.ndarray, end: np.ndarray, windows: Windows, max_answer_length: int) -> None:
+    """Give the windows that have no span their best one of all; `start`, `end`: logits (B, L)."""
     for row in np.flatnonzero(np.isneginf(spans.score[:, 0]) & (windows.context_start < windows.context_end)):
         context = slice(windows.context_start[row], windows.context_end[row])
-        logits = start[row, context].cpu().numpy(), end[row, context].cpu().numpy()
-        begin, last, spans.score[row, 0] = best_span(*logits, max_answer_length)
+        begin, last, spans.score[row, 0] = best_span(start[row, context], end[row, context], max_answer_length)
         spans.start[row, 0], spans.end[row, 0] = begin + context.start, last + context.start
-    return spans
 
 
 def best_span(start: np.ndarray, end: np.ndarray, max_answer_length: int) -> tuple[int, int, float]:
