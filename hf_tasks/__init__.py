@@ -1,7 +1,7 @@
-"""Fine-tune pretrained language models from one recipe file to a model on the Hub.
+"""Fine-tune pretrained language models from one recipe file to a measured model.
 
 >>> import hf_tasks
->>> run = hf_tasks.train("recipes/sst2_minilm.yaml", ["training.num_train_epochs=1"])
+>>> run = hf_tasks.train("sentiment_sst2_minilm", ["training.num_train_epochs=1"])
 >>> run.predict(text="A quiet, moving film.")
 """
 

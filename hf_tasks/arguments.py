@@ -50,9 +50,11 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
         "disable_tqdm": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
     }
+    if values.get("fp16") and not torch.cuda.is_available():
+        raise RecipeError("training.fp16: needs a GPU; remove it (bf16 is used where the processor has it)")
     try:
         return TrainingArguments(**values)
-    except (ValueError, TypeError, ImportError) as e:
+    except (ValueError, TypeError, ImportError, RuntimeError) as e:
         raise RecipeError(f"training: {str(e).splitlines()[0]}") from None
 
 

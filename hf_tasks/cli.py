@@ -1,6 +1,7 @@
 """The command line: import, load, call, print. Nothing heavy is imported before a command runs."""
 
 import io
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from hf_tasks.run import Run
 
 app = typer.Typer(
-    help="Fine-tune pretrained language models, from one recipe file to a model on the Hub.",
+    help="Fine-tune pretrained language models, from one recipe file to a measured model.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,13 +48,13 @@ def train(
     """Train a recipe, evaluate it, and save the run."""
     from hf_tasks import train as train_recipe
 
-    changes = [*(overrides or ()), *([f"training.output_dir={output_dir}"] if output_dir else [])]
+    changes = [*(overrides or ()), *([f"training.output_dir={json.dumps(str(output_dir))}"] if output_dir else [])]
     run = train_recipe(recipe, changes, overwrite=overwrite)
     for part in ("validation", "test"):
         if part in run.results:
             print(f"\n{part}\n" + _table(run.results[part]))
     training = run.results["training"]
-    print(f"\n{training['seconds']} s in all, {training['samples_per_second']:.0f} training examples a second")
+    print(f"\n{training['seconds']} s in all, {training['samples_per_second']:.0f} training windows a second")
     print(f"The run is in {run.path}; next:")
     print(f"  hf-tasks predict {run.path} INPUT      predictions for a file, or for - (standard input)")
     print(f"  hf-tasks evaluate {run.path} --data FILE")
@@ -209,8 +210,6 @@ def copy_recipe(
 @recipes_app.command("schema")
 def schema() -> None:
     """Print the JSON schema of recipe files, for editors that complete and check YAML."""
-    import json
-
     from hf_tasks.recipe import Recipe
 
     print(json.dumps(Recipe.model_json_schema(), indent=1))
@@ -239,7 +238,7 @@ def _labelled(run: "Run", data: str | None, part: PartName, format: str | None) 
 
     if data is not None:
         return _read(run, data, format, labelled=True)
-    parts = prepare(run.recipe, None)[1].named()
+    parts = prepare(run.recipe, run.recipe_folder)[1].named()
     if part not in parts:
         raise RunError(f"--part {part}: the run's recipe has no {part} part; give a labelled file with --data")
     return parts[part]
@@ -251,6 +250,8 @@ def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:
     if path == "-" and format is None:
         format = "jsonl" if _first_bytes().lstrip().startswith(b"{") else "text"
     section = run.recipe.data
+    if labelled and format is None:
+        format = section.format
     bad_rows = section.bad_rows if labelled else "stop"
     return read_file(
         path, run.recipe.task, format=format, columns=section.columns, labelled=labelled, bad_rows=bad_rows

@@ -44,7 +44,7 @@ def describe() -> dict[str, Any]:
 
     import torch
 
-    names = ("torch", "transformers", "datasets", "accelerate", "peft", "tokenizers", "numpy")
+    names = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

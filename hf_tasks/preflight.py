@@ -37,7 +37,8 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     model = recipe.method.prepare(load_model(recipe.model, recipe.task, tokenizer))
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
-    check_metrics(recipe, splits["train"], model, tokenizer)
+    memory = recipe.task.memory(parts.train.examples)
+    check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
     return list(report(recipe, parts, splits, model))
 
 
@@ -62,22 +63,25 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
     return recipe.model_copy(update={"task": task}), Parts(*parts)  # type: ignore[arg-type]
 
 
-def check_metrics(recipe: Recipe, split: Split, model: Any, tokenizer: Any) -> None:
+def check_metrics(recipe: Recipe, split: Split, model: Any, tokenizer: Any, memory: dict[str, Any]) -> None:
     """Score a few predictions of the untrained model. RecipeError for a metric that cannot score this task's
     predictions, and where the one that shall choose the checkpoint is not measured."""
-    examples = split.examples.select(range(min(8, len(split.examples))))
-    few, memory = evaluation.encode(examples, recipe.task, tokenizer), recipe.task.memory(examples)
+    examples = split.examples.select(range(min(64, len(split.examples))))
+    few = evaluation.encode(examples, recipe.task, tokenizer)
     predicted = evaluation.predict(model, recipe.task, few, tokenizer)
     known: set[str] = {"score"}
     for name in recipe.task.metrics:
         one = recipe.model_copy(update={"task": recipe.task.model_copy(update={"metrics": (name,)})}).task
         try:
-            known |= evaluation.numbers(evaluation.scores(one, predicted, examples, memory)).keys()
-        except (ValueError, TypeError, KeyError, AttributeError) as e:
+            numbers = evaluation.numbers(evaluation.scores(one, predicted, examples, memory)).keys()
+        except (ValueError, TypeError, KeyError, AttributeError, ImportError) as e:
             reason = str(e).splitlines()[0] if str(e) else type(e).__name__
             raise RecipeError(
                 f'task.metrics: "{name}" cannot score the predictions of this task ({reason}); remove it'
             ) from e
+        if name == recipe.task.metrics[0] and numbers <= {"n", "loss"}:
+            raise RecipeError(f'task.metrics: "{name}" is a table and cannot choose the checkpoint; put another first')
+        known |= numbers
     best = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
     if best not in known:
         raise RecipeError(
@@ -100,6 +104,12 @@ def report(recipe: Recipe, parts: Parts, splits: dict[str, Split], model: "nn.Mo
         if len(features) > len(part.examples):
             notes.append(f"{len(features)} windows")
         yield f"  {name:<10} {len(part.examples):>7} examples{''.join(f'; {note}' for note in notes)}"
+        if (
+            name != "train"
+            and (shared := set(part.files.values()) & set(parts.train.files.values()))
+            and recipe.data.given().get(name)
+        ):
+            yield f"  {'':<10} warning: {len(shared)} of its files also belong to train"
         for line in recipe.task.summary(splits[name]):
             yield f"  {'':<10} {line}"
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)

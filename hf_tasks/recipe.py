@@ -1,4 +1,4 @@
-"""A recipe names five things: data, task, model, method, decoding. `load` reads one from a YAML file.
+"""A recipe names four things: data, task, model, method. `load` reads one from a YAML file.
 
 All problems of a file are reported at once, one a line: `file:line: path: what is wrong; what to do`.
 """
@@ -31,6 +31,7 @@ else:
     Training = mirror("transformers.training_args", "TrainingArguments")
 
 
+POSITIVE = {"learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps"}
 NOT_HERE = {
     "hub_token": "a token does not belong in a recipe; remove it, log in with: hf auth login",
     "push_to_hub": "training pushes nothing; remove it, and upload the run with: hf upload ORG/NAME RUN",
@@ -164,6 +165,11 @@ def _clashes(recipe: Recipe) -> Problems:
 
 def _training_clashes(recipe: Recipe) -> Problems:
     given = recipe.training.given()
+    for key in POSITIVE & given.keys():
+        if not 0 < (given[key] or 0) < float("inf"):
+            yield ("training", key), f"must be a number above 0; found {given[key]}"
+    if (given.get("seed") or 0) < 0:
+        yield ("training", "seed"), f"must be 0 or more; found {given['seed']}"
     for key in given.keys() & NOT_HERE.keys():
         if given[key]:
             yield ("training", key), NOT_HERE[key]

@@ -51,9 +51,24 @@ class Run:
         if not (path / RECIPE).is_file():
             raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
         run = cls(path, recipes.validate(recipe_file.read(path / RECIPE)))
-        if not (path / "config.json").is_file():
-            raise RunError(f"{path}: the run has no model (no config.json); train it again")
+        if not (path / "config.json").is_file() or not run.recipe.task.metrics:
+            raise RunError(f"{path}: this training did not finish, there is no model; train it again")
         return run
+
+    @staticmethod
+    def is_ours(path: Path) -> bool:
+        """Whether a directory was made by `begin`."""
+        try:
+            return "hf_tasks" in _read_json(path / ENVIRONMENT)["packages"]
+        except (RunError, KeyError, TypeError):
+            return False
+
+    @staticmethod
+    def begin(recipe: Recipe, beside: Path | None) -> None:
+        """Mark the recipe's output directory as a run, and note where and on what it is made."""
+        folder = {"recipe_folder": str(beside.resolve()) if beside else None}
+        _write_json(recipe.output_dir / ENVIRONMENT, hardware.describe() | folder)
+        (recipe.output_dir / RECIPE).write_text(recipes.to_yaml(recipe), encoding="utf-8")
 
     @classmethod
     def create(
@@ -64,14 +79,13 @@ class Run:
         memory: Mapping[str, Any],
         history: Iterable[Mapping[str, Any]],
     ) -> Self:
-        """Write the trained model and all that is needed to use it."""
+        """Write the trained model and all that is needed to use it, into the directory that `begin` made ours."""
         run = cls(recipe.output_dir, recipe)
         with quiet():
             model.save_pretrained(run.path)
         tokenizer.save_pretrained(run.path)
         (run.path / RECIPE).write_text(recipes.to_yaml(recipe), encoding="utf-8")
         _write_json(run.path / MEMORY, memory)
-        _write_json(run.path / ENVIRONMENT, hardware.describe())
         _write_rows(run.path / LOG, history)
         return run
 
@@ -87,7 +101,7 @@ class Run:
         import torch
 
         hardware.use_fast_matmul()
-        model = self.recipe.method.prepare(load_model(self._saved, self.recipe.task, self.tokenizer))
+        model = self.recipe.method.prepare(load_model(self._saved, self.recipe.task, self.tokenizer, trained=True))
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     @property
@@ -129,12 +143,18 @@ class Run:
     @cached_property
     def memory(self) -> dict[str, Any]:
         """What the metrics know of the training data."""
-        return json.loads((self.path / MEMORY).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        return _read_json(self.path / MEMORY)
 
     @cached_property
     def results(self) -> dict[str, Any]:
         """What was measured after training: a dict for each part, and facts about data and training."""
-        return json.loads((self.path / RESULTS).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        return _read_json(self.path / RESULTS)
+
+    @property
+    def recipe_folder(self) -> Path | None:
+        """Where the recipe file was when the run was trained."""
+        folder = _read_json(self.path / ENVIRONMENT).get("recipe_folder")
+        return Path(folder) if folder else None
 
     # -- made by training
 
@@ -153,7 +173,8 @@ class Run:
         if fresh.returncode:
             reason = (fresh.stderr.strip().splitlines() or ["no message"])[-1]
             raise RunError(f"{self.path}: the saved run cannot be loaded: {reason}")
-        difference = float(np.abs(evaluation.flat(here) - np.array(json.loads(fresh.stdout))).max())
+        expected, found = evaluation.flat(here), np.array(json.loads(fresh.stdout.splitlines()[-1]))
+        difference = float(np.abs(expected - found).max()) if len(expected) == len(found) else np.inf
         if not difference <= TOLERANCE:
             raise RunError(
                 f"{self.path}: the saved run computes something else than the trained model (by {difference})"
@@ -170,6 +191,13 @@ class Run:
             _write_rows(self.path / "predictions" / f"{name}.jsonl", predicted.predictions)
         _write_json(self.path / RESULTS, {**results, **facts})
         (self.path / CARD).write_text(card.render(self.recipe, self.results), encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    except (OSError, ValueError):
+        raise RunError(f"{path}: the file is missing or broken; the run is not whole, train it again") from None
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -16,8 +16,8 @@ from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_model, load_tokenizer, quiet
 from hf_tasks.preflight import Parts, check_metrics, prepare, report
 from hf_tasks.progress import Progress, say
-from hf_tasks.recipe import Recipe, to_yaml
-from hf_tasks.run import RECIPE, RESULTS, Run
+from hf_tasks.recipe import Recipe
+from hf_tasks.run import RESULTS, Run
 from hf_tasks.tasks import Split
 from hf_tasks.tasks.collate import PaddingCollator
 
@@ -40,13 +40,14 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     for line in report(recipe, parts, splits, model):
         say(line)
 
-    check_metrics(recipe, splits["train"], model, tokenizer)
+    memory = recipe.task.memory(parts.train.examples)
+    check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
 
-    claim(recipe)
+    claim(recipe, beside)
     trainer = TaskTrainer(
         recipe,
         validation=splits.get("validation"),
-        memory=recipe.task.memory(parts.train.examples),
+        memory=memory,
         model=model,
         args=args,
         train_dataset=splits["train"].features,
@@ -93,7 +94,7 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
             batch_size=self.args.eval_batch_size,
         )  # fmt: skip
         values = evaluation.numbers(evaluation.scores(self.task, predicted, self.validation.examples, self.memory))
-        values["score"] = next(value for name, value in values.items() if name != "n")
+        values["score"] = next(value for name, value in values.items() if name not in ("n", "loss"))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
         return EvalLoopOutput(predicted.predictions, None, metrics, len(self.validation.examples))
 
@@ -107,25 +108,26 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
 
 
 def check_free(path: Path, overwrite: bool) -> None:
-    """RunError where a run stands already, or where a folder is not one of ours."""
-    if not path.exists():
+    """RunError where something stands already: a run needs `overwrite`, anything else is never touched."""
+    if not path.exists() or (path.is_dir() and not any(file.is_file() for file in path.rglob("*"))):
         return
-    finished = (path / RESULTS).exists()
-    if finished and not overwrite:
-        raise RunError(f"{path}: a finished run is here; look at it, choose another --output-dir, or add --overwrite")
-    if not path.is_dir() or not ((path / RECIPE).exists() or not any(path.iterdir())):
+    if not path.is_dir() or not Run.is_ours(path):
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
+    if not overwrite:
+        state = "a finished run" if (path / RESULTS).exists() else "a run that was not finished"
+        raise RunError(f"{path}: {state} is here; look at it, choose another --output-dir, or add --overwrite")
 
 
-def claim(recipe: Recipe) -> None:
+def claim(recipe: Recipe, beside: Path | None) -> None:
     """Make room for the run: what an earlier one left in its directory is removed."""
     path = recipe.output_dir
     try:
-        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(path)
         path.mkdir(parents=True)
-        (path / RECIPE).write_text(to_yaml(recipe), encoding="utf-8")
     except OSError as e:
         raise RunError(f"{path}: cannot be written: {e.strerror}; choose another --output-dir") from None
+    Run.begin(recipe, beside)
 
 
 def _early_stopping(recipe: Recipe) -> list[EarlyStoppingCallback]:

@@ -41,7 +41,7 @@ METRICS: dict[str, Metric] = {
     "rouge": generation.rouge,
 }
 
-LOWER_IS_BETTER = ("loss", "mse", "ter")
+LOWER_IS_BETTER = ("loss", "mse", "mae", "mape", "brier_score", "perplexity", "ter", "wer", "cer")
 
 
 def score(
@@ -70,7 +70,7 @@ def from_evaluate(name: str) -> Metric:
 
     try:
         module = evaluate.load(name)
-    except (FileNotFoundError, ConnectionError, ValueError) as e:
+    except (FileNotFoundError, ConnectionError, ValueError, ImportError) as e:
         raise RecipeError(
             f'task.metrics: there is no metric "{name}"{did_you_mean(name, METRICS)} (one of: {", ".join(METRICS)}; '
             f"or a metric of evaluate, by its Hub id or the path of its script, but: {str(e).splitlines()[0]})"

@@ -73,9 +73,10 @@ def mse(predictions: list[float], references: list[float]) -> dict[str, float]:
 
 
 def _correlation(function: Any, predictions: list[float], references: list[float]) -> float:
-    if len(set(predictions)) < 2 or len(set(references)) < 2:
+    found, expected = np.array(predictions, dtype=np.float64), np.array(references, dtype=np.float64)
+    if len(np.unique(found)) < 2 or len(np.unique(expected)) < 2:
         return 0.0
-    value = float(function(predictions, references).statistic)
+    value = float(function(found, expected).statistic)
     return value if math.isfinite(value) else 0.0
 
 

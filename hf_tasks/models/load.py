@@ -65,10 +65,12 @@ def load_tokenizer(model: Model, task: Task) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def load_model(model: Model, task: Task, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+def load_model(
+    model: Model, task: Task, tokenizer: "PreTrainedTokenizerBase", *, trained: bool = False
+) -> "PreTrainedModel":
     """The checkpoint under the task's head, in float32; the head is new unless the checkpoint has one that fits.
 
-    Also lowers `tokenizer.model_max_length` to what the model can read. Raises RunError where weights below the head
+    `trained`: it must have the head. Also lowers `tokenizer.model_max_length` to what the model can read. Raises RunError where weights below the head
     are missing: such a checkpoint is not of the kind its configuration says.
     """
     import torch
@@ -85,7 +87,7 @@ def load_model(model: Model, task: Task, tokenizer: "PreTrainedTokenizerBase") -
             output_loading_info=True,
             **task.head_config(),
         )
-    _check_complete(model, loaded, info)
+    _check_complete(model, loaded, info, trained)
     loaded.config.pad_token_id = tokenizer.pad_token_id
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest_input(loaded))
     return loaded
@@ -104,11 +106,14 @@ def longest_input(model: "nn.Module") -> int:
     return min(sizes, default=1_000_000)
 
 
-def _check_complete(model: Model, loaded: "PreTrainedModel", info: dict[str, Any]) -> None:
-    """RunError where weights below the head are not in the checkpoint, or not in the configured size."""
+def _check_complete(model: Model, loaded: "PreTrainedModel", info: dict[str, Any], trained: bool) -> None:
+    """RunError where weights below the head are not in the checkpoint, or not in the configured size; in the head too
+    where the checkpoint was `trained` for this task."""
     prefix = f"{loaded.base_model_prefix}."
     absent = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
-    lost = sorted(key for key in absent if key.startswith(prefix) and ".pooler." not in key)
+    lost = sorted(key for key in absent if trained or (key.startswith(prefix) and ".pooler." not in key))
+    if lost and trained:
+        raise RunError(f"{model.name_or_path}: the saved model lacks {lost[0]} in the recipe's size; train it again")
     if lost:
         raise RunError(
             f"model.name_or_path: {model.name_or_path}: {len(lost)} weights of the encoder are not in the checkpoint, "

@@ -51,6 +51,8 @@ class Task(Block, ABC):
     aliases: ClassVar[dict[str, str]] = {}
     """Usual names of canonical columns in public data sets, accepted where `data.columns` does not say."""
 
+    usage: ClassVar[tuple[str, ...]]
+    """The columns of a single row that a person would ask for."""
     tokenizer_options: ClassVar[dict[str, Any]] = {}
     """What `AutoTokenizer.from_pretrained` is told."""
 

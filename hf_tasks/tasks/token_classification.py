@@ -47,6 +47,7 @@ class TokenClassification(DiscriminativeTask):
         "words": "tokens", "ner_tags": "tags", "pos_tags": "tags", "upos": "tags", "labels": "tags",
         "entities": "spans", "label": "spans",
     }  # fmt: skip
+    usage: ClassVar[tuple[str, ...]] = ("text",)
     tokenizer_options: ClassVar[dict[str, Any]] = {"add_prefix_space": True}
 
     name: Literal["token-classification"]
