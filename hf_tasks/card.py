@@ -51,5 +51,5 @@ def _yaml(recipe: Recipe) -> str:
 
 
 def _usage(recipe: Recipe) -> str:
-    arguments = ", ".join(f'{name}="..."' for name in recipe.task.usage)
+    arguments = ", ".join(f'{name}="..."' for name in recipe.task.usage())
     return f"run.predict({arguments})"

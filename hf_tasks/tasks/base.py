@@ -51,8 +51,6 @@ class Task(Block, ABC):
     aliases: ClassVar[dict[str, str]] = {}
     """Usual names of canonical columns in public data sets, accepted where `data.columns` does not say."""
 
-    usage: ClassVar[tuple[str, ...]]
-    """The columns of a single row that a person would ask for."""
     tokenizer_options: ClassVar[dict[str, Any]] = {}
     """What `AutoTokenizer.from_pretrained` is told."""
 
@@ -100,6 +98,10 @@ class Task(Block, ABC):
     def stratum(self, example: Row) -> str:
         """The group whose share a held-out part should keep; one group for all where it has no meaning."""
         return ""
+
+    def usage(self) -> tuple[str, ...]:
+        """The columns that a person would give for one prediction."""
+        return self.inputs
 
     def group(self, example: Row) -> str:
         """What an example shares with others that must not stand in another part; "" where they are independent."""

@@ -46,7 +46,6 @@ class QuestionAnswering(DiscriminativeTask):
     listed: ClassVar[int | None] = None
     """Spans that a prediction lists; None: `n_best_size`."""
     inputs: ClassVar[tuple[str, ...]] = ("question", "context")
-    usage: ClassVar[tuple[str, ...]] = ("question", "context")
     optional: ClassVar[tuple[str, ...]] = ("id", "answer_start", "is_impossible")
     targets: ClassVar[tuple[str, ...]] = ("answers", "answer_text")
     aliases: ClassVar[dict[str, str]] = {

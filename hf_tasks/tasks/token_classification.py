@@ -47,7 +47,6 @@ class TokenClassification(DiscriminativeTask):
         "words": "tokens", "ner_tags": "tags", "pos_tags": "tags", "upos": "tags", "labels": "tags",
         "entities": "spans", "label": "spans",
     }  # fmt: skip
-    usage: ClassVar[tuple[str, ...]] = ("text",)
     tokenizer_options: ClassVar[dict[str, Any]] = {"add_prefix_space": True}
 
     name: Literal["token-classification"]
@@ -147,6 +146,9 @@ class TokenClassification(DiscriminativeTask):
             named = ", ".join(f'"{tag}"' for tag in unknown)
             guess = did_you_mean(unknown[0], self.labels)
             yield f"the training data has no tag {named}; mend the row, or name all tags in task.labels{guess}"
+
+    def usage(self) -> tuple[str, ...]:
+        return ("text",)
 
     def summary(self, split: Split) -> list[str]:
         if "tags" not in split.examples.column_names:
