@@ -25,14 +25,23 @@ def writer(path: Path | None) -> Iterator[Callable[[Sequence[Row]], None]]:
     if path.suffix not in (".jsonl", ".csv"):
         raise DataError(f"{path}: predictions are written as .jsonl or .csv; give the file such an ending")
     part = path.with_name(path.name + ".part")
+    with _explained(path):
+        file = part.open("w", encoding="utf-8", newline="")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with file:
             yield lambda rows: (_write_csv if path.suffix == ".csv" else _write_jsonl)(rows, file)
-        part.replace(path)
-    except OSError as e:
-        raise DataError(f"{path}: cannot be written: {e.strerror}; choose another file with -o") from None
+        with _explained(path):
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        raise DataError(f"{path}: cannot be written: {e.strerror}; choose another file with -o") from None
 
 
 def highest(row: Row, top: int) -> Row:

@@ -83,6 +83,21 @@ def test_a_folder_that_is_not_there_is_known_before_the_work(tmp_path: Path) -> 
     assert str(e.value) == f"{path}: cannot be written: No such file or directory; choose another file with -o"
 
 
+def test_a_name_that_is_a_folder_s_is_known_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.mkdir()
+    with pytest.raises(DataError) as e, writer(path):
+        pass
+    assert str(e.value) == f"{path}: cannot be written: Is a directory; choose another file with -o"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_trouble_of_the_work_itself_is_not_taken_for_the_file_s(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError, match="the model"), writer(tmp_path / "out.csv"):
+        raise PermissionError("the model cannot be read")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_broken_off_work_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     path.write_text("old")
