@@ -8,7 +8,6 @@ Trouble that makes the rest of the file unreadable is a DataError.
 import csv
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from hf_tasks.errors import DataError
@@ -39,10 +38,9 @@ def read_tsv(lines: Iterable[str], name: str) -> Rows:
 
 
 def read_text(lines: Iterable[str], name: str) -> Rows:
-    """One text a line; a blank line is an empty text, unless it is the last."""
-    for line, following in _with_next(enumerate(map(_bare, lines), 1)):
-        if line[1] or following:
-            yield line[0], {"text": line[1]}
+    """One text a line; a blank line is an empty text."""
+    for number, line in enumerate(map(_bare, lines), 1):
+        yield number, {"text": line}
 
 
 def _csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str] | ValueError]]:
@@ -131,13 +129,3 @@ def _count(fields: int) -> str:
 
 def _bare(line: str) -> str:
     return line.removesuffix("\n").removesuffix("\r")
-
-
-def _with_next(items: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
-    """Each item, and whether another follows."""
-    iterator = iter(items)
-    for current in islice(iterator, 1):
-        for following in iterator:
-            yield current, True
-            current = following
-        yield current, False
