@@ -46,15 +46,16 @@ def wanted(names: Names, task: Task) -> set[str]:
 def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, advice: str = FILE_HAS) -> Renaming:
     """How the columns `found` give the task's columns. Raises ValueError: what is missing, what to do (`advice`).
 
-    A column that `names` maps serves under that name alone; where it maps a target, no other target is read. The
-    task's aliases stand in for columns that are absent.
+    A column that `names` maps serves under that name alone; where it maps a target, no other target is read. Where the
+    mapped column is absent, the canonical name itself will do. The task's aliases stand in for columns that are absent.
     """
     targets = [name for name in task.targets if name in names] or list(task.targets)
     sources: dict[str, str | tuple[str, ...]] = {}
     for column in (*task.inputs, *task.optional, *(targets if labelled else ())):
-        if column in names:
+        own_name = column in found and column not in _taken(names)
+        if column in names and not (own_name and _absent(names[column], found)):
             sources[column] = names[column]
-        elif column in found and column not in _taken(names):
+        elif own_name:
             sources[column] = column
     for alias, column in task.aliases.items():
         usable = alias in found and alias not in _taken(names) and (labelled or column not in task.targets)
@@ -63,7 +64,7 @@ def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, adv
             sources[column] = alias
     _check_found(sources, found)
     if words := task.missing(list(sources), labelled):
-        raise ValueError(_missing(words, found, sources, task, advice))
+        raise ValueError(_missing(words, found, sources, advice))
     return Renaming(
         {column: source for column, source in sources.items() if isinstance(source, str)},
         {column: source for column, source in sources.items() if isinstance(source, tuple)},
@@ -74,22 +75,25 @@ def _listed(sources: str | tuple[str, ...]) -> tuple[str, ...]:
     return (sources,) if isinstance(sources, str) else sources
 
 
+def _absent(sources: str | tuple[str, ...], found: Sequence[str]) -> list[str]:
+    return [source for source in _listed(sources) if source not in found]
+
+
 def _taken(names: Names) -> set[str]:
     return {source for sources in names.values() for source in _listed(sources)}
 
 
 def _check_found(sources: Names, found: Sequence[str]) -> None:
     for column, wanted in sources.items():
-        for source in _listed(wanted):
-            if source not in found:
-                guess = did_you_mean(source, found) or f"; it has {_listing(found)}"
-                raise ValueError(f'data.columns maps {column} to "{source}", which the file lacks{guess}')
+        for source in _absent(wanted, found):
+            guess = did_you_mean(source, found) or f"; it has {_listing(found)}"
+            raise ValueError(f'data.columns maps {column} to "{source}", which the file lacks{guess}')
 
 
-def _missing(words: str, found: Sequence[str], sources: Names, task: Task, advice: str) -> str:
+def _missing(words: str, found: Sequence[str], sources: Names, advice: str) -> str:
     if any(_like_a_value(name) for name in found):
         return f"{words} is missing; the first line seems to be a row ({_listing(found)}); write a header above it"
-    column = next((name for name in task.inputs if name not in sources), task.targets[0])
+    column = words.split('"')[1]
     free = [name for name in found if name not in _taken(sources)]
     if not free:
         return f"{words} is missing; there is only {_listing(found)}; add the column"

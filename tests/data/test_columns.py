@@ -46,6 +46,14 @@ def test_a_mapped_target_is_the_only_target():
     assert one(["text", "label", "similarity"], {"score": "similarity"}) == {"text": "text", "score": "similarity"}
 
 
+def test_the_canonical_name_serves_where_the_mapped_column_is_absent():
+    assert one(["text"], {"text": "body"}, labelled=False) == {"text": "text"}
+    assert one(["text", "labels"], {"text": "body", "labels": ("joy", "fear")}) == {"text": "text", "labels": "labels"}
+    assert message(["text"], {"text": "a", "text_pair": "text"}, labelled=False) == (
+        'data.columns maps text to "a", which the file lacks; it has text'
+    )
+
+
 def test_unlabelled_files_need_no_target_and_give_none():
     assert one(["text", "label"], labelled=False) == {"text": "text"}
     assert one(["text"], {"label": "category"}, labelled=False) == {"text": "text"}
