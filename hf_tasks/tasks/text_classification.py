@@ -9,13 +9,14 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from hf_tasks.block import did_you_mean
+from hf_tasks.errors import RecipeError
 from hf_tasks.tasks.base import Columns, DiscriminativeTask, Row, Split
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class TextClassification(DiscriminativeTask):
     """Found from the target column where it is not given: label, labels or score."""
     labels: tuple[str, ...] = ()
     """The label names, in the order of their ids; found in the training data where not given."""
+    label_indices: bool | None = None
+    """Whether whole numbers in the data are places in `labels`; found where not given: true if `labels` are given."""
+    pairs: bool | None = None
+    """Whether every row has a text_pair; found in the training data where not given."""
     label_separator: str | None = Field(None, min_length=1)
     """Splits a text column of several labels, e.g. "|"."""
     class_weights: Literal["balanced"] | dict[str, float] | None = None
@@ -75,6 +80,8 @@ class TextClassification(DiscriminativeTask):
             yield ("labels",), "regression predicts a number and has no labels; remove them"
         if self.problem_type in ("regression", "multi_label_classification") and self.class_weights:
             yield ("class_weights",), "only single-label classification has class weights; remove them"
+        if self.problem_type in ("regression", "single_label_classification") and self.label_separator:
+            yield ("label_separator",), 'only several labels are separated; name their column "labels", or remove it'
         if len(set(self.labels)) < len(self.labels):
             yield ("labels",), "a label is named twice; keep one of them"
         if isinstance(self.class_weights, dict):
@@ -84,6 +91,11 @@ class TextClassification(DiscriminativeTask):
                 yield ("class_weights",), "weights must be above 0"
         if self.long_texts == "windows" and self.doc_stride >= self.max_length - 2:
             yield ("doc_stride",), f"windows of {self.max_length} tokens cannot overlap by {self.doc_stride}; lower it"
+
+    def missing(self, columns: Sequence[str], labelled: bool) -> str | None:
+        if self.pairs and "text" in columns and "text_pair" not in columns:
+            return 'column "text_pair"'
+        return super().missing(columns, labelled)
 
     def example(self, row: Row) -> Row:
         example: Row = {name: _text(row[name], name) for name in ("text", "text_pair") if name in row}
@@ -96,13 +108,16 @@ class TextClassification(DiscriminativeTask):
         return example
 
     def _label(self, value: Any) -> str:
-        """A label's name; a whole number that is no name counts as its place in the given labels."""
+        """A label's name; among given labels that are no numbers, a whole number counts as a label's place."""
+        if isinstance(value, list | tuple | dict):
+            raise ValueError('several labels in the column "label"; name the column "labels"')
         if value is None or value == "" or value != value:
             raise ValueError("the label is empty; give the row a label or remove it")
         name = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-        if self.labels and name not in self.labels and name.isdecimal() and int(name) < len(self.labels):
-            return self.labels[int(name)]
-        return name
+        if self.label_indices is False or name in self.labels or not name.isdecimal():
+            return name
+        named = any(label.isdecimal() for label in self.labels)
+        return name if named or int(name) >= len(self.labels) else self.labels[int(name)]
 
     def _several(self, value: Any) -> Iterable[Any]:
         """The labels in a list, in one column each (a dict of flags), in a JSON list, or in separated text."""
@@ -131,7 +146,14 @@ class TextClassification(DiscriminativeTask):
                 f'task.problem_type is {problem}, which reads the column "{TARGET_OF_PROBLEM[problem]}", but the '
                 f'training data has "{found}"; rename it with data.columns: {{{TARGET_OF_PROBLEM[problem]}: {found}}}'
             )
-        filled: dict[str, Any] = {"problem_type": problem, "metrics": self.metrics or DEFAULT_METRICS[problem]}
+        for key, text in self.model_copy(update={"problem_type": problem}).clashes():
+            raise ValueError(f"task.{'.'.join(key)}: {text}")
+        filled: dict[str, Any] = {
+            "problem_type": problem,
+            "metrics": self.metrics or DEFAULT_METRICS[problem],
+            "label_indices": bool(self.labels) if self.label_indices is None else self.label_indices,
+            "pairs": "text_pair" in train.column_names,
+        }
         if problem != "regression":
             counts = Counter(_names(train, problem))
             filled["labels"] = self.labels or tuple(sorted(counts, key=_numbers_first))
@@ -164,6 +186,9 @@ class TextClassification(DiscriminativeTask):
                 hint = did_you_mean(label, self.labels) or known
                 yield f'label "{label}" is not among the labels of the training data{hint}'
 
+    def usage(self) -> tuple[str, ...]:
+        return (*self.inputs, *self.optional) if self.pairs else self.inputs
+
     def stratum(self, example: Row) -> str:
         if "score" in example:
             return ""
@@ -181,18 +206,21 @@ class TextClassification(DiscriminativeTask):
         }
 
     def encode(self, examples: Columns, tokenizer: "PreTrainedTokenizerBase") -> Columns:
+        if self.long_texts == "windows" and not tokenizer.is_fast:
+            raise RecipeError("task.long_texts: windows need a fast tokenizer; choose truncate or another model")
         limit = self.limit(tokenizer)
         texts, pairs = examples["text"], examples.get("text_pair")
         whole = tokenizer(texts, pairs, verbose=False)
         names = [name for name in tokenizer.model_input_names if name in whole]
         features: Columns = {name: [] for name in (*names, "example", "length", "tokens_cut")}
         for i, ids in enumerate(whole["input_ids"]):
-            fits = len(ids) <= limit
-            pieces = [whole] if fits else self._pieces(texts[i], pairs[i] if pairs else None, limit, tokenizer)
+            fits = 0 < len(ids) <= limit
+            text, pair = (texts[i], pairs[i] if pairs else None) if ids else (_stand_in(tokenizer), None)
+            pieces = [whole] if fits else self._pieces(text, pair, limit, tokenizer)
             for piece in pieces:
                 row = {name: piece[name][i] if fits else piece[name] for name in names}
                 length = len(row["input_ids"])
-                cut = len(ids) - length if self.long_texts == "truncate" else 0
+                cut = max(0, len(ids) - length) if self.long_texts == "truncate" else 0
                 for name, value in (row | {"example": i, "length": length, "tokens_cut": cut}).items():
                     features[name].append(value)
         if targets := self._targets(examples):
@@ -200,13 +228,22 @@ class TextClassification(DiscriminativeTask):
         return features
 
     def _pieces(self, text: str, pair: str | None, limit: int, tokenizer: "PreTrainedTokenizerBase") -> list[Row]:
-        """A text that is too long: its beginning, or all its windows."""
+        """A text that is too long: its beginning, or all its windows; of a pair, windows of the longer text, each with
+        the beginning of the other."""
         if self.long_texts == "truncate":
             return [dict(tokenizer(text, pair, truncation=True, max_length=limit, verbose=False))]
-        half = (limit - tokenizer.num_special_tokens_to_add(pair is not None)) // 2
+        room = limit - tokenizer.num_special_tokens_to_add(pair is not None)
+        longer = "only_first"
+        if pair is not None:
+            first, second = map(len, tokenizer([text, pair], add_special_tokens=False, verbose=False)["input_ids"])
+            if second > first:
+                longer, text = "only_second", _beginning(text, room // 2, tokenizer)
+            else:
+                pair = _beginning(pair, room // 2, tokenizer)
+            room -= min(first, second, room // 2)
         windows = tokenizer(
-            text, pair, truncation="only_first" if pair is None else "longest_first", max_length=limit,
-            stride=min(self.doc_stride, half - 1), return_overflowing_tokens=True, verbose=False,
+            text, pair, truncation=longer, max_length=limit, stride=min(self.doc_stride, room // 2 - 1),
+            return_overflowing_tokens=True, verbose=False,
         )  # fmt: skip
         return [{name: windows[name][i] for name in windows} for i in range(len(windows["input_ids"]))]
 
@@ -286,6 +323,19 @@ def _text(value: Any, name: str) -> str:
     if value is None:
         raise ValueError(f"the {name} is missing; write it or remove the row")
     raise ValueError(f"the {name} is not text but {value!r}; quote it")
+
+
+def _stand_in(tokenizer: "PreTrainedTokenizerBase") -> str:
+    """A text of one token, for an empty one where the tokenizer adds no special tokens."""
+    return str(tokenizer.unk_token or tokenizer.pad_token or tokenizer.eos_token)
+
+
+def _beginning(text: str, tokens: int, tokenizer: "PreTrainedTokenizerBase") -> str:
+    """The text of the first `tokens` tokens."""
+    cut = tokenizer(
+        text, add_special_tokens=False, truncation=True, max_length=tokens, return_offsets_mapping=True
+    )  # fmt: skip
+    return text[: cut["offset_mapping"][-1][1]] if cut["offset_mapping"] else ""
 
 
 def _number(value: Any) -> float:

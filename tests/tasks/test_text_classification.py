@@ -8,8 +8,10 @@ import pytest
 import torch
 from conftest import Tiny
 from datasets import Dataset
-from transformers import AutoTokenizer
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, CanineTokenizer
 
+from hf_tasks.errors import RecipeError
 from hf_tasks.evaluation import encode
 from hf_tasks.tasks import TextClassification
 from hf_tasks.tasks.base import Split
@@ -89,6 +91,14 @@ def test_numbers_that_are_names_themselves_are_not_counted() -> None:
     assert make(labels=("5", "1", "3")).example({"text": "a", "label": 1})["label"] == "1"
 
 
+def test_unseen_numbers_are_no_places_where_a_label_is_a_number_or_the_labels_were_found() -> None:
+    assert make(labels=("1", "2", "other")).example({"text": "a", "label": 0})["label"] == "0"
+    found, given = resolved(FORMS["single"]), resolved(FORMS["single"], labels=("bad", "good"))
+    assert (found.label_indices, given.label_indices) == (False, True)
+    assert found.example({"text": "a", "label": 1})["label"] == "1"
+    assert given.example({"text": "a", "label": 1})["label"] == "good"
+
+
 @pytest.mark.parametrize(
     ("value", "labels"),
     [
@@ -133,6 +143,8 @@ def test_scores_are_numbers(value: Any, score: float) -> None:
         ({"label": ""}, "the label is empty; give the row a label or remove it"),
         ({"label": None}, "the label is empty; give the row a label or remove it"),
         ({"label": math.nan}, "the label is empty; give the row a label or remove it"),
+        ({"label": ["a", "b"]}, 'several labels in the column "label"; name the column "labels"'),
+        ({"label": {"a": 1}}, 'several labels in the column "label"; name the column "labels"'),
         ({"labels": None}, "the labels are missing; write an empty list for a row without labels"),
         ({"labels": ["a", ""]}, "the label is empty; give the row a label or remove it"),
         ({"labels": "['a']"}, 'labels "[\'a\']" are not a JSON list; write for example ["a", "b"]'),
@@ -189,6 +201,34 @@ def test_resolve_refuses_what_cannot_be_learned() -> None:
         'task.problem_type is regression, which reads the column "score", but the training data has "label"; '
         "rename it with data.columns: {score: label}"
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "keys", "message"),
+    [
+        ("regression", {"labels": ("a", "b")},
+         "task.labels: regression predicts a number and has no labels; remove them"),
+        ("regression", {"class_weights": "balanced"},
+         "task.class_weights: only single-label classification has class weights; remove them"),
+        ("several", {"class_weights": {"joy": 2.0}},
+         "task.class_weights: only single-label classification has class weights; remove them"),
+        ("single", {"label_separator": "|"},
+         'task.label_separator: only several labels are separated; name their column "labels", or remove it'),
+    ],
+)  # fmt: skip
+def test_resolve_refuses_what_clashes_with_the_problem_found(form: str, keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError) as e:
+        resolved(FORMS[form], **keys)
+    assert str(e.value) == message
+
+
+def test_a_model_of_pairs_needs_both_texts() -> None:
+    pairs, single = resolved(FORMS["pair"]), resolved(FORMS["single"])
+    assert (pairs.pairs, single.pairs) == (True, False)
+    assert pairs.missing(["text"], False) == 'column "text_pair"'
+    assert pairs.missing(["text", "text_pair"], False) is None
+    assert pairs.missing(["text_pair"], False) == 'column "text"'
+    assert single.missing(["text"], False) is None
 
 
 def test_check_names_unknown_labels_and_empty_texts() -> None:
@@ -336,6 +376,39 @@ def test_windows_of_a_pair_keep_the_short_text_in_each(tokenizer: Any) -> None:
         "[CLS] d e f g [SEP] x y [SEP]",
     ]
     assert features["token_type_ids"] == [[0] * 6 + [1] * 3] * 2
+
+
+def test_windows_of_a_pair_are_of_its_longer_text_beside_half_of_the_other(tokenizer: Any) -> None:
+    task = resolved(FORMS["pair"], long_texts="windows", max_length=9, doc_stride=0)
+    columns = {"text": ["a b c d e"], "text_pair": ["t u v w x y z"]}
+    assert tokens(task.encode(columns, tokenizer), tokenizer) == [
+        "[CLS] a b c [SEP] t u v [SEP]",
+        "[CLS] a b c [SEP] w x y [SEP]",
+        "[CLS] a b c [SEP] z [SEP]",
+    ]
+    swapped = {"text": columns["text_pair"], "text_pair": columns["text"]}
+    assert tokens(task.encode(swapped, tokenizer), tokenizer) == [
+        "[CLS] t u v [SEP] a b c [SEP]",
+        "[CLS] w x y [SEP] a b c [SEP]",
+        "[CLS] z [SEP] a b c [SEP]",
+    ]
+
+
+def test_windows_need_a_fast_tokenizer() -> None:
+    with pytest.raises(RecipeError) as e:
+        resolved(FORMS["single"], long_texts="windows").encode({"text": ["a"]}, CanineTokenizer())
+    assert str(e.value) == "task.long_texts: windows need a fast tokenizer; choose truncate or another model"
+
+
+@pytest.mark.parametrize("long_texts", ["truncate", "windows"])
+def test_an_empty_text_is_one_token_where_there_are_no_special_tokens(tiny: Tiny, long_texts: str) -> None:
+    bare = AutoTokenizer.from_pretrained(tiny("bert"))
+    bare.backend_tokenizer.post_processor = TemplateProcessing(single="$A", pair="$A $B:1", special_tokens=[])
+    features = resolved(FORMS["single"], long_texts=long_texts).encode({"text": ["a film", ""]}, bare)
+    assert tokens(features, bare) == ["a film", "[UNK]"]
+    assert (features["attention_mask"], features["length"], features["tokens_cut"]) == ([[1, 1], [1]], [2, 1], [0, 0])
+    both = resolved(FORMS["pair"]).encode({"text": [""], "text_pair": [""]}, bare)
+    assert tokens(both, bare) == ["[UNK]"]
 
 
 @pytest.mark.parametrize("pair", [None, ["x y"], [LONG]])
