@@ -34,7 +34,13 @@ def check_names(names: Names, task: Task) -> list[str]:
     known = (*task.inputs, *task.optional, *task.targets)
     unknown = [name for name in names if name not in known]
     remedy = f"(one of: {', '.join(known)})"
-    return [f'data.columns: {task.name} has no column "{name}"{did_you_mean(name, known)} {remedy}' for name in unknown]
+    wrong = [
+        f'data.columns: {task.name} has no column "{name}"{did_you_mean(name, known)} {remedy}' for name in unknown
+    ]
+    several = [name for name, sources in names.items() if isinstance(sources, tuple) and name in known]
+    return wrong + [
+        f"data.columns.{name}: only labels can be several columns; name one" for name in several if name != "labels"
+    ]
 
 
 def wanted(names: Names, task: Task) -> set[str]:

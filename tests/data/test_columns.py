@@ -115,6 +115,14 @@ def test_missing(found, names, problem):
     assert message(found, names) == problem
 
 
+def test_only_labels_are_several_columns():
+    names = {"text": ("a", "b"), "labels": ("joy", "fear"), "label": ("c",)}
+    assert check_names(names, TASK) == [
+        "data.columns.text: only labels can be several columns; name one",
+        "data.columns.label: only labels can be several columns; name one",
+    ]
+
+
 def test_names_that_the_task_does_not_know():
     assert check_names({"txt": "a", "label": "b"}, TASK) == [
         'data.columns: text-classification has no column "txt"; did you mean "text"? '
