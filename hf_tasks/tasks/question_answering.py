@@ -244,8 +244,10 @@ class _BestAnswer(QuestionAnswering):
         where = Windows(*(np.array(features[name]) for name in ("length", "context_start", "context_end")))
         spans = first_spans(start, end, where, self.n_best_size, self.max_answer_length)
         columns = (*vars(spans).values(), start[:, [NO_ANSWER]] + end[:, [NO_ANSWER]])  # each (B, 1)
-        found = np.isfinite(spans.score[:, 0]).tolist()
-        return [tuple(c[i, : 1 if j == 3 or found[i] else 0] for j, c in enumerate(columns)) for i in range(len(found))]
+        items = list(zip(*columns, strict=True))
+        for row in np.flatnonzero(np.isneginf(spans.score[:, 0])):
+            items[row] = (*(column[row, :0] for column in columns[:3]), columns[3][row])
+        return items
 
 
 def _text(value: Any, name: str) -> str:

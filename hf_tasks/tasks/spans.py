@@ -62,8 +62,9 @@ def first_spans(
     start: np.ndarray, end: np.ndarray, windows: Windows, n_best_size: int, max_answer_length: int
 ) -> Spans:
     """The first of `best_spans` alone, (B, 1), several times as fast; `start`, `end`: logits (B, L)."""
-    padding = np.arange(start.shape[1]) >= windows.length[:, None]  # (B, L)
-    start, end = np.where(padding, -np.inf, start), np.where(padding, -np.inf, end)
+    if windows.length.min() < start.shape[1]:
+        padding = np.arange(start.shape[1]) >= windows.length[:, None]  # (B, L)
+        start, end = (np.where(padding, np.float32(-np.inf), logits) for logits in (start, end))
     n = min(n_best_size, start.shape[1])
     starts, ends = (np.argpartition(logits, -n, axis=1)[:, -n:] for logits in (start, end))  # (B, n)
     start_scores, end_scores = np.take_along_axis(start, starts, 1), np.take_along_axis(end, ends, 1)

@@ -147,3 +147,20 @@ def test_large_scores_do_not_overflow():
     chosen, probability = candidates(((0, 1), 2000.0, 0), ((1, 2), 1000.0, 0), examples=1).n_best(2)
     assert probability.tolist() == [1.0, 0.0]
     assert chosen.score.tolist() == [2000.0, 1000.0]
+
+
+def test_the_first_span_is_that_of_all() -> None:
+    import torch
+
+    from hf_tasks.tasks.spans import Windows, best_spans, first_spans
+
+    random = np.random.default_rng(3)
+    start, end = random.normal(size=(2, 200, 40)).astype(np.float32)
+    length = random.integers(12, 41, 200)
+    windows = Windows(length, np.full(200, 5), length - 1)
+    for size, longest in ((20, 30), (3, 4), (1, 1)):
+        all_spans = best_spans(torch.from_numpy(start), torch.from_numpy(end), windows, size, longest)
+        first = first_spans(start, end, windows, size, longest)
+        assert np.array_equal(first.start[:, 0], all_spans.start[:, 0])
+        assert np.array_equal(first.end[:, 0], all_spans.end[:, 0])
+        assert np.array_equal(first.score[:, 0], all_spans.score[:, 0])
