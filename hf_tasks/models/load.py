@@ -70,8 +70,8 @@ def load_model(
 ) -> "PreTrainedModel":
     """The checkpoint under the task's head, in float32; the head is new unless the checkpoint has one that fits.
 
-    `trained`: it must have the head. Also lowers `tokenizer.model_max_length` to what the model can read. Raises RunError where weights below the head
-    are missing: such a checkpoint is not of the kind its configuration says.
+    `trained`: it must have the head. Also lowers `tokenizer.model_max_length` to what the model can read. Raises
+    RunError where weights are missing: such a checkpoint is not of the kind its configuration says.
     """
     import torch
     import transformers
