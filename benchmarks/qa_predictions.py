@@ -199,7 +199,8 @@ def measure(
         lambda: double_loop(task, split, dataset, logits),
         lambda: dumped_in_full(double_loop(task, split, dataset, logits)),
     )
-    for name, slow, quick in (("scores", run_files, scores), ("loop", loop, ours), ("run", run, ours), ("files", run_files, files)):
+    pairs = (("scores", run_files, scores), ("loop", loop, ours), ("run", run, ours), ("files", run_files, files))
+    for name, slow, quick in pairs:
         print(f"  {name:6} double loop {slow:.3f} s, hf_tasks {quick:.3f} s: {slow / quick:.1f} x")
     tracemalloc.start()
     fast(task, split, on_model)
