@@ -11,7 +11,7 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from hf_tasks import evaluation, hardware
 from hf_tasks.arguments import arguments, autocasts
-from hf_tasks.errors import RunError
+from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_model, load_tokenizer, quiet
 from hf_tasks.preflight import Parts, check_metrics, prepare, report
@@ -43,7 +43,6 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     memory = recipe.task.memory(parts.train.examples)
     check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
 
-    claim(recipe, beside)
     trainer = TaskTrainer(
         recipe,
         validation=splits.get("validation"),
@@ -55,6 +54,7 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
         processing_class=tokenizer,
         callbacks=[Progress(), *recipe.method.callbacks(), *_early_stopping(recipe)],
     )
+    claim(recipe, beside)
     with quiet():
         trainer.train()
     recipe = trainer.tuned()
@@ -75,7 +75,10 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
         self.in_bfloat16 = autocasts(recipe)
         self.tokens, self.places = 0, 0
         features = validation and validation.features
-        super().__init__(**options, eval_dataset=features, compute_loss_func=self.task.loss)
+        try:
+            super().__init__(**options, eval_dataset=features, compute_loss_func=self.task.loss)
+        except (RuntimeError, ImportError) as e:
+            raise RecipeError(f"training: {str(e).splitlines()[0]}") from e
         self.remove_callback(PrinterCallback)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:

@@ -246,6 +246,13 @@ def test_an_unknown_metric_stops_before_training(make: Make) -> None:
     assert not recipe.output_dir.exists()
 
 
+def test_a_tracker_that_is_not_installed_is_a_recipe_error(make: Make) -> None:
+    recipe = make(training={"report_to": "comet_ml"})
+    with pytest.raises(RecipeError, match="^training: CometCallback requires comet"):
+        train(recipe)
+    assert not [path for path in recipe.output_dir.rglob("*") if path.is_file()]
+
+
 def test_python_in_one_line_each(make: Make, tmp_path: Path) -> None:
     recipe = make(training={"max_steps": 1})
     run = hf_tasks.train(recipe)
