@@ -12,7 +12,7 @@ from hf_tasks.data import Part
 from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.recipe import Recipe
-from hf_tasks.tasks import Split
+from hf_tasks.tasks import Split, TextClassification
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,8 +53,11 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
         raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
     if validation is None and section.validation_size:
         train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.seed)
+    task, flags = recipe.task, section.columns.get("labels")
+    if isinstance(task, TextClassification) and isinstance(flags, tuple) and not task.labels:
+        task = task.model_copy(update={"labels": flags, "label_indices": False})  # also those of no training row
     try:
-        task = recipe.task.resolve(train.examples)
+        task = task.resolve(train.examples)
     except ValueError as e:
         raise DataError(f"{train.where(0).rpartition(':')[0]}: {e}") from None
     for name in task.metrics:

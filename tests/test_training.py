@@ -253,6 +253,14 @@ def test_a_tracker_that_is_not_installed_is_a_recipe_error(make: Make) -> None:
     assert not [path for path in recipe.output_dir.rglob("*") if path.is_file()]
 
 
+def test_a_column_of_flags_is_a_label_even_if_no_training_row_has_it(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "flags.csv"
+    path.write_text("text,joy,anger,grief\n" + f"{GOOD},1,0,0\n{BAD},0,1,0\n" * 4, encoding="utf-8")
+    recipe = make(data={"train": str(path), "columns": {"labels": ["joy", "anger", "grief"]}})
+    resolved, _ = prepare(recipe, None)
+    assert resolved.task.labels == ("joy", "anger", "grief")
+
+
 def test_python_in_one_line_each(make: Make, tmp_path: Path) -> None:
     recipe = make(training={"max_steps": 1})
     run = hf_tasks.train(recipe)
