@@ -67,7 +67,7 @@ def test_checksum_of_a_gzip_file(tmp_path):
     [
         ("a\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
         (b"\xfe\xff\0a", "is UTF-16 text; save it as UTF-8"),
-        (gzip.compress(b"a"), "is compressed with gzip; add .gz to its name"),
+        (gzip.compress(b"a", mtime=0), "is compressed with gzip; add .gz to its name"),
         (bz2.compress(b"a"), "is compressed with bzip2; add .bz2 to its name"),
         (lzma.compress(b"a"), "is compressed with xz; add .xz to its name"),
         (zstandard.compress(b"a"), "is compressed with zstd; add .zst to its name"),
