@@ -1,4 +1,4 @@
-"""What several test files share: no network, and tiny checkpoints of four architectures."""
+"""What several test files share: no network, and tiny checkpoints of five architectures."""
 
 import os
 
@@ -25,9 +25,9 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "i
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """`tiny(architecture)`: the folder of a checkpoint of "bert", "albert", "roberta" or "distilbert" with random
-    weights, hidden size 32, 2 layers, 64 positions; loadable by AutoModel and AutoTokenizer. The tokenizers know the
-    WORDS, and any other ASCII text by its letters."""
+    """`tiny(architecture)`: the folder of a checkpoint of "bert", "albert", "roberta", "distilbert" or "t5" with random
+    weights, hidden size 32, 2 layers, 64 positions; loadable by AutoModel and AutoTokenizer, "t5" by
+    AutoModelForSeq2SeqLM too. The tokenizers know the WORDS, and any other ASCII text by its letters."""
     built: dict[str, Path] = {}
 
     def folder(architecture: str) -> Path:
@@ -41,9 +41,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 def _build(architecture: str, folder: Path) -> None:
     import torch
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 
-    tokenizers = {"bert": _wordpiece, "distilbert": _wordpiece, "albert": _unigram, "roberta": _byte_level}
+    tokenizers = {
+        "bert": _wordpiece, "distilbert": _wordpiece, "albert": _unigram, "roberta": _byte_level, "t5": _unigram_t5,
+    }  # fmt: skip
     tokenizer = tokenizers[architecture]()
     sizes: dict[str, Any] = {"max_position_embeddings": 64}
     match architecture:
@@ -53,11 +55,14 @@ def _build(architecture: str, folder: Path) -> None:
             sizes |= SIZES | {"max_position_embeddings": 66, "type_vocab_size": 1}
         case "albert":
             sizes |= SIZES | {"embedding_size": 16}
+        case "t5":
+            sizes = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
+            sizes |= {"decoder_start_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
         case _:
             sizes |= SIZES
     config = AutoConfig.for_model(architecture, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes)
     torch.manual_seed(0)
-    AutoModel.from_config(config).save_pretrained(folder)
+    (AutoModelForSeq2SeqLM if architecture == "t5" else AutoModel).from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
@@ -73,11 +78,20 @@ def _wordpiece() -> Any:
 def _unigram() -> Any:
     from transformers import AlbertTokenizer
 
+    special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    return AlbertTokenizer(vocab=_scored(special), model_max_length=64)
+
+
+def _unigram_t5() -> Any:
+    from transformers import T5Tokenizer
+
+    return T5Tokenizer(vocab=_scored(["<pad>", "</s>", "<unk>"]), extra_ids=0, model_max_length=64)
+
+
+def _scored(special: list[str]) -> list[tuple[str, float]]:
     letters = string.ascii_lowercase + string.digits + string.punctuation
     pieces = dict.fromkeys([*letters, *(f"▁{piece}" for piece in ["", *letters, *WORDS])])
-    special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
-    vocabulary = [(piece, 0.0) for piece in special] + [(piece, -10.0 / len(piece)) for piece in pieces]
-    return AlbertTokenizer(vocab=vocabulary, model_max_length=64)
+    return [(piece, 0.0) for piece in special] + [(piece, -10.0 / len(piece)) for piece in pieces]
 
 
 def _byte_level() -> Any:
