@@ -11,11 +11,10 @@ if TYPE_CHECKING:
 
 DEFAULTS: dict[str, Any] = {
     # Devlin et al. 2019, appendix A.3 (https://aclanthology.org/N19-1423): 2 to 4 epochs, batches of 16 or 32,
-    # learning rates 2e-5 to 5e-5, warm-up over the first tenth of the steps, weight decay 0.01.
+    # warm-up over the first tenth of the steps, weight decay 0.01.
     "num_train_epochs": 3,
     "per_device_train_batch_size": 32,
     "per_device_eval_batch_size": evaluation.BATCH_SIZE,
-    "learning_rate": 5e-5,
     "warmup_steps": 0.1,
     "weight_decay": 0.01,
     "logging_steps": 10,
@@ -34,7 +33,8 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
     from transformers import TrainingArguments
 
     given = recipe.training.given()
-    values: dict[str, Any] = DEFAULTS | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given
+    method = {"learning_rate": recipe.method.learning_rate}
+    values: dict[str, Any] = DEFAULTS | method | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given
     if values["eval_strategy"] == "no":
         values |= {"load_best_model_at_end": False}
     elif "save_strategy" not in given:

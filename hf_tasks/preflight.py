@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks import data, evaluation, metrics
+from hf_tasks import artifacts, data, evaluation, metrics
 from hf_tasks.arguments import arguments, autocasts
 from hf_tasks.block import did_you_mean
 from hf_tasks.data import Part
 from hf_tasks.errors import DataError, RecipeError
-from hf_tasks.models.load import load_model, load_tokenizer
+from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import Split, TextClassification
 
@@ -35,7 +35,7 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     recipe, parts = prepare(recipe, beside)
     arguments(recipe, validated=parts.validation is not None)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
-    model = recipe.method.prepare(load_model(recipe.model, recipe.task, tokenizer))
+    model = artifacts.assemble(recipe, tokenizer)
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
     memory = recipe.task.memory(parts.train.examples)
     check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)

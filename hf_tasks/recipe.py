@@ -161,6 +161,7 @@ def _clashes(recipe: Recipe) -> Problems:
         text = f"{recipe.task.name} has no such column{did_you_mean(column, known)} (one of: {', '.join(known)})"
         yield ("data", "columns", column), text
     yield from ((("task", *key), text) for key, text in recipe.task.clashes())
+    yield from ((("method", *key), text) for key, text in recipe.method.clashes(recipe.training.given()))
 
 
 def _training_clashes(recipe: Recipe) -> Problems:

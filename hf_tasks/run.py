@@ -1,6 +1,7 @@
 """A run: one directory that is what was trained, what was measured, and what can be shared.
 
-model.safetensors, config.json, tokenizer files    what transformers loads
+model.safetensors, config.json, tokenizer files    what transformers loads; of methods that leave the checkpoint as it
+                                                   is, the trained parameters alone (see artifacts.py)
 recipe.yaml                                        the resolved recipe: labels, metrics, thresholds filled in
 results.json, predictions/PART.jsonl               what was measured, and on what
 training_log.jsonl, environment.json, memory.json  how it was made; what metrics know of the training data
@@ -18,18 +19,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from hf_tasks import card, data, evaluation, hardware, recipe_file
+from hf_tasks import artifacts, card, data, evaluation, hardware, recipe_file
 from hf_tasks import recipe as recipes
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
-from hf_tasks.models.load import load_model, load_tokenizer, quiet
-from hf_tasks.models.section import Model
+from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import Split
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 RECIPE, RESULTS, MEMORY, LOG, ENVIRONMENT, CARD = (
     "recipe.yaml", "results.json", "memory.json", "training_log.jsonl", "environment.json", "README.md",
@@ -51,7 +51,7 @@ class Run:
         if not (path / RECIPE).is_file():
             raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
         run = cls(path, recipes.validate(recipe_file.read(path / RECIPE)))
-        if not (path / "config.json").is_file() or not run.recipe.task.metrics:
+        if not artifacts.is_whole(run.recipe, path) or not run.recipe.task.metrics:
             raise RunError(f"{path}: this training did not finish, there is no model; train it again")
         return run
 
@@ -74,15 +74,14 @@ class Run:
     def create(
         cls,
         recipe: Recipe,
-        model: "PreTrainedModel",
+        model: "nn.Module",
         tokenizer: "PreTrainedTokenizerBase",
         memory: Mapping[str, Any],
         history: Iterable[Mapping[str, Any]],
     ) -> Self:
         """Write the trained model and all that is needed to use it, into the directory that `begin` made ours."""
         run = cls(recipe.output_dir, recipe)
-        with quiet():
-            model.save_pretrained(run.path)
+        artifacts.save(recipe, model, run.path)
         tokenizer.save_pretrained(run.path)
         (run.path / RECIPE).write_text(recipes.to_yaml(recipe), encoding="utf-8")
         _write_json(run.path / MEMORY, memory)
@@ -93,7 +92,7 @@ class Run:
 
     @cached_property
     def tokenizer(self) -> "PreTrainedTokenizerBase":
-        return load_tokenizer(self._saved, self.recipe.task)
+        return load_tokenizer(artifacts.config_of(self.recipe, self.path), self.recipe.task)
 
     @cached_property
     def model(self) -> "nn.Module":
@@ -101,12 +100,8 @@ class Run:
         import torch
 
         hardware.use_fast_matmul()
-        model = self.recipe.method.prepare(load_model(self._saved, self.recipe.task, self.tokenizer, trained=True))
+        model = artifacts.load(self.recipe, self.path, self.tokenizer)
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-
-    @property
-    def _saved(self) -> Model:
-        return Model(name_or_path=str(self.path))
 
     # -- using it
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, set_seed
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import EvalLoopOutput
 
-from hf_tasks import evaluation, hardware
+from hf_tasks import artifacts, evaluation, hardware
 from hf_tasks.arguments import arguments, autocasts
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
-from hf_tasks.models.load import load_model, load_tokenizer, quiet
+from hf_tasks.models.load import load_tokenizer, quiet
 from hf_tasks.preflight import Parts, check_metrics, prepare, report
 from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe
@@ -35,7 +35,7 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     args = arguments(recipe, validated=parts.validation is not None)
     set_seed(args.seed)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
-    model = recipe.method.prepare(load_model(recipe.model, recipe.task, tokenizer))
+    model = artifacts.assemble(recipe, tokenizer)
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
     for line in report(recipe, parts, splits, model):
         say(line)
@@ -52,6 +52,7 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
         train_dataset=splits["train"].features,
         data_collator=PaddingCollator(tokenizer),
         processing_class=tokenizer,
+        optimizer_cls_and_kwargs=_optimizer(recipe, model, args),
         callbacks=[Progress(), *recipe.method.callbacks(), *_early_stopping(recipe)],
     )
     claim(recipe, beside)
@@ -131,6 +132,15 @@ def claim(recipe: Recipe, beside: Path | None) -> None:
     except OSError as e:
         raise RunError(f"{path}: cannot be written: {e.strerror}; choose another --output-dir") from None
     Run.begin(recipe, beside)
+
+
+def _optimizer(recipe: Recipe, model: Any, args: TrainingArguments) -> tuple[type, dict[str, Any]] | None:
+    """transformers' optimizer over the method's own groups of parameters, where it has them."""
+    groups = recipe.method.groups(model, args.learning_rate, args.weight_decay)
+    if groups is None:
+        return None
+    kind, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
+    return kind, options | {"params": groups}
 
 
 def _early_stopping(recipe: Recipe) -> list[EarlyStoppingCallback]:
