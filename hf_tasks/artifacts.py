@@ -1,7 +1,7 @@
 """The model of a run: put together from checkpoint and method, saved as small as it can be, put together again.
 
 model                      the whole model, as transformers saves it
-trained.safetensors        the trained parameters alone; the base checkpoint is named, with its hash, in the file's header
+trained.safetensors        the trained parameters alone; its header names the base checkpoint, with its hash
 adapter_model.safetensors  PEFT's adapter, as PEFT saves it
 
 A plain `from_pretrained` finds no model.safetensors in the second, and fails.

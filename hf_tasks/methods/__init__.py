@@ -1,8 +1,14 @@
 """The ways of adapting a model, one file each. A new method is one file and one name in the union below."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from hf_tasks.methods.base import Method
+from hf_tasks.methods.bitfit import BitFit
 from hf_tasks.methods.full import Full
+from hf_tasks.methods.gradual_unfreezing import GradualUnfreezing
 
-AnyMethod = Full
+AnyMethod = Annotated[BitFit | Full | GradualUnfreezing, Field(discriminator="name")]
 
-__all__ = ["AnyMethod", "Full", "Method"]
+__all__ = ["AnyMethod", "BitFit", "Full", "GradualUnfreezing", "Method"]
