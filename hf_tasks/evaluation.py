@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_tasks import distributed
+from hf_tasks.decoding import Decoding
 from hf_tasks.metrics import score
-from hf_tasks.tasks import DiscriminativeTask, Split
+from hf_tasks.tasks import DiscriminativeTask, GenerativeTask, Split, Task
 from hf_tasks.tasks.base import Row
-from hf_tasks.tasks.collate import IGNORE, PaddingCollator
+from hf_tasks.tasks.collate import IGNORE
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -28,7 +30,7 @@ class Predicted:
     """Mean loss over the labelled items; None where the examples are unlabelled."""
 
 
-def encode(examples: "Dataset", task: DiscriminativeTask, tokenizer: "PreTrainedTokenizerBase") -> Split:
+def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase") -> Split:
     """Tokenize a part. Column `example` of the features is the row of `examples`."""
 
     def batch(columns: dict[str, list[Any]], rows: list[int]) -> dict[str, list[Any]]:
@@ -48,41 +50,70 @@ def encode(examples: "Dataset", task: DiscriminativeTask, tokenizer: "PreTrained
 
 def predict(
     model: "nn.Module",
-    task: DiscriminativeTask,
+    task: Task,
     split: Split,
     tokenizer: "PreTrainedTokenizerBase",
     *,
+    decoding: Decoding | None = None,
     batch_size: int = BATCH_SIZE,
     description: str | None = None,
 ) -> Predicted:
-    """Predictions of every example, in float32; a progress bar on a terminal where `description` is given."""
+    """Predictions of every example, in float32; a progress bar on a terminal where `description` is given.
+
+    `decoding`: how a generative task's texts are found; its loss is by teacher forcing on the first references.
+    """
     if not len(split.examples):
         return Predicted([], None)
-    items, loss = outputs(model, task, split, tokenizer, batch_size=batch_size, description=description)
-    return Predicted(task.decode(items, split), loss)
+    options: dict[str, Any] = {"batch_size": batch_size, "description": description}
+    match task:
+        case GenerativeTask():
+            assert decoding is not None
+            labelled = "labels" in split.features.column_names
+            loss = outputs(model, task.unsmoothed(), split, tokenizer, **options)[1] if labelled else None
+            return Predicted(_texts(model, split, tokenizer, decoding, options), loss)
+        case DiscriminativeTask():
+            items, loss = outputs(model, task, split, tokenizer, **options)
+            return Predicted(task.decode(items, split), loss)
+        case _:
+            raise AssertionError(task)
+
+
+def _texts(
+    model: "nn.Module", split: Split, tokenizer: "PreTrainedTokenizerBase", decoding: Decoding, options: dict[str, Any]
+) -> list[Row]:
+    """A row for each example: the text, whether it was cut, and what the decoding says of its choice."""
+    from hf_tasks.decoding.generate import generate_from
+
+    names = [name for name in tokenizer.model_input_names if name in split.features.column_names]
+    generated = generate_from(model, tokenizer, split.features.select_columns(names).to_list(), decoding, **options)
+    return [{"prediction": one.text, "cut": one.cut} | one.choice for one in generated]
 
 
 def outputs(
     model: "nn.Module",
-    task: DiscriminativeTask,
+    task: Task,
     split: Split,
     tokenizer: "PreTrainedTokenizerBase",
     *,
     batch_size: int = BATCH_SIZE,
     description: str | None = None,
 ) -> tuple[list[Any], float | None]:
-    """What `task.reduce` keeps of the model's outputs, one item per feature; and the mean loss, where labelled."""
+    """What `task.reduce` keeps of the model's outputs, one item per feature; and the mean loss, where labelled.
+
+    Several processes share the batches; each of them gets all items, in order.
+    """
     import torch
     from tqdm import tqdm
 
     device = next(model.parameters()).device
-    collate = PaddingCollator(tokenizer)
+    collate = task.collator(tokenizer, model)
     items: list[Any] = [None] * len(split.features)
     loss, labelled = 0.0, 0
     model.eval()
-    batches = tqdm(
-        list(_by_length(split, batch_size)), desc=description, disable=None if description else True, leave=False
-    )
+    rank, processes = distributed.rank_and_size()
+    mine = list(_by_length(split, batch_size))[rank::processes]
+    hidden = None if description and distributed.is_main() else True
+    batches = tqdm(mine, desc=description, disable=hidden, leave=False)
     with torch.inference_mode():
         for rows in batches:
             columns = split.features[rows]
@@ -95,7 +126,10 @@ def outputs(
                 labelled += int((labels != IGNORE).sum())
             for row, item in zip(rows, task.reduce(output, columns), strict=True):
                 items[row] = item
-    return items, loss / labelled if labelled else None
+    of_all = distributed.gather(({row: items[row] for rows in mine for row in rows}, loss, labelled))
+    shared = {row: item for kept, _, _ in of_all for row, item in kept.items()}
+    loss, labelled = sum(one[1] for one in of_all), sum(one[2] for one in of_all)
+    return [shared[row] for row in range(len(items))], loss / labelled if labelled else None
 
 
 def flat(items: list[Any]) -> np.ndarray:
@@ -104,13 +138,11 @@ def flat(items: list[Any]) -> np.ndarray:
     return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float64)
 
 
-def scores(
-    task: DiscriminativeTask, predicted: Predicted, examples: "Dataset", memory: dict[str, Any]
-) -> dict[str, Any]:
-    """The task's metrics of these predictions, with `n` and `loss`."""
+def scores(task: Task, predicted: Predicted, examples: "Dataset", memory: dict[str, Any]) -> dict[str, Any]:
+    """The task's metrics of these predictions, with `n`, what the task counts, and `loss`."""
     answers = [task.answer(prediction) for prediction in predicted.predictions]
-    values = score(task.metrics, answers, task.references(examples), memory)
-    return values | ({} if predicted.loss is None else {"loss": predicted.loss})
+    values = score(task.metrics, answers, task.references(examples), memory | task.context(examples))
+    return values | task.tally(predicted.predictions) | ({} if predicted.loss is None else {"loss": predicted.loss})
 
 
 def numbers(values: dict[str, Any]) -> dict[str, float]:

@@ -9,13 +9,17 @@ from hf_tasks import artifacts, data, evaluation, metrics
 from hf_tasks.arguments import arguments, autocasts
 from hf_tasks.block import did_you_mean
 from hf_tasks.data import Part
+from hf_tasks.decoding import Beam, Greedy
 from hf_tasks.errors import DataError, RecipeError
-from hf_tasks.models.load import load_tokenizer
+from hf_tasks.models.load import load_tokenizer, longest_input
 from hf_tasks.recipe import Recipe
-from hf_tasks.tasks import Split, TextClassification
+from hf_tasks.tasks import GenerativeTask, Split, TextClassification
 
 if TYPE_CHECKING:
     from torch import nn
+
+QUICK = Greedy(name="greedy", max_new_tokens=8)
+"""Enough of a text to try metrics on."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     arguments(recipe, validated=parts.validation is not None)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     model = artifacts.assemble(recipe, tokenizer)
+    recipe = with_decoding(recipe, model)
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
     memory = recipe.task.memory(parts.train.examples)
     check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
@@ -66,12 +71,26 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
     return recipe.model_copy(update={"task": task}), Parts(*parts)  # type: ignore[arg-type]
 
 
+def with_decoding(recipe: Recipe, model: "nn.Module") -> Recipe:
+    """The recipe with its decoding filled in, where the task has one: the strategy, and the longest output. RecipeError
+    where that is longer than what the model can write."""
+    if not isinstance(recipe.task, GenerativeTask):
+        return recipe
+    by_beams = recipe.task.name in ("summarization", "translation")
+    decoding = recipe.decoding or (Beam(name="beam") if by_beams else Greedy(name="greedy"))
+    try:
+        limited = decoding.limited(recipe.task.max_target_length, longest_input(model))
+    except ValueError as e:
+        raise RecipeError(f"decoding.{e}") from None
+    return recipe.model_copy(update={"decoding": limited})
+
+
 def check_metrics(recipe: Recipe, split: Split, model: Any, tokenizer: Any, memory: dict[str, Any]) -> None:
     """Score a few predictions of the untrained model. RecipeError for a metric that cannot score this task's
     predictions, and where the one that shall choose the checkpoint is not measured."""
     examples = split.examples.select(range(min(64, len(split.examples))))
     few = evaluation.encode(examples, recipe.task, tokenizer)
-    predicted = evaluation.predict(model, recipe.task, few, tokenizer)
+    predicted = evaluation.predict(model, recipe.task, few, tokenizer, decoding=QUICK)
     known: set[str] = {"score"}
     for name in recipe.task.metrics:
         one = recipe.model_copy(update={"task": recipe.task.model_copy(update={"metrics": (name,)})}).task
@@ -115,7 +134,12 @@ def report(recipe: Recipe, parts: Parts, splits: dict[str, Split], model: "nn.Mo
             yield f"  {'':<10} warning: {len(shared)} of its files also belong to train"
         for line in recipe.task.summary(splits[name]):
             yield f"  {'':<10} {line}"
+    if recipe.decoding:
+        yield f"  decoding   {recipe.decoding.name}, at most {recipe.decoding.max_new_tokens} tokens"
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     precision = "bfloat16" if autocasts(recipe) else "float32"
-    yield f"  trained    {trained:,} of {total:,} parameters, in {precision}"
+    share = f" ({trained / total:.2%})" if trained < total else ""
+    yield f"  trained    {trained:,} of {total:,} parameters{share}, in {precision}"
+    what = "the whole model" if artifacts.saved_as(recipe) == "model" else "what was trained; it needs the checkpoint"
+    yield f"  saved      {artifacts.saved_bytes(recipe, model) / 1e6:,.1f} MB: {what}"

@@ -16,27 +16,41 @@ from hf_tasks import recipe_file
 from hf_tasks.block import Block, did_you_mean, mirror
 from hf_tasks.data.find import find, folders
 from hf_tasks.data.section import Data
+from hf_tasks.decoding import AnyDecoding
 from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.methods import AnyMethod, Full
 from hf_tasks.models.section import Model
-from hf_tasks.tasks import AnyTask
+from hf_tasks.tasks import AnyTask, GenerativeTask
 
 B = TypeVar("B", bound=Block)
 Problems = Iterator[tuple[recipe_file.Key, str]]
 """Keys, and what is wrong with each; what to do."""
 
 if TYPE_CHECKING:
-    Training = Block
+    _Arguments = Block
 else:
-    Training = mirror("transformers.training_args", "TrainingArguments")
+    _Arguments = mirror("transformers.training_args", "TrainingArguments")
+
+
+class Training(_Arguments):
+    """transformers.TrainingArguments, under its own key names, and the effective batch."""
+
+    batch_size: int | None = Field(None, ge=1)
+    """Rows that one optimizer step learns from, however many processes share them (32 where nothing says otherwise).
+    With per_device_train_batch_size: at most so many of them on a device at once."""
 
 
 POSITIVE = {"learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps"}
 NOT_HERE = {
     "hub_token": "a token does not belong in a recipe; remove it, log in with: hf auth login",
     "push_to_hub": "training pushes nothing; remove it, and upload the run with: hf upload ORG/NAME RUN",
-    "label_smoothing_factor": "the losses of the tasks do not smooth labels; remove it",
-    "resume_from_checkpoint": "a training starts from its beginning; remove it",
+    "label_smoothing_factor": "remove it; a task whose model writes texts has task.label_smoothing",
+    "resume_from_checkpoint": "the same command goes on with an interrupted training; remove it",
+    "auto_find_batch_size": "a step that does not fit in memory is divided by itself; remove it",
+    "enable_jit_checkpoint": "a signal to stop saves a checkpoint by itself; remove it",
+    "save_only_model": "an interrupted training goes on from whole checkpoints; remove it",
+    "ignore_data_skip": "a training that goes on sees each row as often as any other; remove it",
+    "dataloader_drop_last": "every row trains; remove it",
 }
 """Keys of TrainingArguments that would be accepted and mean nothing, or harm."""
 
@@ -63,6 +77,9 @@ class Recipe(Block):
     """The checkpoint that training starts from."""
     method: AnyMethod = Full(name="full")
     """Which parameters train."""
+    decoding: AnyDecoding | None = None
+    """How a text is found, for tasks whose model writes texts: beam search for translation and summarization, else
+    greedy, where not given."""
     training: Training = Training()
     """transformers.TrainingArguments, under its own key names."""
     early_stopping: EarlyStopping | None = None
@@ -154,6 +171,8 @@ def _missing_files(data: Data, beside: Path) -> Problems:
 def _clashes(recipe: Recipe) -> Problems:
     """Combinations of keys that cannot work together."""
     yield from _training_clashes(recipe)
+    if recipe.decoding and not isinstance(recipe.task, GenerativeTask):
+        yield ("decoding",), f"{recipe.task.name} writes no text; remove it"
     if not recipe.data.path and recipe.data.train is None:
         yield ("data", "train"), "missing; name the file or glob to train on"
     known = (*recipe.task.inputs, *recipe.task.optional, *recipe.task.targets)
@@ -174,6 +193,12 @@ def _training_clashes(recipe: Recipe) -> Problems:
     for key in given.keys() & NOT_HERE.keys():
         if given[key]:
             yield ("training", key), NOT_HERE[key]
+    if given.get("batch_size") and given.get("gradient_accumulation_steps"):
+        text = "follows from batch_size, the number of processes and per_device_train_batch_size; remove it"
+        yield ("training", "gradient_accumulation_steps"), text
+    if given.get("train_sampling_strategy") == "batch_rebalance":
+        text = 'batches must not depend on the number of processes; choose "group_by_length", "random" or "sequential"'
+        yield ("training", "train_sampling_strategy"), text
     if given.get("bf16") and given.get("fp16"):
         yield ("training", "fp16"), "bf16 and fp16 exclude each other; keep one of them"
     if recipe.early_stopping and given.get("eval_strategy") == "no":

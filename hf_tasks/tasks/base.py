@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Columns = dict[str, list[Any]]
+Collator = Callable[[list[Row]], dict[str, "Tensor"]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Task(Block, ABC):
     """The format of files that end in .txt."""
     aliases: ClassVar[dict[str, str]] = {}
     """Usual names of canonical columns in public data sets, accepted where `data.columns` does not say."""
+
+    tunable: ClassVar[bool] = False
+    """Whether `tune` has a threshold to choose."""
 
     tokenizer_options: ClassVar[dict[str, Any]] = {}
     """What `AutoTokenizer.from_pretrained` is told."""
@@ -138,12 +142,21 @@ class Task(Block, ABC):
         """What metrics must know of the training examples (plain JSON values), e.g. the vocabulary."""
         return {}
 
+    def context(self, examples: "Dataset") -> dict[str, Any]:
+        """What metrics may ask, by parameter name, of the examples that they score, e.g. the sources."""
+        return {}
 
-class DiscriminativeTask(Task):
-    """A task whose model gives logits."""
+    def tally(self, predictions: list[Row]) -> dict[str, int]:
+        """What is counted in predictions beside the metrics."""
+        return {}
 
-    tunable: ClassVar[bool] = False
-    """Whether `tune` has a threshold to choose."""
+    # -- from features to outputs
+
+    def collator(self, tokenizer: "PreTrainedTokenizerBase", model: Any) -> Collator:
+        """Features to the padded tensors that the model reads."""
+        from hf_tasks.tasks.collate import PaddingCollator
+
+        return PaddingCollator(tokenizer)
 
     @abstractmethod
     def loss(self, outputs: Any, labels: "Tensor", num_items_in_batch: "Tensor | int | None" = None) -> "Tensor":
@@ -152,14 +165,10 @@ class DiscriminativeTask(Task):
 
     @abstractmethod
     def reduce(self, outputs: Any, features: Columns) -> list[Any]:
-        """What `decode` needs of the model's outputs for a batch of features: one small item (numpy) per feature, so
+        """What is kept of the model's outputs for a batch of features: one small item (numpy) per feature, so
         that the logits of a whole part are never in memory at once. `features` are rows of `Split.features`."""
 
-    @abstractmethod
-    def decode(self, outputs: list[Any], split: Split) -> list[Row]:
-        """One prediction per example, from the items of `reduce`, one per feature, in the order of the features."""
-
-    def for_scores(self) -> "DiscriminativeTask":
+    def for_scores(self) -> "Task":
         """The same task, whose predictions may lack what no metric reads."""
         return self
 
@@ -168,4 +177,24 @@ class DiscriminativeTask(Task):
         return self
 
 
-Collator = Callable[[list[Row]], dict[str, "Tensor"]]
+class DiscriminativeTask(Task):
+    """A task whose predictions are read off the model's logits."""
+
+    @abstractmethod
+    def decode(self, outputs: list[Any], split: Split) -> list[Row]:
+        """One prediction per example, from the items of `reduce`, one per feature, in the order of the features."""
+
+
+class GenerativeTask(Task):
+    """A task whose predictions are texts that the model writes."""
+
+    max_target_length: int
+    """The longest target in tokens."""
+
+    @abstractmethod
+    def prompts(self, examples: Columns) -> list[str]:
+        """What the model reads, one text per example."""
+
+    @abstractmethod
+    def unsmoothed(self) -> Self:
+        """The same task, whose loss is the plain negative log-likelihood."""

@@ -1,6 +1,6 @@
 """Features to padded tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,19 @@ class PaddingCollator:
                 return IGNORE
             case _:
                 return 0
+
+
+@dataclass(frozen=True)
+class SequenceCollator:
+    """As PaddingCollator, with the `decoder_input_ids` of teacher forcing where there are labels."""
+
+    tokenizer: "PreTrainedTokenizerBase"
+    shift: "Callable[[Tensor], Tensor]"
+    """The model's own way from labels (B, T) to decoder_input_ids (B, T), `prepare_decoder_input_ids_from_labels`."""
+
+    def __call__(self, features: Sequence[dict[str, Any]]) -> "dict[str, Tensor]":
+        batch = PaddingCollator(self.tokenizer)(features)
+        return batch | ({"decoder_input_ids": self.shift(batch["labels"])} if "labels" in batch else {})
 
 
 def _typed(values: np.ndarray) -> np.ndarray:

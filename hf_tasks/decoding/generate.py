@@ -1,0 +1,149 @@
+"""Text in, text out: `generate` for encoder-decoder and decoder-only models.
+
+Prompts are taken in batches of like length, longest first; the encoder runs once for each, however many sequences
+follow; a progress bar counts sentences.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hf_tasks.decoding.section import SAMPLING, Decoding, Sampling
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+BATCH_SIZE = 64
+"""Sequences that are followed at once: prompts times beams, or times samples."""
+
+Features = dict[str, list[int]]
+"""What the tokenizer says of one prompt: input_ids, attention_mask."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    text: str
+    cut: bool
+    """Whether the text ends because it reached max_new_tokens."""
+    choice: dict[str, Any] = field(default_factory=dict)
+    """What the strategy says of its choice: of `mbr`, the expected utility."""
+
+
+def generate(
+    model: Any,
+    tokenizer: "PreTrainedTokenizerBase",
+    prompts: Sequence[str],
+    decoding: Decoding,
+    batch_size: int = BATCH_SIZE,
+    *,
+    description: str | None = None,
+) -> list[Generated]:
+    """The text that the model writes for each prompt, in their order.
+
+    `decoding.max_new_tokens` must be set; prompts longer than the tokenizer's model_max_length are cut. With
+    `description`, a progress bar on a terminal.
+    """
+    encoded = tokenizer(list(prompts), truncation=True, verbose=False)
+    names = [name for name in tokenizer.model_input_names if name in encoded]
+    features = [{name: encoded[name][i] for name in names} for i in range(len(prompts))]
+    return generate_from(model, tokenizer, features, decoding, batch_size, description=description)
+
+
+def generate_from(
+    model: Any,
+    tokenizer: "PreTrainedTokenizerBase",
+    features: Sequence[Features],
+    decoding: Decoding,
+    batch_size: int = BATCH_SIZE,
+    *,
+    description: str | None = None,
+) -> list[Generated]:
+    """As `generate`, for prompts that are tokenized."""
+    from tqdm import tqdm
+
+    found: dict[int, Generated] = {}
+    bar = tqdm(
+        total=len(features), desc=description, unit="sentence", disable=None if description else True, leave=False
+    )
+    with bar, _for_inference(model, decoding):
+        for rows in _by_length(features, max(1, batch_size // decoding.sequences)):
+            found |= zip(rows, _batch(model, tokenizer, [features[i] for i in rows], decoding, rows), strict=True)
+            bar.update(len(rows))
+    return [found[i] for i in range(len(features))]
+
+
+def _batch(
+    model: Any, tokenizer: "PreTrainedTokenizerBase", features: list[Features], decoding: Decoding, places: list[int]
+) -> list[Generated]:
+    assert decoding.max_new_tokens is not None
+    encoder_decoder = model.config.is_encoder_decoder
+    side = "right" if encoder_decoder else "left"
+    batch = tokenizer.pad(features, padding_side=side, return_tensors="pt", verbose=False).to(model.device)
+    config = decoding.generation_config()
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
+    sampler = _sampler(model, tokenizer, decoding, places)
+    if sampler is not None:
+        config.update(temperature=1.0, top_k=0, top_p=1.0, epsilon_cutoff=0.0)  # the sampler has seen to it
+    sequences = model.generate(**batch, generation_config=config, logits_processor=sampler and [sampler])
+    written = sequences[:, 1:] if encoder_decoder else sequences[:, batch["input_ids"].shape[1] :]
+    texts = tokenizer.batch_decode(written, skip_special_tokens=True)
+    cut = (_lengths(written, _ends(model, tokenizer)) >= decoding.max_new_tokens).tolist()
+    log_probabilities = sampler.log_probabilities.tolist() if sampler else [0.0] * len(texts)
+    n, generated = decoding.outputs, []
+    for start in range(0, len(texts), n):
+        of_prompt = slice(start, start + n)
+        index, facts = decoding.select(texts[of_prompt], log_probabilities[of_prompt])
+        generated.append(Generated(texts[start + index], cut[start + index], facts))
+    return generated
+
+
+def _sampler(model: Any, tokenizer: "PreTrainedTokenizerBase", decoding: Decoding, places: list[int]) -> Any:
+    match decoding:
+        case Sampling():
+            from hf_tasks.decoding.sampling import Sampler, uniforms, warpers
+
+            assert decoding.max_new_tokens is not None
+            numbers = uniforms(decoding.seed, places, decoding.outputs, decoding.max_new_tokens)
+            how = warpers(**decoding.model_dump(include=set(SAMPLING)))
+            return Sampler(numbers, how, _ends(model, tokenizer))
+        case _:
+            return None
+
+
+def _ends(model: Any, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """The tokens that end a text."""
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        ends = tokenizer.eos_token_id
+    return [] if ends is None else ends if isinstance(ends, list) else [ends]
+
+
+def _lengths(sequences: "Tensor", ends: list[int]) -> "Tensor":
+    """(rows,) tokens up to the first that ends a text, with it; all where none does."""
+    import torch
+
+    last = torch.isin(sequences, torch.tensor(ends, device=sequences.device))
+    return torch.where(last.any(1), last.int().argmax(1) + 1, sequences.shape[1])
+
+
+def _by_length(features: Sequence[Features], batch_size: int) -> Iterator[list[int]]:
+    order = sorted(range(len(features)), key=lambda i: -len(features[i]["input_ids"]))
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+@contextmanager
+def _for_inference(model: Any, decoding: Decoding) -> Iterator[None]:
+    """Neither dropout nor gradients, and training's random numbers stay as they are."""
+    import torch
+
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), torch.random.fork_rng(enabled=decoding.options()["do_sample"]):
+            yield
+    finally:
+        model.train(was_training)
