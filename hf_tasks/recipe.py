@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from hf_tasks import recipe_file
 from hf_tasks.block import Block, did_you_mean, mirror
+from hf_tasks.card_section import Card
 from hf_tasks.data.find import find, folders
 from hf_tasks.data.section import Data
 from hf_tasks.decoding import AnyDecoding
@@ -84,6 +85,8 @@ class Recipe(Block):
     """transformers.TrainingArguments, under its own key names."""
     early_stopping: EarlyStopping | None = None
     """Stop before the last epoch when the metric no longer improves."""
+    card: Card = Card()
+    """What the model card says and no file can tell."""
 
     @property
     def seed(self) -> int:
@@ -127,6 +130,8 @@ def validate(source: recipe_file.Source, beside: Path | None = None) -> Recipe:
         problems += [(key, text) for key, text in _clashes(known) if key not in wrong]
     if beside and (data := _parsed(Data, rest.get("data", {}))[0]):
         problems += _missing_files(data, beside)
+    if beside and known and known.card.template and not (beside / known.card.template).is_file():
+        problems.append((("card", "template"), f"there is no file {known.card.template} beside the recipe; name one"))
     if problems:
         raise RecipeError(*dict.fromkeys(f"{source.where(key)}: {_dotted(key)}: {text}" for key, text in problems))
     assert recipe is not None
