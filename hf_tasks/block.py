@@ -45,7 +45,7 @@ def mirror(module: str, class_name: str) -> type[Block]:
     source = Path(spec.submodule_search_locations[0], *rest).with_suffix(".py").read_text(encoding="utf-8")
     classes = (n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == class_name)
     annotated = (n for n in next(classes).body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name))
-    fields = {n.target.id: (_plain_type(n.annotation), None) for n in annotated}  # type: ignore[union-attr]
+    fields = {n.target.id: (plain_type(n.annotation), None) for n in annotated}  # type: ignore[union-attr]
     return create_model(class_name, __base__=Block, **fields)  # type: ignore[call-overload, no-any-return]
 
 
@@ -54,11 +54,12 @@ _PLAIN = {t.__name__: t for t in (str, int, float, bool, list, dict)} | {
 }  # fmt: skip
 
 
-def _plain_type(annotation: ast.expr) -> Any:
+def plain_type(annotation: ast.expr) -> Any:
     """The type that a plain annotation denotes, or Any where it uses names of its own library."""
     nodes = list(ast.walk(annotation))
     names = {n.id for n in nodes if isinstance(n, ast.Name)}
-    quoted = "Literal" not in names and any(isinstance(n, ast.Constant) and isinstance(n.value, str) for n in nodes)
+    texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    quoted = bool(texts) and ("Literal" not in names or any("[" in text for text in texts))  # or a pattern of names
     if quoted or not names <= _PLAIN.keys() or any(isinstance(n, ast.Attribute) for n in nodes):
         return Any
     return eval(compile(ast.Expression(annotation), "<annotation>", "eval"), {"__builtins__": {}}, _PLAIN) | None

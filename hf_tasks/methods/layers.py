@@ -103,7 +103,7 @@ def _calls(model: "nn.Module") -> list["nn.Module"]:
     model.eval()
     try:
         with torch.no_grad():
-            model(**_few_tokens(model))
+            model(**few_tokens(model))
     finally:
         for handle in handles:
             handle.remove()
@@ -112,7 +112,8 @@ def _calls(model: "nn.Module") -> list["nn.Module"]:
     return calls
 
 
-def _few_tokens(model: "nn.Module") -> dict[str, Any]:
+def few_tokens(model: "nn.Module") -> dict[str, Any]:
+    """A small batch that any text model can read."""
     import torch
 
     device = next(model.parameters()).device
