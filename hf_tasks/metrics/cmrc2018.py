@@ -18,11 +18,19 @@ def cmrc2018(predictions: list[dict[str, Any]], references: list[list[str]]) -> 
 
     Predictions are rows `{"answer": text, ...}`, references lists of texts, empty for a question without answer.
     """
-    pairs = [(row["answer"], right or [""]) for row, right in zip(predictions, references, strict=True)]
-    f1s = [max(f1(text, reference) for reference in right) for text, right in pairs]
-    exacts = [max(bare(text) == bare(reference) for reference in right) for text, right in pairs]
+    pairs = [(row["answer"], right) for row, right in zip(predictions, references, strict=True)]
+    f1s = [best_f1(text, right) for text, right in pairs]
+    exacts = [best_exact(text, right) for text, right in pairs]
     f1_mean, exact_mean = 100 * float(np.mean(f1s)), 100 * float(np.mean(exacts))
     return {"cmrc2018_average": (f1_mean + exact_mean) / 2, "cmrc2018_f1": f1_mean, "cmrc2018_exact_match": exact_mean}
+
+
+def best_f1(prediction: str, references: list[str]) -> float:
+    return max(f1(prediction, reference) for reference in references or [""])
+
+
+def best_exact(prediction: str, references: list[str]) -> float:
+    return float(any(bare(prediction) == bare(reference) for reference in references or [""]))
 
 
 def bare(text: str) -> str:

@@ -46,12 +46,20 @@ def rouge(predictions: list[str], references: Sequence[Reference], use_stemmer: 
     Lsum takes lines as sentences: put each sentence of a summary on a line of its own. As in the original, words are
     made of a-z and 0-9 alone, so that ROUGE says nothing about other scripts.
     """
+    each = rouge_of_each(predictions, references, use_stemmer)
+    return {kind: 100 * sum(values) / len(values) for kind, values in each.items()}
+
+
+def rouge_of_each(
+    predictions: list[str], references: Sequence[Reference], use_stemmer: bool = True
+) -> dict[str, list[float]]:
+    """The F-measures, from 0 to 1, of every prediction, for each kind of ROUGE."""
     from rouge_score.rouge_scorer import RougeScorer
 
     kinds = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
     scorer = RougeScorer(kinds, use_stemmer=use_stemmer)
     scores = [scorer.score_multi(_several(r), p) for p, r in zip(predictions, references, strict=True)]
-    return {kind: 100 * sum(score[kind].fmeasure for score in scores) / len(scores) for kind in kinds}
+    return {kind: [score[kind].fmeasure for score in scores] for kind in kinds}
 
 
 def _with_signature(name: str, metric: Any, predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def squad(predictions: list[Row], references: list[list[str]]) -> dict[str, floa
     values = {"f1": f1_version_1, "exact_match": exact}
     pairs = list(zip((row["answer"] for row in predictions), references, strict=True))
     return {
-        name: _percent([_best(measure, text, right) if right else float(not text) for text, right in pairs])
+        name: _percent([best_over(measure, text, right) if right else float(not text) for text, right in pairs])
         for name, measure in values.items()
     }
 
@@ -70,7 +70,9 @@ def squad_v2(predictions: list[Row], references: list[list[str]]) -> dict[str, f
         for name, measure in (("f1", f1), ("exact", exact)):
             if members.any():
                 pairs = zip(predictions, references, members, strict=True)
-                values[group + name] = _percent([_best(measure, p["answer"], _right(r)) for p, r, m in pairs if m])
+                values[group + name] = _percent(
+                    [best_over(measure, p["answer"], answers_of(r)) for p, r, m in pairs if m]
+                )
         if group:
             values[f"{group}total"] = int(members.sum())
     if predictions and "null_score_diff" in predictions[0]:
@@ -85,7 +87,9 @@ def best_threshold(predictions: list[Row], references: list[list[str]], measure:
     differences = np.array([row["null_score_diff"] for row in predictions])
     answerable = np.array([bool(texts) for texts in references])
     spans = [next((entry["text"] for entry in row["nbest"] if entry["text"]), "") for row in predictions]
-    answered = np.array([_best(measure, text, _right(right)) for text, right in zip(spans, references, strict=True)])
+    answered = np.array(
+        [best_over(measure, text, answers_of(right)) for text, right in zip(spans, references, strict=True)]
+    )
     order = np.argsort(differences, kind="stable")
     gain = np.cumsum((answered - ~answerable)[order])  # over refusing all
     last_of_equals = np.append(np.diff(differences[order]) > 0, True)
@@ -97,12 +101,12 @@ def best_threshold(predictions: list[Row], references: list[list[str]], measure:
     return 100 * float((refused + gain[best]) / len(order)), float(differences[order[best]])
 
 
-def _right(texts: Sequence[str]) -> list[str]:
+def answers_of(texts: Sequence[str]) -> list[str]:
     """The references that have tokens; an empty text where there is none."""
     return [text for text in texts if normalized(text)] or [""]
 
 
-def _best(measure: Measure, prediction: str, references: Sequence[str]) -> float:
+def best_over(measure: Measure, prediction: str, references: Sequence[str]) -> float:
     return max(measure(prediction, reference) for reference in references)
 
 
