@@ -6,9 +6,10 @@ from pydantic import Field
 
 from hf_tasks.methods.base import Method
 from hf_tasks.methods.bitfit import BitFit
+from hf_tasks.methods.frozen import Frozen
 from hf_tasks.methods.full import Full
 from hf_tasks.methods.gradual_unfreezing import GradualUnfreezing
 
-AnyMethod = Annotated[BitFit | Full | GradualUnfreezing, Field(discriminator="name")]
+AnyMethod = Annotated[BitFit | Frozen | Full | GradualUnfreezing, Field(discriminator="name")]
 
-__all__ = ["AnyMethod", "BitFit", "Full", "GradualUnfreezing", "Method"]
+__all__ = ["AnyMethod", "BitFit", "Frozen", "Full", "GradualUnfreezing", "Method"]

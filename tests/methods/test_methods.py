@@ -30,6 +30,7 @@ METHODS: dict[str, tuple[dict[str, Any], str]] = {
     "full, layer decay": ({"name": "full", "layer_decay": 0.5}, r".*"),
     "gradual-unfreezing": ({"name": "gradual-unfreezing", "steps_per_block": 1}, r".*"),
     "bitfit": ({"name": "bitfit"}, r".*\.bias$"),
+    "frozen": ({"name": "frozen"}, r"(?!)"),
 }
 CASES = [(method, architecture) for method in METHODS for architecture in HEADS]
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 16, 17, 18, 3]])

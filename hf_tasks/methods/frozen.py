@@ -1,0 +1,52 @@
+"""A frozen encoder: only what stands above the last block trains, on features that never change (the feature-based
+approach of Peters et al. 2019, https://aclanthology.org/W19-4302)."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from hf_tasks.errors import RecipeError
+from hf_tasks.methods.base import Method, Saved
+from hf_tasks.methods.layers import Layers, pretrained_layers
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Frozen(Method):
+    learning_rate: ClassVar[float] = 1e-3
+    """A new head alone bears twenty times the learning rate of full fine-tuning."""
+    saves: ClassVar[Saved] = "trained"
+
+    name: Literal["frozen"]
+
+    def prepare(self, model: "nn.Module") -> "nn.Module":
+        layers = pretrained_layers(model)
+        trained = head(model, layers)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name in trained)
+        model.train = partial(_train, model, layers.encoder)  # type: ignore[method-assign]
+        return model.train(model.training)
+
+
+def head(model: "nn.Module", layers: Layers) -> set[str]:
+    """The parameters of the modules that work after the last block has.
+
+    RecipeError where that is no more than a norm: the output layer is then the table of embeddings (T5, GPT-2).
+    """
+    below = {id(parameter) for module in layers.encoder for parameter in module.parameters(recurse=False)}
+    above = {n: p for n, p in model.named_parameters() if n in layers.head and id(p) not in below}
+    if not any(parameter.ndim > 1 for parameter in above.values()):
+        raise RecipeError(
+            f"method.name: frozen trains the head above the last layer, and {type(model).__name__} has none of its own "
+            f"(found: {', '.join(above) or 'nothing'}); choose another method"
+        )
+    return set(above)
+
+
+def _train(model: "nn.Module", frozen: Sequence["nn.Module"], mode: bool = True) -> "nn.Module":
+    """`model.train(mode)`, but for the modules that are frozen: their dropout stays off."""
+    type(model).train(model, mode)
+    for module in frozen:
+        module.training = False
+    return model
