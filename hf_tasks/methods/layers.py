@@ -91,25 +91,32 @@ def _block_lists(model: "nn.Module") -> dict[str, list["nn.Module"]]:
 
 def _calls(model: "nn.Module") -> list["nn.Module"]:
     """The modules in the order in which their calls end, in one forward pass over a few tokens."""
-    import torch
-
     calls: list[nn.Module] = []
 
     def note(module: "nn.Module", *_: Any) -> None:
         calls.append(module)
 
-    handles = [module.register_forward_hook(note) for module in model.modules()]
+    handles = [module.register_forward_hook(note, prepend=True) for module in model.modules()]
+    try:
+        try_out(model)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls
+
+
+def try_out(model: "nn.Module") -> None:
+    """One forward pass over a few tokens, without dropout and gradients; the model is left as it was."""
+    import torch
+
     training = {module: module.training for module in model.modules()}
     model.eval()
     try:
         with torch.no_grad():
             model(**few_tokens(model))
     finally:
-        for handle in handles:
-            handle.remove()
         for module, mode in training.items():
             module.training = mode
-    return calls
 
 
 def few_tokens(model: "nn.Module") -> dict[str, Any]:
