@@ -1,0 +1,67 @@
+"""`compare`: two runs on the same examples: whether they differ, by how much, and where."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hf_tasks import data, rows_out, significance
+from hf_tasks.data import Part
+from hf_tasks.errors import RunError
+from hf_tasks.run import Run
+from hf_tasks.significance import PairedTest
+from hf_tasks.tasks.base import Row
+
+
+@dataclass(frozen=True)
+class Comparison:
+    tests: tuple[PairedTest, ...]
+    changed: tuple[Row, ...]
+    """The examples whose answers differ: `where` it stands, the example, `reference`, `first`, `second`."""
+    n: int
+
+
+def compare(first: Run, second: Run, part: Part) -> Comparison:
+    """Both runs on a part. RunError where their tasks differ."""
+    task = first.recipe.task
+    if task.name != second.recipe.task.name:
+        raise RunError(
+            f"{second.path}: its task is {second.recipe.task.name}, not {task.name}; compare runs of one task"
+        )
+    part = data.check(part, task, first.recipe.data.bad_rows)
+    answers = [_answers(run, part) for run in (first, second)]
+    references = task.references(part.examples)
+    names = tuple(dict.fromkeys((*task.metrics, *second.recipe.task.metrics)))
+    tests = tuple(significance.compare(names, *answers, references))
+    return Comparison(tests, tuple(_changed(part, *answers, references)), len(references))
+
+
+def lines(comparison: Comparison, first: Path, second: Path) -> Iterator[str]:
+    """The comparison for people."""
+    yield f"{comparison.n} examples; first: {first}, second: {second}"
+    yield f"  {'metric':<22} {'first':>9} {'second':>9} {'difference':>11}  {'95 % interval':<20} {'p':>7}  test"
+    for test in comparison.tests:
+        interval = f"[{test.interval[0]:+.4f}, {test.interval[1]:+.4f}]"
+        yield (
+            f"  {test.value:<22} {test.first:>9.4f} {test.second:>9.4f} {test.second - test.first:>+11.4f}  "
+            f"{interval:<20} {test.p:>7.4f}  {test.method}"
+        )
+    yield f"  {len(comparison.changed)} of {comparison.n} answers differ"
+
+
+def write(comparison: Comparison, path: Path) -> None:
+    """The changed answers as .jsonl or .csv."""
+    with rows_out.writer(path) as put:
+        put(list(comparison.changed))
+
+
+def _answers(run: Run, part: Part) -> list[Any]:
+    predictions = run.predict_part(part, f"Predicting with {run.path.name}").predictions
+    return [run.recipe.task.answer(prediction) for prediction in predictions]
+
+
+def _changed(part: Part, first: list[Any], second: list[Any], references: list[Any]) -> Iterator[Row]:
+    for i, (row, *answers, reference) in enumerate(zip(part.rows(), first, second, references, strict=True)):
+        a, b = (answer["answer"] if isinstance(answer, dict) else answer for answer in answers)
+        if a != b:
+            yield {"where": part.where(i), **row, "reference": reference, "first": a, "second": b}
