@@ -5,11 +5,13 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import string
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hub_server import WRITER, Hub
 
 Tiny = Callable[[str], Path]
 
@@ -112,3 +114,25 @@ def _byte_level() -> Any:
 
 def _ids(pieces: list[str]) -> dict[str, int]:
     return {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub on loopback that huggingface_hub speaks to in this process, logged in as ann, who may write in `org`.
+
+    Nothing sleeps: the seconds are in `hub.pauses`.
+    """
+    from huggingface_hub import close_session, constants
+
+    with Hub() as server:
+        place = "/{repo_id}/resolve/{revision}/{filename}"
+        values = {"HF_HUB_OFFLINE": False, "ENDPOINT": server.url, "HUGGINGFACE_CO_URL_TEMPLATE": server.url + place}
+        values |= {"HF_HUB_DISABLE_XET": True, "HF_HUB_CACHE": str(tmp_path / "hub_cache")}
+        for name, value in (values | {"HF_TOKEN_PATH": str(tmp_path / "token")}).items():
+            monkeypatch.setattr(constants, name, value)
+        monkeypatch.setenv("HF_TOKEN", WRITER)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        monkeypatch.setattr(time, "sleep", server.pauses.append)
+        close_session()
+        yield server
+        close_session()

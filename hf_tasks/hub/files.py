@@ -1,0 +1,130 @@
+"""Which files of a run go to the Hub and come from it: an allow list, so that nothing else ever does.
+
+No pickles (*.bin, *.pt, *.pkl, training_args.bin), no checkpoints, no .env; predictions only when asked for.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from hf_tasks.errors import RunError
+from hf_tasks.hub import scrub
+
+CARD = "README.md"
+WEIGHTS = (
+    "model.safetensors", "model-*-of-*.safetensors", "adapter_model.safetensors", "trained.safetensors",
+)  # fmt: skip
+NEED_A_BASE = ("adapter_model.safetensors", "trained.safetensors")
+"""Weights that are a part of a model: the base checkpoint has the others."""
+TOKENIZER = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+    "vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model",
+    "source.spm", "target.spm", "chat_template.jinja",
+)  # fmt: skip
+ALLOWED = (
+    CARD, *WEIGHTS, "model.safetensors.index.json", "config.json", "generation_config.json", "adapter_config.json",
+    *TOKENIZER, "recipe.yaml", "results.json", "memory.json", "training_log.jsonl", "environment.json",
+    "pictures/*.png", "pictures/*.svg",
+)  # fmt: skip
+PREDICTIONS = "predictions/*.jsonl"
+TEXTS = (".json", ".jsonl", ".yaml", ".md", ".txt", ".jinja", ".svg")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A file as it goes up: a file of the run, or its content without what must stay here."""
+
+    name: str
+    content: Path | bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+
+    def read(self) -> bytes:
+        return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+
+    @cached_property
+    def sha256(self) -> str:
+        """What names the content where it is stored as a large file."""
+        return sha256(self.content) if isinstance(self.content, Path) else hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def git_sha1(self) -> str:
+        """What names the content where git stores it."""
+        return git_sha1(self.read())
+
+
+def stage(run: Path, *, predictions: bool = False) -> list[Staged]:
+    """The files of a run that go to the Hub, sorted by name, without paths of this machine. The run is only read.
+
+    Raises RunError where the directory is not a whole run with its card, and where a file holds an access token.
+    """
+    patterns = (*ALLOWED, PREDICTIONS) if predictions else ALLOWED
+    names = sorted(name for name in _names(run) if is_one_of(name, patterns))
+    _check_whole(run, names)
+    contents = {name: (run / name).read_bytes() for name in names if name.endswith(TEXTS)}
+    for name, content in contents.items():
+        if found := scrub.TOKEN.search(content):
+            line = content.count(b"\n", 0, found.start()) + 1
+            raise RunError(f"{run / name}:{line}: holds an access token; remove it here, and withdraw it on the Hub")
+    changed = {name: content for name, content in _clean(run, contents).items() if content != contents[name]}
+    return [Staged(name, changed.get(name, run / name)) for name in names]
+
+
+def _clean(run: Path, contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The card, and the files that may hold paths of this machine, without them."""
+    clean, paths, base = dict[str, bytes](), set[str](), ""
+    for name in sorted(set(contents) & set(scrub.CLEANERS), key="recipe.yaml".__ne__):  # the recipe first
+        try:
+            base = base or _base(run, contents[name])
+            clean[name] = scrub.cleaned(name, contents[name], base)
+            paths |= scrub.paths_in(name, contents[name])
+        except (ValueError, KeyError, TypeError, yaml.YAMLError):
+            raise RunError(f"{run / name}: the file is broken; the run is not whole, train it again") from None
+    return clean | {CARD: scrub.shortened(contents[CARD], paths)}
+
+
+def _base(run: Path, recipe: bytes) -> str:
+    """The recipe's name of the checkpoint that training started from. RunError where only this machine has it, and the
+    run is no model without it."""
+    base = str(yaml.safe_load(recipe)["model"]["name_or_path"])
+    local = scrub.short(base) != base or Path(base).is_dir()
+    if local and any((run / name).is_file() for name in NEED_A_BASE):
+        raise RunError(
+            f"{run}: nobody could use it without its base checkpoint, the folder {base} of this machine; "
+            "train it from a Hub id, or push the base and name it in the recipe"
+        )
+    return scrub.short(base)
+
+
+def is_one_of(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a file's name in the repository matches; `*` does not reach into folders."""
+    return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns)
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def git_sha1(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _names(run: Path) -> list[str]:
+    """All files in the folder and in its folders."""
+    return [path.relative_to(run).as_posix() for path in (*run.glob("*"), *run.glob("*/*")) if path.is_file()]
+
+
+def _check_whole(run: Path, names: list[str]) -> None:
+    if "recipe.yaml" not in names:
+        raise RunError(f"{run}: no run is here (no recipe.yaml); give the directory that `train` wrote")
+    if not any(is_one_of(name, WEIGHTS) for name in names) or not {CARD, "results.json"} <= set(names):
+        raise RunError(f"{run}: this training did not finish, there is no model with its card; train it again")
