@@ -1,10 +1,13 @@
 """The arguments of transformers' Trainer: a recipe's `training` section over our defaults."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks import evaluation, hardware, metrics
+from hf_tasks import distributed, evaluation, hardware, metrics
+from hf_tasks.batches import Shares
 from hf_tasks.errors import RecipeError
 from hf_tasks.recipe import Recipe
+from hf_tasks.resume import CHECKPOINTS
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -13,7 +16,7 @@ DEFAULTS: dict[str, Any] = {
     # Devlin et al. 2019, appendix A.3 (https://aclanthology.org/N19-1423): 2 to 4 epochs, batches of 16 or 32,
     # warm-up over the first tenth of the steps, weight decay 0.01.
     "num_train_epochs": 3,
-    "per_device_train_batch_size": 32,
+    "batch_size": 32,
     "per_device_eval_batch_size": evaluation.BATCH_SIZE,
     "warmup_steps": 0.1,
     "weight_decay": 0.01,
@@ -24,7 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "report_to": "none",
 }
 WITH_VALIDATION = {"eval_strategy": "epoch", "load_best_model_at_end": True, "metric_for_best_model": "score"}
-WITHOUT_VALIDATION = {"eval_strategy": "no", "save_strategy": "no"}
+WITHOUT_VALIDATION = {"eval_strategy": "no", "save_strategy": "epoch"}
 
 
 def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
@@ -43,8 +46,11 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
         best = values.get("metric_for_best_model") or "score"
         best = recipe.task.metrics[0] if best == "score" else best
         values["greater_is_better"] = not best.removeprefix("eval_").endswith(metrics.LOWER_IS_BETTER)
-    values |= {
-        "output_dir": str(recipe.output_dir / "checkpoints"),
+    del values["batch_size"]
+    values |= _divided(recipe) | {
+        "output_dir": str(recipe.output_dir / CHECKPOINTS),
+        "restore_callback_states_from_checkpoint": True,
+        "logging_nan_inf_filter": False,  # SafeTrainer stops there
         "bf16": False,  # TaskTrainer casts by itself, so that evaluation stays in float32
         "remove_unused_columns": False,
         "disable_tqdm": True,
@@ -56,6 +62,24 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
         return TrainingArguments(**values)
     except (ValueError, TypeError, ImportError, RuntimeError) as e:
         raise RecipeError(f"training: {str(e).splitlines()[0]}") from None
+
+
+def batch_size(recipe: Recipe) -> int:
+    """Rows that one optimizer step learns from, over all processes. Keys of transformers are meant as there."""
+    given = recipe.training.given()
+    if given.get("batch_size") or not given.keys() & {"per_device_train_batch_size", "gradient_accumulation_steps"}:
+        return int(given.get("batch_size") or DEFAULTS["batch_size"])
+    at_once = int(given.get("per_device_train_batch_size") or DEFAULTS["batch_size"])
+    return at_once * int(given.get("gradient_accumulation_steps") or 1) * distributed.launched()
+
+
+def _divided(recipe: Recipe) -> dict[str, int]:
+    """The effective batch, divided among the processes and into pieces that a device takes at once."""
+    total, processes = batch_size(recipe), distributed.launched()
+    share = math.ceil(total / processes)
+    at_once = min(recipe.training.given().get("per_device_train_batch_size") or share, share)
+    pieces = Shares(total, at_once, processes).pieces
+    return {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": pieces}
 
 
 def autocasts(recipe: Recipe) -> bool:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 from typer.core import TyperCommand
 
+from hf_tasks.distributed import is_main
 from hf_tasks.errors import UserError
+from hf_tasks.interrupts import Interrupted
 
 if TYPE_CHECKING:
     from hf_tasks.run import Run
@@ -222,6 +224,10 @@ def main() -> NoReturn:
     except UserError as e:
         print(f"error: {e}" if len(e.problems) == 1 else f"errors:\n{e}", file=sys.stderr)
         sys.exit(2)
+    except Interrupted as e:
+        if is_main():
+            print(e, file=sys.stderr)
+        sys.exit(e.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -3,8 +3,24 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from hf_tasks.errors import RunError
+
+
+@contextmanager
+def written(folder: Path) -> Iterator[None]:
+    """What goes wrong while a folder is written, as one RunError: no room, no permission."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as e:
+        cause = e.strerror if isinstance(e, OSError) and e.strerror else str(e).splitlines()[0]
+        remedy = "nothing already saved is lost; make room or mend the folder, and give the same command again to go on"
+        raise RunError(f"{folder}: cannot be written: {cause}; {remedy}") from e
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -7,12 +7,14 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from hf_tasks import distributed
 from hf_tasks.evaluation import numbers
 
 
 def say(text: str) -> None:
-    """A line for the person who waits; standard output is kept for results."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for the person who waits, from the main process; standard output is kept for results."""
+    if distributed.is_main():
+        print(text, file=sys.stderr, flush=True)
 
 
 def seconds(value: float) -> str:

@@ -9,6 +9,8 @@ README.md                                          the model card
 """
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,12 +21,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from hf_tasks import artifacts, card, data, evaluation, hardware, recipe_file
+from hf_tasks import artifacts, card, data, distributed, durable, evaluation, hardware, recipe_file
 from hf_tasks import recipe as recipes
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
+from hf_tasks.resume import STAGING
 from hf_tasks.tasks import Split
 
 if TYPE_CHECKING:
@@ -52,8 +55,13 @@ class Run:
             raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
         run = cls(path, recipes.validate(recipe_file.read(path / RECIPE)))
         if not artifacts.is_whole(run.recipe, path) or not run.recipe.task.metrics:
-            raise RunError(f"{path}: this training did not finish, there is no model; train it again")
+            raise RunError(f"{path}: this training did not finish, there is no model; give its command again to go on")
         return run
+
+    @staticmethod
+    def is_finished(path: Path) -> bool:
+        """Whether a directory holds a run that was trained, saved and measured to its end."""
+        return (path / RESULTS).is_file()
 
     @staticmethod
     def is_ours(path: Path) -> bool:
@@ -67,7 +75,7 @@ class Run:
     def begin(recipe: Recipe, beside: Path | None) -> None:
         """Mark the recipe's output directory as a run, and note where and on what it is made."""
         folder = {"recipe_folder": str(beside.resolve()) if beside else None}
-        _write_json(recipe.output_dir / ENVIRONMENT, hardware.describe() | folder)
+        durable.write_json(recipe.output_dir / ENVIRONMENT, hardware.describe() | folder)
         (recipe.output_dir / RECIPE).write_text(recipes.to_yaml(recipe), encoding="utf-8")
 
     @classmethod
@@ -79,14 +87,26 @@ class Run:
         memory: Mapping[str, Any],
         history: Iterable[Mapping[str, Any]],
     ) -> Self:
-        """Write the trained model and all that is needed to use it, into the directory that `begin` made ours."""
-        run = cls(recipe.output_dir, recipe)
-        artifacts.save(recipe, model, run.path)
-        tokenizer.save_pretrained(run.path)
-        (run.path / RECIPE).write_text(recipes.to_yaml(recipe), encoding="utf-8")
-        _write_json(run.path / MEMORY, memory)
-        _write_rows(run.path / LOG, history)
+        """Write the trained model and all that is needed to use it into a folder below the run's directory; `publish`
+        moves it all there at the end, so that a run is whole or is none."""
+        run = cls(recipe.output_dir / STAGING, recipe)
+        distributed.told_by_main(lambda: run._write(model, tokenizer, memory, history))
         return run
+
+    def _write(
+        self, model: "nn.Module", tokenizer: "PreTrainedTokenizerBase", memory: Any, history: Iterable[Mapping[str, Any]]
+    ) -> None:
+        with durable.written(self.path.parent):
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir()
+            shutil.copy(self.path.parent / ENVIRONMENT, self.path)
+            artifacts.save(self.recipe, model, self.path)
+            if self.recipe.decoding:
+                self.recipe.decoding.saved_config(model).save_pretrained(self.path)
+            tokenizer.save_pretrained(self.path)
+            (self.path / RECIPE).write_text(recipes.to_yaml(self.recipe), encoding="utf-8")
+            _write_json(self.path / MEMORY, memory)
+            _write_rows(self.path / LOG, history)
 
     # -- the model
 
@@ -124,7 +144,9 @@ class Run:
         """Predictions of a part; `for_scores`: they may lack what no metric reads."""
         task = self.recipe.task.for_scores() if for_scores else self.recipe.task
         split = evaluation.encode(part.examples, task, self.tokenizer)
-        return evaluation.predict(self.model, task, split, self.tokenizer, description=description)
+        return evaluation.predict(
+            self.model, task, split, self.tokenizer, decoding=self.recipe.decoding, description=description
+        )
 
     def evaluate(self, rows: Sequence[Mapping[str, Any]] | Part) -> dict[str, Any]:
         """The task's metrics on labelled rows of canonical columns, or on a part of the data."""
@@ -161,14 +183,19 @@ class Run:
         examples = split.examples.select(range(min(ROWS_VERIFIED, len(split.examples))))
         few = evaluation.encode(examples, self.recipe.task, self.tokenizer)
         here, _ = evaluation.outputs(model, self.recipe.task, few, self.tokenizer)
+        distributed.told_by_main(lambda: self._compare(evaluation.flat(here), list(examples)))
+
+    def _compare(self, expected: np.ndarray, examples: list[Any]) -> None:
+        """Raises RunError where a fresh process computes something else than `expected` for examples."""
         fresh = subprocess.run(
             [sys.executable, "-m", "hf_tasks.verify", str(self.path)],
-            input=json.dumps(list(examples)), capture_output=True, text=True, encoding="utf-8", check=False,
+            env={name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")},
+            input=json.dumps(examples), capture_output=True, text=True, encoding="utf-8", check=False,
         )  # fmt: skip
         if fresh.returncode:
             reason = (fresh.stderr.strip().splitlines() or ["no message"])[-1]
             raise RunError(f"{self.path}: the saved run cannot be loaded: {reason}")
-        expected, found = evaluation.flat(here), np.array(json.loads(fresh.stdout.splitlines()[-1]))
+        found = np.array(json.loads(fresh.stdout.splitlines()[-1]))
         difference = float(np.abs(expected - found).max()) if len(expected) == len(found) else np.inf
         if not difference <= TOLERANCE:
             raise RunError(
@@ -180,12 +207,24 @@ class Run:
         memory, results = self.memory, dict[str, Any]()
         for name, split in splits.items():
             predicted = evaluation.predict(
-                self.model, self.recipe.task, split, self.tokenizer, description=f"Evaluating {name}"
-            )
+                self.model, self.recipe.task, split, self.tokenizer,
+                decoding=self.recipe.decoding, description=f"Evaluating {name}",
+            )  # fmt: skip
             results[name] = evaluation.scores(self.recipe.task, predicted, split.examples, memory)
-            _write_rows(self.path / "predictions" / f"{name}.jsonl", predicted.predictions)
+            if distributed.is_main():
+                _write_rows(self.path / "predictions" / f"{name}.jsonl", predicted.predictions)
+        if not distributed.is_main():
+            return
         _write_json(self.path / RESULTS, {**results, **facts})
         (self.path / CARD).write_text(card.render(self.recipe, self.results), encoding="utf-8")
+
+
+    def publish(self) -> Self:
+        """Move what `create` and `measure` wrote into the run's directory, the results last."""
+        if distributed.is_main():
+            durable.publish(self.path, self.path.parent, last=RESULTS)
+        distributed.barrier()
+        return type(self)(self.path.parent, self.recipe)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The straight line: recipe -> data -> task -> model -> method -> training -> run -> results."""
 
-import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,17 @@ import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import EvalLoopOutput
 
-from hf_tasks import artifacts, evaluation, hardware
-from hf_tasks.arguments import arguments, autocasts
+from hf_tasks import artifacts, distributed, evaluation, hardware, resume
+from hf_tasks.arguments import arguments, autocasts, batch_size
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_tokenizer, quiet
-from hf_tasks.preflight import Parts, check_metrics, prepare, report
+from hf_tasks.preflight import Parts, check_metrics, prepare, report, with_decoding
 from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe
-from hf_tasks.run import RESULTS, Run
+from hf_tasks.run import Run
+from hf_tasks.safe_trainer import SafeTrainer
 from hf_tasks.tasks import Split
-from hf_tasks.tasks.collate import PaddingCollator
 
 
 def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False) -> Run:
@@ -28,64 +28,73 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     Raises RecipeError, DataError or RunError; nothing is written before recipe, data and checkpoint are known good.
     """
     started = time.perf_counter()
-    check_free(recipe.output_dir, overwrite)
+    if not overwrite and Run.is_finished(recipe.output_dir):
+        return finished(recipe)
+    check_free(recipe.output_dir)
+    distributed.start(bool(recipe.training.given().get("use_cpu")))
+    origin = resume.Origin.of(recipe, {}, distributed.launched())
     hardware.use_fast_matmul()
     keep_large_blocks()
     recipe, parts = prepare(recipe, beside)
+    origin = replace(origin, data={name: part.files for name, part in parts.named().items()})
     args = arguments(recipe, validated=parts.validation is not None)
     set_seed(args.seed)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     model = artifacts.assemble(recipe, tokenizer)
+    recipe = with_decoding(recipe, model)
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
     for line in report(recipe, parts, splits, model):
         say(line)
+    if distributed.launched() > 1:
+        say(f"  processes  {distributed.launched()}, a step learns from {batch_size(recipe)} rows of all of them")
 
     memory = recipe.task.memory(parts.train.examples)
     check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
 
     trainer = TaskTrainer(
         recipe,
+        locate=lambda row: parts.train.where(splits["train"].features[row]["example"]),
         validation=splits.get("validation"),
         memory=memory,
         model=model,
         args=args,
         train_dataset=splits["train"].features,
-        data_collator=PaddingCollator(tokenizer),
+        data_collator=recipe.task.collator(tokenizer, model),
         processing_class=tokenizer,
         optimizer_cls_and_kwargs=_optimizer(recipe, model, args),
         callbacks=[Progress(), *recipe.method.callbacks(), *_early_stopping(recipe)],
     )
-    claim(recipe, beside)
-    with quiet():
-        trainer.train()
-    recipe = trainer.tuned()
+    with resume.claimed(recipe.output_dir, origin, lambda: Run.begin(recipe, beside), overwrite) as checkpoint:
+        with quiet():
+            trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        recipe = trainer.tuned()
 
-    run = Run.create(recipe, trainer.model, tokenizer, trainer.memory, trainer.state.log_history)
-    run.verify(trainer.model, splits["train"])
-    facts = {"data": _data_facts(parts, splits), "training": _training_facts(trainer, started)}
-    run.measure({name: splits[name] for name in ("validation", "test") if name in splits}, facts)
-    shutil.rmtree(args.output_dir, ignore_errors=True)
-    return run
+        run = Run.create(recipe, trainer.model, tokenizer, trainer.memory, trainer.state.log_history)
+        run.verify(trainer.model, splits["train"])
+        facts = {"data": _data_facts(parts, splits), "training": _training_facts(trainer, started)}
+        run.measure({name: splits[name] for name in ("validation", "test") if name in splits}, facts)
+        return run.publish()
 
 
-class TaskTrainer(Trainer):  # type: ignore[misc]
-    """transformers' Trainer with the task's loss, and with evaluation through `evaluation.predict`."""
+class TaskTrainer(SafeTrainer):
+    """The trainer with the task's loss, and with evaluation through `evaluation.predict`."""
 
     def __init__(self, recipe: Recipe, *, validation: Split | None, memory: dict[str, Any], **options: Any) -> None:
         self.recipe, self.task, self.validation, self.memory = recipe, recipe.task, validation, memory
         self.in_bfloat16 = autocasts(recipe)
-        self.tokens, self.places = 0, 0
         features = validation and validation.features
         try:
-            super().__init__(**options, eval_dataset=features, compute_loss_func=self.task.loss)
+            super().__init__(
+                batch_size=batch_size(recipe), eval_dataset=features, compute_loss_func=self.task.loss, **options
+            )
         except (RuntimeError, ImportError) as e:
             raise RecipeError(f"training: {str(e).splitlines()[0]}") from e
         self.remove_callback(PrinterCallback)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
         if "attention_mask" in inputs:
-            self.tokens += int(inputs["attention_mask"].sum())
-            self.places += inputs["attention_mask"].numel()
+            self.counters["tokens"] += int(inputs["attention_mask"].sum())
+            self.counters["places"] += inputs["attention_mask"].numel()
         with fast_dropout(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             return super().compute_loss(model, inputs, *args, **options)
 
@@ -95,7 +104,7 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
         assert self.validation is not None
         predicted = evaluation.predict(
             self.model, self.task.for_scores(), self.validation, self.processing_class,
-            batch_size=self.args.eval_batch_size,
+            decoding=self.recipe.decoding, batch_size=self.args.eval_batch_size,
         )  # fmt: skip
         values = evaluation.numbers(evaluation.scores(self.task, predicted, self.validation.examples, self.memory))
         values["score"] = next(value for name, value in values.items() if name not in ("n", "loss"))
@@ -111,27 +120,24 @@ class TaskTrainer(Trainer):  # type: ignore[misc]
         return self.recipe.model_copy(update={"task": task})
 
 
-def check_free(path: Path, overwrite: bool) -> None:
-    """RunError where something stands already: a run needs `overwrite`, anything else is never touched."""
-    if not path.exists() or (path.is_dir() and not any(file.is_file() for file in path.rglob("*"))):
-        return
-    if not path.is_dir() or not Run.is_ours(path):
+def check_free(path: Path) -> None:
+    """RunError where something stands that is not a run: it is never touched."""
+    if path.exists() and not path.is_dir():
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
-    if not overwrite:
-        state = "a finished run" if (path / RESULTS).exists() else "a run that was not finished"
-        raise RunError(f"{path}: {state} is here; look at it, choose another --output-dir, or add --overwrite")
+    files = [file for file in path.rglob("*") if file.is_file() and file.name != resume.LOCK]
+    if files and not Run.is_ours(path):
+        raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
 
 
-def claim(recipe: Recipe, beside: Path | None) -> None:
-    """Make room for the run: what an earlier one left in its directory is removed."""
-    path = recipe.output_dir
-    try:
-        if path.exists():
-            shutil.rmtree(path)
-        path.mkdir(parents=True)
-    except OSError as e:
-        raise RunError(f"{path}: cannot be written: {e.strerror}; choose another --output-dir") from None
-    Run.begin(recipe, beside)
+def finished(recipe: Recipe) -> Run:
+    """The run that is in the recipe's directory already. RunError where it is the run of another recipe."""
+    path, now = recipe.output_dir, resume.flat_recipe(recipe)
+    before = resume.begun_with(path)
+    for change in resume.recipe_changes(before.recipe, now) if before else ():
+        remedy = "choose another --output-dir, or add --overwrite"
+        raise RunError(f"{path}: a finished run is here, whose {change}; {remedy}")
+    say(f"{path}: this run is finished, there is nothing to do; --overwrite trains it again")
+    return Run.load(path)
 
 
 def _optimizer(recipe: Recipe, model: Any, args: TrainingArguments) -> tuple[type, dict[str, Any]] | None:
@@ -164,18 +170,20 @@ def _data_facts(parts: Parts, splits: dict[str, Split]) -> dict[str, Any]:
 def _training_facts(trainer: TaskTrainer, started: float) -> dict[str, Any]:
     """Time, speed and steps of the training, for results.json; `seconds` include reading and loading."""
     summary = next(log for log in reversed(trainer.state.log_history) if "train_runtime" in log)
-    model = trainer.model
+    model, done = trainer.model, distributed.gather(trainer.counters)
+    tokens, places = sum(one["tokens"] for one in done), sum(one["places"] for one in done)
     return {
-        "seconds": round(time.perf_counter() - started, 1),
-        "train_seconds": summary["train_runtime"],
+        "seconds": round(time.perf_counter() - started + done[0]["seconds"] - summary["train_runtime"], 1),
+        "train_seconds": round(done[0]["seconds"], 4),
         "samples_per_second": summary["train_samples_per_second"],
         "epochs": trainer.state.epoch,
         "steps": trainer.state.global_step,
-        "tokens_per_second": round(trainer.tokens / summary["train_runtime"], 1),
-        "padding": round(1 - trainer.tokens / max(trainer.places, 1), 4),
+        "tokens_per_second": round(tokens / max(done[0]["seconds"], 1e-9), 1),
+        "padding": round(1 - tokens / max(places, 1), 4),
         "best_step": trainer.state.best_global_step,
         "parameters": sum(p.numel() for p in model.parameters()),
         "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "saved_bytes": artifacts.saved_bytes(trainer.recipe, model),
         "precision": "bfloat16" if trainer.in_bfloat16 else "float32",
         "world_size": trainer.args.world_size,
     }

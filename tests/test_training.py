@@ -82,7 +82,7 @@ def test_a_run_directory_holds_what_was_trained_measured_and_can_be_shared(make:
     assert files == [
         "README.md", "config.json", "environment.json", "memory.json", "model.safetensors",
         "predictions/test.jsonl", "predictions/validation.jsonl", "recipe.yaml", "results.json",
-        "tokenizer.json", "tokenizer_config.json", "training_log.jsonl",
+        "status.json", "tokenizer.json", "tokenizer_config.json", "training_log.jsonl",
     ]  # fmt: skip
     assert run.results["test"]["n"] == 40
     assert run.results["data"]["train"]["examples"] == 32
@@ -131,6 +131,7 @@ def one_step(recipe: Recipe) -> dict[str, torch.Tensor]:
             module.p = 0.0
     trainer = TaskTrainer(
         recipe,
+        locate=str,
         validation=None,
         memory={},
         model=model,
@@ -180,14 +181,23 @@ def test_a_changed_file_is_not_taken_for_the_trained_model(make: Make, unverifie
         run.verify(trained, split)
 
 
-def test_a_finished_run_is_not_overwritten_unasked(make: Make, unverified: None, tmp_path: Path) -> None:
+def test_a_finished_run_is_not_overwritten_unasked(
+    make: Make, unverified: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = train(make(training={"max_steps": 1}))
+    written = (run.path / "results.json").stat().st_mtime_ns
+    assert train(make(training={"max_steps": 1})).path == run.path
+    said = f"{run.path}: this run is finished, there is nothing to do; --overwrite trains it again\n"
+    assert capsys.readouterr().err.endswith(said)
+    assert (run.path / "results.json").stat().st_mtime_ns == written
     with pytest.raises(RunError) as e:
-        train(make(training={"max_steps": 1}))
+        train(make(training={"max_steps": 2}))
     assert str(e.value) == (
-        f"{run.path}: a finished run is here; look at it, choose another --output-dir, or add --overwrite"
+        f"{run.path}: a finished run is here, whose training.max_steps was 1 and is now 2; choose another "
+        "--output-dir, or add --overwrite"
     )
     train(make(training={"max_steps": 1}), overwrite=True)
+    assert (run.path / "results.json").stat().st_mtime_ns != written
 
 
 def test_a_folder_that_is_no_run_is_left_alone(make: Make, tmp_path: Path) -> None:

@@ -1,0 +1,210 @@
+"""Going on with a training that was interrupted: whose directory it is, whether it is the same training, from where.
+
+status.json   what became of the training (`status`), and what it was begun with
+.lock         held by the training that is under way; whoever finds it free knows that none is
+checkpoints/  whole states of the training (see checkpoints.py), until the run is finished
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hf_tasks import checkpoints, distributed, durable
+from hf_tasks.errors import RunError
+from hf_tasks.interrupts import Interrupted
+from hf_tasks.recipe import Recipe
+
+Status = Literal["running", "interrupted", "failed", "finished"]
+STATUS, LOCK, CHECKPOINTS, STAGING, FINISHED = "status.json", ".lock", "checkpoints", "unfinished", "results.json"
+NO_MATTER = {
+    "training.output_dir", "training.logging_steps", "training.logging_strategy", "training.logging_first_step",
+    "training.report_to", "training.run_name", "training.project", "training.trackio_space_id", "training.log_level",
+    "training.dataloader_num_workers", "training.dataloader_prefetch_factor", "training.save_total_limit",
+    "data.data_dir",
+}  # fmt: skip
+"""Keys of a recipe that may change between interruption and resume: the weights do not depend on them. (Data files
+are compared by content.)"""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What decides the weights that a training ends with."""
+
+    recipe: Mapping[str, Any]
+    """Every key that was given, dotted, with its value."""
+    data: Mapping[str, Mapping[str, str]]
+    """For each part the SHA-256 of each file."""
+    processes: int
+
+    @classmethod
+    def of(cls, recipe: Recipe, data: Mapping[str, Mapping[str, str]], processes: int) -> "Origin":
+        return cls(flat_recipe(recipe), {name: dict(files) for name, files in data.items()}, processes)
+
+    def changes(self, now: "Origin") -> Iterator[str]:
+        """What is different now, one thing each, in words."""
+        yield from recipe_changes(self.recipe, now.recipe)
+        for part in self.data.keys() | now.data.keys():
+            before, after = self.data.get(part, {}), now.data.get(part, {})
+            if sorted(before.values()) != sorted(after.values()):
+                changed = [name for name in after if before.get(name, after[name]) != after[name]]
+                yield f"the {part} data have changed ({', '.join(changed or sorted(after.keys() ^ before.keys()))})"
+        if self.processes != now.processes:
+            yield f"it was begun with {self.processes} processes and is now started with {now.processes}"
+
+
+def flat_recipe(recipe: Recipe) -> dict[str, Any]:
+    """Every given key of a recipe that matters for its weights, dotted."""
+    values = json.loads(recipe.model_dump_json(exclude_unset=True))
+    return {key: value for key, value in _flat(values) if key not in NO_MATTER}
+
+
+def recipe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            yield f"{key} was {_shown(before.get(key))} and is now {_shown(now.get(key))}"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """The directory for this training alone. RunError where another one is under way in it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as e:
+        raise unwritable(path, e) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise RunError(
+            f"{path}: another training is writing here; wait for it, or choose another --output-dir"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    return RunError(f"{path}: cannot be written: {error.strerror}; choose another --output-dir")
+
+
+def status(path: Path) -> tuple[Status, str]:
+    """What became of the training in a directory, and why; one that says it runs but holds no lock was killed."""
+    try:
+        noted = json.loads((path / STATUS).read_text(encoding="utf-8"))
+        known, text = noted["status"], noted["message"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "interrupted", ""
+    if known == "running" and not _is_locked(path):
+        return "interrupted", "it was killed"
+    return known, text
+
+
+def note(path: Path, status: Status, message: str = "", **more: Any) -> None:
+    """Write what became of the training; what was noted before and is not named stays."""
+    try:
+        before = json.loads((path / STATUS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    durable.write_json(path / STATUS, before | {"status": status, "message": message} | more)
+
+
+@contextmanager
+def noted(path: Path) -> Iterator[None]:
+    """Notes how the training within this context ends."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as e:
+        note(path, "interrupted", str(e))
+        raise
+    except BaseException as e:
+        with suppress(OSError):  # the disk may be full
+            note(path, "failed", (str(e).splitlines() or [type(e).__name__])[0])
+        raise
+    note(path, "finished")
+
+
+def begun_with(path: Path) -> Origin | None:
+    """What the training in a directory was begun with, or None where it did not come that far."""
+    try:
+        return Origin(**json.loads((path / STATUS).read_text(encoding="utf-8"))["origin"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def checkpoint_to_resume(path: Path, now: Origin) -> tuple[Path | None, list[str]]:
+    """(the checkpoint to go on from, or None for the beginning; what to tell people). RunError where this is another
+    training than the one that was begun. Checkpoints that cannot be used are removed."""
+    before = begun_with(path)
+    if before is None:
+        return None, []
+    if changes := list(before.changes(now)):
+        remedy = "undo that to go on with it, choose another --output-dir, or start anew with --overwrite"
+        raise RunError(*(f"{path}: this training was not finished, and {change}; {remedy}" for change in changes))
+    root = path / CHECKPOINTS
+    good, skipped = checkpoints.last_good(root)
+    checkpoints.remove_unusable(root, good)
+    where = f"step {checkpoints.step_of(good)}" if good else "the beginning"
+    return good, [*(f"not used: {line}" for line in skipped), f"resuming {path} from {where}"]
+
+
+@contextmanager
+def claimed(path: Path, now: Origin, begin: Callable[[], None], overwrite: bool) -> Iterator[Path | None]:
+    """A run's directory for this training alone, and the checkpoint to go on from; None: it is empty, and the training
+    starts at its beginning. How it ends is noted. Checkpoints are removed once the run is finished."""
+    with ExitStack() as stack:
+        yield distributed.told_by_main(lambda: _entered(stack, path, now, begin, overwrite))
+        if distributed.is_main():
+            shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+            (path / LOCK).unlink(missing_ok=True)
+
+
+def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None], overwrite: bool) -> Path | None:
+    from hf_tasks.progress import say
+
+    stack.enter_context(locked(path))
+    if (path / FINISHED).exists() and not overwrite:
+        raise RunError(f"{path}: another training has just finished here; there is nothing to do")
+    checkpoint, lines = (None, []) if overwrite else checkpoint_to_resume(path, now)
+    for line in lines:
+        say(line)
+    try:
+        if checkpoint is None:
+            _empty(path)
+            begin()
+        note(path, "running", origin=asdict(now))
+    except OSError as e:
+        raise unwritable(path, e) from None
+    stack.enter_context(noted(path))
+    return checkpoint
+
+
+def _empty(path: Path) -> None:
+    for entry in path.iterdir():
+        if entry.name != LOCK:
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with locked(path):
+            return False
+    except RunError:
+        return True
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,284 @@
+"""transformers' Trainer made safe: whole checkpoints, orderly stops, the same batches however many processes share
+them, smaller pieces where memory runs out, and an end where the loss is no number."""
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+from safetensors import SafetensorError
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import seed_worker
+
+from hf_tasks import checkpoints, distributed
+from hf_tasks.batches import Batches, Rows, Shares
+from hf_tasks.errors import RunError
+from hf_tasks.interrupts import Interrupted, Interrupts
+from hf_tasks.progress import say
+from hf_tasks.tasks.collate import IGNORE
+
+
+class SafeTrainer(Trainer):  # type: ignore[misc]
+    """Trains from a checkpoint, or from the beginning, as if nothing had ever interrupted it."""
+
+    def __init__(
+        self, *, batch_size: int, locate: Callable[[int], str], interrupts: Interrupts | None = None, **options: Any
+    ) -> None:
+        """`batch_size`: rows of an effective batch. `locate`: where a training row stands in the user's files."""
+        super().__init__(**options)
+        self.keep, self.args.save_total_limit = self.args.save_total_limit, None  # removed after the save, not before
+        self.locate, self.interrupts = locate, interrupts or Interrupts()
+        rank, processes = distributed.rank_and_size()
+        shares = Shares(batch_size, self.args.train_batch_size, processes, rank)
+        lengths = self.train_dataset[self.args.length_column_name][:]
+        self.batches = Batches(
+            lengths, shares, self.args.train_sampling_strategy, self.args.data_seed or self.args.seed
+        )
+        self.counters = {"tokens": 0, "places": 0, "seconds": 0.0, "at_once": self.args.train_batch_size}
+        """What this process has done since the training's very beginning, and how many rows it can take at once."""
+        self.taken: list[Mapping[str, Any]] = []
+        """The pieces of the step under way."""
+        self.not_finite = torch.zeros((), device=self.args.device)
+        """1 where a loss of the step under way is infinite or not a number."""
+        self.saving: Path | None = None
+        """The checkpoint that is being written."""
+        self.add_callback(_Guard(self))
+
+    # -- from the beginning, or from a checkpoint
+
+    def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:
+        """Raises RunError where no checkpoint can be written, or the loss is not finite; Interrupted after a signal."""
+        self.begun = time.perf_counter()
+        if resume_from_checkpoint is not None:
+            self._restore(Path(resume_from_checkpoint))
+        try:
+            with self.interrupts:
+                result = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+        except (OSError, RuntimeError, SafetensorError) as e:
+            if self.saving is None:
+                raise
+            raise self._unsaved(e) from e
+        self.counters["seconds"] += time.perf_counter() - self.begun
+        if signum := int(distributed.largest([self.interrupts.received], self.args.device)[0]):
+            raise self.interrupted(signum)
+        return result
+
+    def _restore(self, checkpoint: Path) -> None:
+        facts = checkpoints.facts(checkpoint)
+        self.counters |= facts["counters"][self.batches.shares.rank]
+        if facts["done"]:  # nothing is left to train: what is left is to load the best weights
+            steps_an_epoch = math.ceil(len(self.train_dataset) / self.batches.shares.batch_size)
+            self.args.max_steps, self.args.num_train_epochs = -1, facts["step"] // steps_an_epoch
+
+    def interrupted(self, signum: int) -> Interrupted:
+        good, _ = checkpoints.last_good(Path(self.args.output_dir))
+        where = f"saved at step {checkpoints.step_of(good)}" if good else "nothing was saved yet"
+        return Interrupted(signum, f"interrupted, {where}; give the same command again to go on")
+
+    def _unsaved(self, error: Exception) -> RunError:
+        assert self.saving is not None
+        shutil.rmtree(self.saving, ignore_errors=True)
+        cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        return RunError(
+            f"{self.saving}: the checkpoint cannot be written: {cause}; {self.last_sound()}, make room or mend the "
+            "folder and give the same command again"
+        )
+
+    def last_sound(self) -> str:
+        good, _ = checkpoints.last_good(Path(self.args.output_dir))
+        return f"the last sound checkpoint is {good}" if good else "there is no checkpoint yet"
+
+    # -- batches
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        args = self.args
+        return _Loader(
+            Rows(self.train_dataset),  # type: ignore[arg-type]
+            batch_sampler=self.batches,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory,
+            persistent_workers=args.dataloader_persistent_workers,
+            prefetch_factor=args.dataloader_prefetch_factor,
+            worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
+        )
+
+    def rows_of_step(self, step: int) -> list[int]:
+        """The training rows that the optimizer's step (counted from 0) learns from."""
+        steps_an_epoch = math.ceil(len(self.train_dataset) / self.batches.shares.batch_size)
+        return self.batches.effective(step // steps_an_epoch)[step % steps_an_epoch]
+
+    # -- one step
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        self.taken.append(inputs)
+        try:
+            loss = self._in_pieces(model, inputs, num_items_in_batch)
+        except RuntimeError as e:
+            if not _out_of_memory(e):
+                raise
+            loss = None
+        while loss is None:  # outside of `except`, which would keep the tensors of the failed try alive
+            loss = self._again_smaller(model, num_items_in_batch)
+        self.not_finite = torch.maximum(self.not_finite, (~torch.isfinite(loss)).float())
+        return loss
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        filler = self.batches.shares.processes > 1 and bool((inputs["labels"] == IGNORE).all())
+        loss = super().compute_loss(model, inputs, *args, **options)
+        return loss * 0 if filler else loss
+
+    def _in_pieces(self, model: Any, inputs: Mapping[str, Any], items: Any) -> torch.Tensor:
+        pieces = _split(inputs, int(self.counters["at_once"]))
+        losses = [super(SafeTrainer, self).training_step(model, piece, items) for piece in pieces]
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _again_smaller(self, model: Any, items: Any) -> torch.Tensor | None:
+        """The whole step so far again, in pieces of half the size; None where they, too, do not fit."""
+        rows = min(len(self.taken[-1]["labels"]), int(self.counters["at_once"]))
+        if rows == 1:
+            raise RunError("training: not even one row fits in memory; lower task.max_length, or take a smaller model")
+        half = math.ceil(rows / 2)
+        if self.batches.shares.processes > 1:
+            raise RunError(
+                f"training: {rows} rows do not fit in memory at once; set training.per_device_train_batch_size to "
+                f"{half} with training.batch_size {self.batches.shares.batch_size}, which changes nothing else"
+            )
+        say(f"out of memory with {rows} rows at once: going on with {half}, accumulating more of them")
+        self.counters["at_once"] = half
+        model.zero_grad()
+        clear_device_cache(garbage_collection=True)
+        try:
+            return [self._in_pieces(model, inputs, items) for inputs in self.taken][-1]
+        except RuntimeError as e:
+            if not _out_of_memory(e):
+                raise
+            return None
+
+    # -- saving
+
+    def save_model(self, output_dir: str | None = None, **options: Any) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        if checkpoints.step_of(folder) >= 0:
+            distributed.told_by_main(lambda: self._make_room(folder))
+            self.saving = folder
+        super().save_model(output_dir, **options)
+
+    def _make_room(self, folder: Path) -> None:
+        """Remove what an earlier save left in a checkpoint's place. RunError where the disk cannot take it."""
+        root = Path(self.args.output_dir)
+        root.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            checkpoints.remove(folder)
+        good, _ = next(((path, None) for path in checkpoints.folders(root)), (None, None))
+        size = checkpoints.size(good) if good else _bytes_of_checkpoint(self.model)
+        if trouble := checkpoints.lacking_room(root, size):
+            raise RunError(
+                f"{root}: {trouble}; {self.last_sound()}, make room and give the same command again to go on"
+            )
+
+    def seal(self, folder: Path, done: bool) -> None:
+        """Complete a checkpoint that every process has written its part of, and remove those no longer needed."""
+        counters = distributed.gather(
+            self.counters | {"seconds": self.counters["seconds"] + time.perf_counter() - self.begun}
+        )
+        if distributed.is_main():
+            (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
+            best = self.state.best_model_checkpoint
+            facts = {"best": Path(best).name if best else None, "done": done, "counters": counters}
+            checkpoints.seal(folder, facts)
+            checkpoints.rotate(folder.parent, self.keep)
+        distributed.barrier()
+        self.saving = None
+
+
+class _Guard(TrainerCallback):  # type: ignore[misc]
+    """What must happen between the steps of a SafeTrainer."""
+
+    def __init__(self, trainer: SafeTrainer) -> None:
+        self.trainer, self.stopping = trainer, 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if state.best_global_step:  # where it is now, even if the run was moved
+            best = Path(args.output_dir) / f"checkpoint-{state.best_global_step}"
+            state.best_model_checkpoint = str(best) if best.is_dir() else None
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.trainer.taken.clear()
+        self.trainer.not_finite.zero_()
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        known = [float(self.trainer.not_finite), float(self.trainer.interrupts.received)]
+        not_finite, signum = distributed.largest(known, args.device)
+        self.stopping = int(signum)
+        if not_finite:
+            rate = kwargs["lr_scheduler"].get_last_lr()[0]
+            raise RunError(
+                f"training: the loss is infinite or not a number at step {state.global_step + 1} (learning rate "
+                f"{rate:.3g}), in the rows {self._rows(state.global_step)}; look at these rows, or lower "
+                f"training.learning_rate; {self.trainer.last_sound()}"
+            )
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        epoch_ends = control.should_training_stop or float(state.epoch or 0).is_integer()
+        if self.stopping and not epoch_ends:
+            control.should_save = True
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self.stopping:  # only now: the evaluation of the epoch belongs before the checkpoint
+            control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        distributed.barrier()
+        if not all(bool(torch.isfinite(p).all()) for p in kwargs["model"].parameters()):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise RunError(
+                f"training: weights are infinite or not numbers after step {state.global_step}; lower "
+                f"training.learning_rate; {self.trainer.last_sound()}"
+            )
+        self.trainer.seal(folder, done=control.should_training_stop)
+        if self.stopping:
+            raise self.trainer.interrupted(self.stopping)
+
+    def _rows(self, step: int) -> str:
+        """`data/train.csv:3, 17, 40`: the rows of a step, each file named once."""
+        places = sorted({tuple(self.trainer.locate(row).rsplit(":", 1)) for row in self.trainer.rows_of_step(step)})
+        files: dict[str, list[str]] = {}
+        for place in places:
+            files.setdefault(place[0], []).append(place[-1])
+        return "; ".join(f"{name}:{', '.join(sorted(lines, key=len))}" for name, lines in files.items())
+
+
+class _Loader(DataLoader):  # type: ignore[type-arg]
+    def set_epoch(self, epoch: int) -> None:
+        """Called by transformers at the beginning of each epoch."""
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+
+
+def _split(inputs: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
+    total = len(inputs["labels"])
+    return [{name: tensor[start : start + rows] for name, tensor in inputs.items()} for start in range(0, total, rows)]
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
+
+
+def _bytes_of_checkpoint(model: Any) -> int:
+    """A first guess: the weights, and two moments of each trained one."""
+    return sum(p.numel() * p.element_size() * (3 if p.requires_grad else 1) for p in model.parameters())
