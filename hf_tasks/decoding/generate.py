@@ -45,6 +45,8 @@ def generate(
     `decoding.max_new_tokens` must be set; prompts longer than the tokenizer's model_max_length are cut. With
     `description`, a progress bar on a terminal.
     """
+    if not prompts:
+        return []
     encoded = tokenizer(list(prompts), truncation=True, verbose=False)
     names = [name for name in tokenizer.model_input_names if name in encoded]
     features = [{name: encoded[name][i] for name in names} for i in range(len(prompts))]
