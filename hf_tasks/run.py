@@ -94,7 +94,11 @@ class Run:
         return run
 
     def _write(
-        self, model: "nn.Module", tokenizer: "PreTrainedTokenizerBase", memory: Any, history: Iterable[Mapping[str, Any]]
+        self,
+        model: "nn.Module",
+        tokenizer: "PreTrainedTokenizerBase",
+        memory: Any,
+        history: Iterable[Mapping[str, Any]],
     ) -> None:
         with durable.written(self.path.parent):
             shutil.rmtree(self.path, ignore_errors=True)
@@ -217,7 +221,6 @@ class Run:
             return
         _write_json(self.path / RESULTS, {**results, **facts})
         (self.path / CARD).write_text(card.render(self.recipe, self.results), encoding="utf-8")
-
 
     def publish(self) -> Self:
         """Move what `create` and `measure` wrote into the run's directory, the results last."""
