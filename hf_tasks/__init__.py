@@ -7,15 +7,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hf_tasks.errors import DataError, RecipeError, RunError, UserError
 
 if TYPE_CHECKING:
+    from hf_tasks.hub.push import Pushed
     from hf_tasks.recipe import Recipe
     from hf_tasks.run import Run
 
-__all__ = ["DataError", "RecipeError", "RunError", "UserError", "check", "load_run", "train"]
+__all__ = ["DataError", "RecipeError", "RunError", "UserError", "check", "load_run", "push", "train"]
 __version__ = "0.1.0"
 
 
@@ -39,10 +40,19 @@ def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = ()) -> list[
 
 
 def load_run(path: str | Path) -> "Run":
-    """The run in a directory: `load_run(path).predict(rows)`, `.evaluate(rows)`. Raises RunError."""
+    """The run in a directory, or of the Hub (ORG/NAME, ORG/NAME@REVISION): `load_run(path).predict(rows)`,
+    `.evaluate(rows)`. Raises RunError."""
     from hf_tasks.run import Run
 
     return Run.load(path)
+
+
+def push(run_path: str | Path, repo_id: str, **options: Any) -> "Pushed":
+    """Upload a run to the Hub, into a new private repository unless the options of `hub.push.push` say otherwise:
+    private, update, revision, tag, dry_run, predictions. Raises RunError."""
+    from hf_tasks.hub.push import push as push_run
+
+    return push_run(run_path, repo_id, **options)
 
 
 def _recipe(recipe: "str | Path | Recipe", overrides: Sequence[str]) -> "tuple[Recipe, Path | None]":

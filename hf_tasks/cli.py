@@ -29,7 +29,12 @@ recipes_app = typer.Typer(
 app.add_typer(recipes_app, name="recipes")
 
 RecipeArg = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.")]
-RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="The directory that `train` wrote.")]
+RunArg = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="The directory that `train` wrote; or of the Hub, ORG/NAME or ORG/NAME@REVISION."
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. training.learning_rate=3e-5."),
@@ -171,6 +176,30 @@ def card(run: RunArg) -> None:
 
     loaded = load_run(run)
     print(cards.render(loaded.recipe, loaded.results))
+
+
+@app.command()
+def push(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory that `train` wrote.")],
+    repo_id: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository; made where there is none.")],
+    public: Annotated[bool, typer.Option("--public", help="Make it a public one, or push to a public one.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Change a repository that holds something.")] = False,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Tag the commit.")] = None,
+    revision: Annotated[str | None, typer.Option(metavar="BRANCH", help="Push to this branch.")] = None,
+    predictions: Annotated[bool, typer.Option("--predictions", help="Also the predictions of the run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be pushed; ask nobody.")] = False,
+) -> None:
+    """Push a run to the Hub: private, as one commit, with its card."""
+    from hf_tasks.hub.push import push as push_run
+
+    pushed = push_run(
+        run, repo_id, private=not public, update=update, tag=tag, revision=revision, predictions=predictions,
+        dry_run=dry_run,
+    )  # fmt: skip
+    if dry_run:
+        print("\n".join(f"{size:>14,}  {name}" for name, size in pushed.files.items()))
+    print(f"{pushed.bytes:>14,}  bytes in {len(pushed.files)} files" + (", nothing was sent" if dry_run else ""))
+    print(pushed.url)
 
 
 @recipes_app.command("list")

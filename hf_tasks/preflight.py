@@ -11,6 +11,7 @@ from hf_tasks.block import did_you_mean
 from hf_tasks.data import Part
 from hf_tasks.decoding import Beam, Greedy
 from hf_tasks.errors import DataError, RecipeError
+from hf_tasks.hub import push as hub
 from hf_tasks.models.load import load_tokenizer, longest_input
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import GenerativeTask, Split, TextClassification
@@ -37,6 +38,8 @@ class Parts:
 def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     """The report that precedes a training, in lines. Raises RecipeError, DataError or RunError."""
     recipe, parts = prepare(recipe, beside)
+    if recipe.hub:
+        hub.check(recipe.hub)
     arguments(recipe, validated=parts.validation is not None)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     model = artifacts.assemble(recipe, tokenizer)

@@ -15,10 +15,12 @@ from pydantic import Field, ValidationError
 from hf_tasks import recipe_file
 from hf_tasks.block import Block, did_you_mean, mirror
 from hf_tasks.card_section import Card
+from hf_tasks.data import parallel
 from hf_tasks.data.find import find, folders
-from hf_tasks.data.section import Data
+from hf_tasks.data.section import Data, Parallel
 from hf_tasks.decoding import AnyDecoding
 from hf_tasks.errors import DataError, RecipeError
+from hf_tasks.hub.section import Hub
 from hf_tasks.methods import AnyMethod, Full
 from hf_tasks.models.section import Model
 from hf_tasks.tasks import AnyTask, GenerativeTask
@@ -44,7 +46,7 @@ class Training(_Arguments):
 POSITIVE = {"learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps"}
 NOT_HERE = {
     "hub_token": "a token does not belong in a recipe; remove it, log in with: hf auth login",
-    "push_to_hub": "training pushes nothing; remove it, and upload the run with: hf upload ORG/NAME RUN",
+    "push_to_hub": "the trainer pushes nothing; remove it, and add hub: {repo_id: ORG/NAME} beside training",
     "label_smoothing_factor": "remove it; a task whose model writes texts has task.label_smoothing",
     "resume_from_checkpoint": "the same command goes on with an interrupted training; remove it",
     "auto_find_batch_size": "a step that does not fit in memory is divided by itself; remove it",
@@ -87,6 +89,8 @@ class Recipe(Block):
     """Stop before the last epoch when the metric no longer improves."""
     card: Card = Card()
     """What the model card says and no file can tell."""
+    hub: Hub | None = None
+    """Where the run is pushed at the end; nowhere where not given."""
 
     @property
     def seed(self) -> int:
@@ -168,7 +172,11 @@ def _missing_files(data: Data, beside: Path) -> Problems:
     parts = {} if data.path else {"train": data.train, "validation": data.validation, "test": data.test}
     for name, named in parts.items():
         try:
-            find((named,) if isinstance(named, str) else named or (), places)
+            match named:
+                case Parallel():
+                    parallel.files(named, places)
+                case _:
+                    find((named,) if isinstance(named, str) else named or (), places)
         except DataError as e:
             yield from ((("data", name), text) for text in e.problems)
 
@@ -181,6 +189,9 @@ def _clashes(recipe: Recipe) -> Problems:
     if not recipe.data.path and recipe.data.train is None:
         yield ("data", "train"), "missing; name the file or glob to train on"
     known = (*recipe.task.inputs, *recipe.task.optional, *recipe.task.targets)
+    for name in ("train", "validation", "test"):
+        if isinstance(recipe.data.part(name), Parallel) and not {"source", "target"} <= set(known):
+            yield ("data", name), f"{recipe.task.name} has no source and target; name a file or glob"
     for column in [name for name in recipe.data.columns if name not in known]:
         text = f"{recipe.task.name} has no such column{did_you_mean(column, known)} (one of: {', '.join(known)})"
         yield ("data", "columns", column), text

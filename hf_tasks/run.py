@@ -25,6 +25,7 @@ from hf_tasks import artifacts, card, data, distributed, durable, evaluation, ha
 from hf_tasks import recipe as recipes
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
+from hf_tasks.hub.fetch import folder_of
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
 from hf_tasks.resume import STAGING
@@ -49,8 +50,9 @@ class Run:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The run in a directory. RunError where there is none, or where it is not whole."""
-        path = Path(path)
+        """The run in a directory, or of the Hub: ORG/NAME, ORG/NAME@REVISION. RunError where there is none, or where it
+        is not whole."""
+        path = folder_of(path)
         if not (path / RECIPE).is_file():
             raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
         run = cls(path, recipes.validate(recipe_file.read(path / RECIPE)))
@@ -215,12 +217,14 @@ class Run:
                 decoding=self.recipe.decoding, description=f"Evaluating {name}",
             )  # fmt: skip
             results[name] = evaluation.scores(self.recipe.task, predicted, split.examples, memory)
+            results["example"] = card.example(self.recipe.task, split.examples, predicted.predictions)
             if distributed.is_main():
                 _write_rows(self.path / "predictions" / f"{name}.jsonl", predicted.predictions)
         if not distributed.is_main():
             return
-        _write_json(self.path / RESULTS, {**results, **facts})
-        (self.path / CARD).write_text(card.render(self.recipe, self.results), encoding="utf-8")
+        made = card.gather(self.path, self.recipe, facts["training"])
+        _write_json(self.path / RESULTS, {**results, **facts, **made})
+        card.write(self)
 
     def publish(self) -> Self:
         """Move what `create` and `measure` wrote into the run's directory, the results last."""

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from transformers.trainer_utils import EvalLoopOutput
 from hf_tasks import artifacts, distributed, evaluation, hardware, resume
 from hf_tasks.arguments import arguments, autocasts, batch_size
 from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.hub import push as hub
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_tokenizer, quiet
 from hf_tasks.preflight import Parts, check_metrics, prepare, report, with_decoding
@@ -36,6 +38,8 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     hardware.use_fast_matmul()
     keep_large_blocks()
     recipe, parts = prepare(recipe, beside)
+    if recipe.hub:
+        distributed.told_by_main(partial(hub.check, recipe.hub))
     origin = replace(origin, data={name: part.files for name, part in parts.named().items()})
     args = arguments(recipe, validated=parts.validation is not None)
     set_seed(args.seed)
@@ -73,7 +77,10 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
         run.verify(trainer.model, splits["train"])
         facts = {"data": _data_facts(parts, splits), "training": _training_facts(trainer, started)}
         run.measure({name: splits[name] for name in ("validation", "test") if name in splits}, facts)
-        return run.publish()
+        run = run.publish()
+    if recipe.hub and distributed.is_main():
+        say(f"pushed to {hub.push_recipe(run.path, recipe.hub).url}")
+    return run
 
 
 class TaskTrainer(SafeTrainer):

@@ -100,8 +100,8 @@ def test_all_problems_of_a_file_are_reported_at_once(write: Write) -> None:
             "(one of: text, text_pair, label, labels, score)",
             'r.yaml:14: training.learning_rate: input should be a valid number; found "1e-4"',
             'r.yaml:15: training.num_train_epoch: unknown key; did you mean "num_train_epochs"?',
-            "r.yaml:16: training.push_to_hub: training pushes nothing; remove it, "
-            "and upload the run with: hf upload ORG/NAME RUN",
+            "r.yaml:16: training.push_to_hub: the trainer pushes nothing; remove it, "
+            "and add hub: {repo_id: ORG/NAME} beside training",
             "r.yaml:18: training.fp16: bf16 and fp16 exclude each other; keep one of them",
         ]
     )
