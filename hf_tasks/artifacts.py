@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tasks.errors import RunError
 from hf_tasks.methods.base import Saved
+from hf_tasks.methods.peft_method import load_adapter, save_adapter
 from hf_tasks.models.load import load_model, locate, quiet
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
@@ -43,6 +44,12 @@ def config_of(recipe: Recipe, path: Path) -> Model:
     return Model(name_or_path=str(path)) if saved_as(recipe) == "model" else recipe.model
 
 
+def saved_bytes(recipe: Recipe, model: "nn.Module") -> int:
+    """About how many bytes the model's weights will take in the run: 4 for each float32 parameter that is kept."""
+    kept = [p for p in model.parameters() if p.requires_grad or saved_as(recipe) == "model"]
+    return sum(p.numel() * p.element_size() for p in kept)
+
+
 def assemble(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
     """The model to train: the recipe's checkpoint under the task's head, adapted by the method."""
     return _adapted(recipe, load_model(recipe.model, recipe.task, tokenizer))
@@ -50,22 +57,31 @@ def assemble(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module
 
 def save(recipe: Recipe, model: Any, path: Path) -> None:
     """Write the model into a run's directory."""
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
 
-    if saved_as(recipe) != "trained":
+    form = saved_as(recipe)
+    if form == "model":
         with quiet():
             model.save_pretrained(path)
         return
-    tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters() if p.requires_grad}
+    if form == "peft":
+        save_adapter(model, path, recipe.model)
+        tensors = load_file(path / FILES[form])
+    else:
+        tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters() if p.requires_grad}
     base = {"base": recipe.model.name_or_path, "base_sha256": base_hash(recipe)}
-    save_file(tensors, path / FILES["trained"], metadata={"format": "pt", **base})
+    save_file(tensors, path / FILES[form], metadata={"format": "pt", **base})
 
 
 def load(recipe: Recipe, path: Path, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
     """The trained model of a run. RunError where it is not whole, or its base checkpoint is another one now."""
-    if saved_as(recipe) == "model":
+    form = saved_as(recipe)
+    if form == "model":
         return _adapted(recipe, load_model(config_of(recipe, path), recipe.task, tokenizer, trained=True))
-    return _with_trained(assemble(recipe, tokenizer), recipe, path)
+    _check_base(recipe, path / FILES[form])
+    if form == "peft":
+        return load_adapter(load_model(recipe.model, recipe.task, tokenizer), path)
+    return _with_trained(assemble(recipe, tokenizer), path / FILES[form])
 
 
 def base_hash(recipe: Recipe) -> str:
@@ -85,19 +101,24 @@ def _adapted(recipe: Recipe, model: "nn.Module") -> "nn.Module":
     return recipe.method.prepare(model)
 
 
-def _with_trained(model: "nn.Module", recipe: Recipe, path: Path) -> "nn.Module":
-    """The freshly assembled model with the trained parameters of trained.safetensors in their places."""
+def _check_base(recipe: Recipe, file: Path) -> None:
+    """RunError where the base checkpoint has other weights than those that the run was trained on."""
     from safetensors import safe_open
 
-    file = path / FILES["trained"]
     with safe_open(file, framework="pt") as saved:
-        facts = saved.metadata()
-        tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118  (safe_open is no dict)
-    if facts["base_sha256"] and facts["base_sha256"] != base_hash(recipe):
+        expected = (saved.metadata() or {}).get("base_sha256")
+    if expected and expected != base_hash(recipe):
         raise RunError(
             f"{file}: trained on other weights than {recipe.model.name_or_path} has now "
-            f"(SHA-256 {facts['base_sha256'][:12]}...); give the run the checkpoint that it was trained on"
+            f"(SHA-256 {expected[:12]}...); give the run the checkpoint that it was trained on"
         )
+
+
+def _with_trained(model: "nn.Module", file: Path) -> "nn.Module":
+    """The freshly assembled model with the trained parameters of trained.safetensors in their places."""
+    from safetensors.torch import load_file
+
+    tensors = load_file(file)
     expected = {name for name, p in model.named_parameters() if p.requires_grad}
     if odd := sorted(expected ^ tensors.keys()):
         raise RunError(f"{file}: does not fit the recipe's method (the first parameter in question: {odd[0]})")

@@ -9,7 +9,8 @@ from hf_tasks.methods.bitfit import BitFit
 from hf_tasks.methods.frozen import Frozen
 from hf_tasks.methods.full import Full
 from hf_tasks.methods.gradual_unfreezing import GradualUnfreezing
+from hf_tasks.methods.peft_method import AnyPeft, PeftMethod
 
-AnyMethod = Annotated[BitFit | Frozen | Full | GradualUnfreezing, Field(discriminator="name")]
+AnyMethod = Annotated[BitFit | Frozen | Full | GradualUnfreezing | AnyPeft, Field(discriminator="name")]
 
-__all__ = ["AnyMethod", "BitFit", "Frozen", "Full", "GradualUnfreezing", "Method"]
+__all__ = ["AnyMethod", "BitFit", "Frozen", "Full", "GradualUnfreezing", "Method", "PeftMethod"]
