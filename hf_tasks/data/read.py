@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hf_tasks.data import columns as renamings
-from hf_tasks.data import hub
+from hf_tasks.data import hub, parallel
 from hf_tasks.data.columns import FILE_HAS, ROWS_HAVE, Names
 from hf_tasks.data.files import STDIN, opened, sha256
 from hf_tasks.data.find import find, folders
 from hf_tasks.data.part import Part, from_examples, join
 from hf_tasks.data.problems import Problems
 from hf_tasks.data.readers import reader_of
-from hf_tasks.data.section import Data
+from hf_tasks.data.section import Data, Parallel
 from hf_tasks.errors import DataError
 from hf_tasks.tasks.base import Row, Task
 
@@ -32,16 +32,17 @@ def read_part(
     Paths are looked up from the current directory, then from `beside`; with `data.data_dir`, from there alone. A file
     that is named twice counts once. `seed` draws the rows where `data.max_examples` is set.
     """
-    named: str | tuple[str, ...] | None = {"train": data.train, "validation": data.validation, "test": data.test}[name]
-    if data.path and name == "train":
-        named = named or name
+    named = data.part(name)
     if named is None:
         return None
+    way = _Way(task, data.columns, labelled, data.bad_rows)
+    if isinstance(named, Parallel):
+        part = _from_parallel(named, folders(data.data_dir, beside), way)
+        return part.sample(data.max_examples, seed)
     several = (named,) if isinstance(named, str) else named
     if data.path:
         return _from_hub(data, "+".join(several), task, labelled).sample(data.max_examples, seed)
     paths = find(several, folders(data.data_dir, beside))
-    way = _Way(task, data.columns, labelled, data.bad_rows)
     return _from_files(list(map(str, paths)), data.format, way).sample(data.max_examples, seed)
 
 
@@ -111,6 +112,18 @@ def _from_file(path: str, format: str | None, way: _Way, problems: Problems) -> 
     with opened(path) as file:
         part = _from_rows(reader(file, name), f"{name}:", way, problems)
     return replace(part, files={name: sha256(Path(path))} if Path(path).is_file() else {})
+
+
+def _from_parallel(named: Parallel, folders: Sequence[Path], way: _Way) -> Part:
+    """Rows stand where their source stands."""
+    _check_names(way)
+    problems = Problems(way.bad_rows)
+    parts = []
+    for source, targets in parallel.files(named, folders):
+        part = _from_rows(parallel.rows(source, targets, labelled=way.labelled), f"{source}:", way, problems)
+        parts.append(replace(part, files={path: sha256(Path(path)) for path in (source, *targets)}))
+    problems.settle(sum(map(len, parts)))
+    return replace(join(parts), dropped=problems.count)
 
 
 def _from_hub(data: Data, split: str, task: Task, labelled: bool) -> Part:

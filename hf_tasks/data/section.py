@@ -7,6 +7,23 @@ from pydantic import Field, model_validator
 from hf_tasks.block import Block
 
 
+class Parallel(Block):
+    """Text files whose lines belong to each other, for tasks with a source and a target."""
+
+    source: str = Field(min_length=1)
+    """A file or glob: what the model reads."""
+    target: str | tuple[str, ...] | None = None
+    """A file or glob: what it shall write; several: one for each reference."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return (self.target,) if isinstance(self.target, str) else self.target or ()
+
+
+Named = str | tuple[str, ...] | Parallel
+"""Files or globs of one part of the data, or a Hub data set's split."""
+
+
 class Data(Block):
     """Files (paths or globs), or a data set of the Hub (`path`), for each part."""
 
@@ -18,11 +35,11 @@ class Data(Block):
     """The Hub dataset's revision: a commit, tag or branch."""
     data_dir: str | None = None
     """The folder that relative paths of the parts start from."""
-    train: str | tuple[str, ...] | None = None
-    """What is learned from: files or globs, or the Hub data set's split."""
-    validation: str | tuple[str, ...] | None = None
+    train: Named | None = None
+    """What is learned from: files or globs, or the Hub data set's split; or {source: FILE, target: FILE}."""
+    validation: Named | None = None
     """What the best checkpoint is chosen on; a share of train where not given."""
-    test: str | tuple[str, ...] | None = None
+    test: Named | None = None
     """What is measured at the end."""
     format: str | None = None
     """The file format, where the file's ending does not tell."""
@@ -39,9 +56,16 @@ class Data(Block):
     def _one_source(self) -> "Data":
         if self.path and self.data_dir:
             raise ValueError("path (a Hub data set) and data_dir (a folder) exclude each other; keep one of them")
+        if self.path and any(isinstance(part, Parallel) for part in (self.train, self.validation, self.test)):
+            raise ValueError("path (a Hub data set) has splits, not files; name a split, e.g. train: train")
         if not self.path and (self.name or self.revision):
             raise ValueError("name and revision belong to a Hub data set; give its id as path")
         return self
+
+    def part(self, name: Literal["train", "validation", "test"]) -> Named | None:
+        """What the section names for a part; the split "train" of a Hub data set by default."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}[name]
+        return named or (name if self.path and name == "train" else None)
 
     @property
     def no_validation(self) -> bool:

@@ -89,7 +89,10 @@ class TextToText(GenerativeTask):
             raise ValueError(f"a translation of {known}; set task.source_language and task.target_language")
         for language in (self.source_language, self.target_language):
             if language not in texts:
-                raise ValueError(f'the translation has no "{language}" (it has {", ".join(texts)}); set task languages')
+                raise ValueError(
+                    f'the translation has no "{language}" (it has {", ".join(texts)}); set task.source_language and '
+                    "task.target_language"
+                )
         return {"source": texts[self.source_language], "target": texts[self.target_language]}
 
     def resolve(self, train: "Dataset") -> Self:

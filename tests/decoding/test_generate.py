@@ -6,7 +6,12 @@ import pytest
 import torch
 from conftest import Tiny
 from transformers import (
-    AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, BartConfig, BartForConditionalGeneration, GPT2Config,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    BartConfig,
+    BartForConditionalGeneration,
+    GPT2Config,
 )  # fmt: skip
 
 from hf_tasks.decoding import MBR, Beam, Decoding, Greedy, Sample
