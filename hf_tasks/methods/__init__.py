@@ -6,11 +6,14 @@ from pydantic import Field
 
 from hf_tasks.methods.base import Method
 from hf_tasks.methods.bitfit import BitFit
+from hf_tasks.methods.bottleneck_adapter import BottleneckAdapter
 from hf_tasks.methods.frozen import Frozen
 from hf_tasks.methods.full import Full
 from hf_tasks.methods.gradual_unfreezing import GradualUnfreezing
 from hf_tasks.methods.peft_method import AnyPeft, PeftMethod
 
-AnyMethod = Annotated[BitFit | Frozen | Full | GradualUnfreezing | AnyPeft, Field(discriminator="name")]
+AnyMethod = Annotated[
+    BitFit | BottleneckAdapter | Frozen | Full | GradualUnfreezing | AnyPeft, Field(discriminator="name")
+]
 
-__all__ = ["AnyMethod", "BitFit", "Frozen", "Full", "GradualUnfreezing", "Method", "PeftMethod"]
+__all__ = ["AnyMethod", "BitFit", "BottleneckAdapter", "Frozen", "Full", "GradualUnfreezing", "Method", "PeftMethod"]

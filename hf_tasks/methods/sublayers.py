@@ -1,8 +1,8 @@
 """The sublayers of a model's blocks, found by watching it compute: attention, cross-attention, feed-forward.
 
 A sublayer ends in its output projection, the matrix whose product is summed with the residual stream: in BERT
-`attention.output.dense` and `output.dense`, in DistilBERT `attention.out_lin` and `ffn.lin2`, in T5 `o` and `wo`. No name of
-an architecture is known here.
+`attention.output.dense` and `output.dense`, in DistilBERT `attention.out_lin` and `ffn.lin2`, in T5 `o` and `wo`.
+No name of an architecture is known here.
 """
 
 from typing import TYPE_CHECKING, Any
