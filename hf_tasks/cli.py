@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -13,6 +12,7 @@ from typer.core import TyperCommand
 from hf_tasks.distributed import is_main
 from hf_tasks.errors import UserError
 from hf_tasks.interrupts import Interrupted
+from hf_tasks.show import table
 
 if TYPE_CHECKING:
     from hf_tasks.run import Run
@@ -59,7 +59,7 @@ def train(
     run = train_recipe(recipe, changes, overwrite=overwrite)
     for part in ("validation", "test"):
         if part in run.results:
-            print(f"\n{part}\n" + _table(run.results[part]))
+            print(f"\n{part}\n" + table(run.results[part]))
     training = run.results["training"]
     print(f"\n{training['seconds']} s in all, {training['samples_per_second']:.0f} training windows a second")
     print(f"The run is in {run.path}; next:")
@@ -89,7 +89,28 @@ def evaluate(
     loaded = load_run(run)
     rows = _labelled(loaded, data, part, format)
     results = loaded.evaluate(rows)
-    print(_table(results))
+    print(table(results))
+
+
+@app.command()
+def compare(
+    first: RunArg,
+    second: RunArg,
+    data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the first run's own part.")] = None,
+    part: Annotated[PartName, typer.Option(help="Without --data: which part of the first run's recipe.")] = "test",
+    format: FormatOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file for the answers that differ.")
+    ] = None,
+) -> None:
+    """Whether two runs differ on the same examples: differences with intervals, tests, and the changed answers."""
+    from hf_tasks import comparison, load_run
+
+    runs = load_run(first), load_run(second)
+    found = comparison.compare(*runs, _labelled(runs[0], data, part, format))
+    print("\n".join(comparison.lines(found, *(run.path for run in runs))))
+    if output:
+        comparison.write(found, output)
 
 
 @app.command()
@@ -109,7 +130,7 @@ def predict(
     from hf_tasks.rows_out import highest, writer
 
     loaded = load_run(run)
-    with writer(output) as write:
+    with writer(output, texts=loaded.recipe.decoding is not None) as write:
         part = _read(loaded, input, format, labelled=False)
         predictions = loaded.predict_part(part, "Predicting").predictions
         write([highest(row, top) for row in predictions] if top else predictions)
@@ -169,13 +190,25 @@ def mbr(
 
 
 @app.command()
-def card(run: RunArg) -> None:
-    """Print the model card of a run."""
+def card(
+    run: RunArg,
+    write: Annotated[bool, typer.Option("--write", help="Renew the generated parts of RUN/README.md.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Run its snippets, compare its numbers.")] = False,
+) -> None:
+    """Show the model card of a run, as it is or would be; write it; check that all of it is true."""
     from hf_tasks import card as cards
     from hf_tasks import load_run
+    from hf_tasks.errors import RunError
 
     loaded = load_run(run)
-    print(cards.render(loaded.recipe, loaded.results))
+    if write:
+        print(cards.write(loaded))
+    if check and (problems := cards.check(loaded)):
+        raise RunError(*problems)
+    if check:
+        print("all that the card says is true")
+    if not write and not check:
+        cards.show(cards.text(loaded))
 
 
 @app.command()
@@ -297,30 +330,6 @@ def _first_bytes() -> bytes:
     """What standard input begins with, still there to be read."""
     buffer = sys.stdin.buffer
     return buffer.peek(1) if isinstance(buffer, io.BufferedReader) else b""
-
-
-def _table(values: Mapping[str, Any]) -> str:
-    return "\n".join(_lines(values))
-
-
-def _lines(values: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
-    """Numbers one a line; a dict of dicts as a table with the inner keys as columns."""
-    for name, value in values.items():
-        match value:
-            case dict() if value and all(isinstance(row, dict) for row in value.values()):
-                columns = list(next(iter(value.values())))
-                width = max(len(str(row)) for row in [name, *value])
-                yield f"{indent}{name:<{width}} " + " ".join(f"{column:>10}" for column in columns)
-                for row, cells in value.items():
-                    yield f"{indent}{row:<{width}} " + " ".join(f"{_number(cells.get(c)):>10}" for c in columns)
-            case dict():
-                yield f"{indent}{name}: " + ", ".join(f"{key} {_number(cell)}" for key, cell in value.items())
-            case _:
-                yield f"{indent}{name:<22} {_number(value)}"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def compare(first: Run, second: Run, part: Part) -> Comparison:
             f"{second.path}: its task is {second.recipe.task.name}, not {task.name}; compare runs of one task"
         )
     part = data.check(part, task, first.recipe.data.bad_rows)
-    answers = [_answers(run, part) for run in (first, second)]
+    answers = _answers(first, part), _answers(second, part)
     references = task.references(part.examples)
     names = tuple(dict.fromkeys((*task.metrics, *second.recipe.task.metrics)))
     tests = tuple(significance.compare(names, *answers, references))

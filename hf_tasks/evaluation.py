@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_tasks import distributed
+from hf_tasks import distributed, significance
 from hf_tasks.decoding import Decoding
 from hf_tasks.metrics import score
 from hf_tasks.tasks import DiscriminativeTask, GenerativeTask, Split, Task
@@ -138,11 +138,15 @@ def flat(items: list[Any]) -> np.ndarray:
     return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float64)
 
 
-def scores(task: Task, predicted: Predicted, examples: "Dataset", memory: dict[str, Any]) -> dict[str, Any]:
-    """The task's metrics of these predictions, with `n`, what the task counts, and `loss`."""
-    answers = [task.answer(prediction) for prediction in predicted.predictions]
-    values = score(task.metrics, answers, task.references(examples), memory | task.context(examples))
-    return values | task.tally(predicted.predictions) | ({} if predicted.loss is None else {"loss": predicted.loss})
+def scores(
+    task: Task, predicted: Predicted, examples: "Dataset", memory: dict[str, Any], *, intervals: bool = False
+) -> dict[str, Any]:
+    """The task's metrics of these predictions, with `n`, what the task counts, and `loss`; `intervals`: and where each
+    value lies with 95 % confidence, for those that have it."""
+    answers, references = [task.answer(prediction) for prediction in predicted.predictions], task.references(examples)
+    values = score(task.metrics, answers, references, memory | task.context(examples))
+    values |= task.tally(predicted.predictions) | ({} if predicted.loss is None else {"loss": predicted.loss})
+    return values | ({"intervals": significance.intervals(task.metrics, answers, references)} if intervals else {})
 
 
 def numbers(values: dict[str, Any]) -> dict[str, float]:

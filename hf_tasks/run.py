@@ -159,9 +159,8 @@ class Run:
         task = self.recipe.task
         part = rows if isinstance(rows, Part) else data.read_rows(list(rows), task, labelled=True)
         part = data.check(part, task, self.recipe.data.bad_rows)
-        return evaluation.scores(
-            task, self.predict_part(part, "Evaluating", for_scores=True), part.examples, self.memory
-        )
+        predicted = self.predict_part(part, "Evaluating", for_scores=True)
+        return evaluation.scores(task, predicted, part.examples, self.memory, intervals=True)
 
     @cached_property
     def memory(self) -> dict[str, Any]:
@@ -216,7 +215,7 @@ class Run:
                 self.model, self.recipe.task, split, self.tokenizer,
                 decoding=self.recipe.decoding, description=f"Evaluating {name}",
             )  # fmt: skip
-            results[name] = evaluation.scores(self.recipe.task, predicted, split.examples, memory)
+            results[name] = evaluation.scores(self.recipe.task, predicted, split.examples, memory, intervals=True)
             results["example"] = card.example(self.recipe.task, split.examples, predicted.predictions)
             if distributed.is_main():
                 _write_rows(self.path / "predictions" / f"{name}.jsonl", predicted.predictions)

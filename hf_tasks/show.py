@@ -1,0 +1,34 @@
+"""Results as people read them in a terminal."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Numbers one a line, with their 95 % intervals; a dict of dicts as a table with the inner keys as columns."""
+    return "\n".join(_lines(results))
+
+
+def _lines(results: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
+    intervals = results.get("intervals", {})
+    for name, value in results.items():
+        match value:
+            case _ if name == "intervals":
+                continue
+            case dict() if value and all(isinstance(row, dict) for row in value.values()):
+                columns = list(next(iter(value.values())))
+                width = max(len(str(row)) for row in [name, *value])
+                yield f"{indent}{name:<{width}} " + " ".join(f"{column:>10}" for column in columns)
+                for row, cells in value.items():
+                    yield f"{indent}{row:<{width}} " + " ".join(f"{_number(cells.get(c)):>10}" for c in columns)
+            case dict():
+                yield f"{indent}{name}: " + ", ".join(f"{key} {_number(cell)}" for key, cell in value.items())
+            case _ if name in intervals:
+                low, high = intervals[name]
+                yield f"{indent}{name:<22} {_number(value):<8} [{_number(low)}, {_number(high)}]"
+            case _:
+                yield f"{indent}{name:<22} {_number(value)}"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
