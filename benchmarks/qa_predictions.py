@@ -29,7 +29,7 @@ from hf_tasks.evaluation import encode
 from hf_tasks.tasks import QuestionAnswering, Split
 
 BATCH_SIZE = 64
-REDUCED = ["length", "context_start", "context_end"]
+REDUCED = ["length", "context_start", "context_end", "offsets"]
 
 
 def made_up_logits(split: Split, peaked: bool, seed: int) -> np.ndarray:

@@ -33,11 +33,16 @@ class Predicted:
 def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase") -> Split:
     """Tokenize a part. Column `example` of the features is the row of `examples`."""
 
-    def batch(columns: dict[str, list[Any]], rows: list[int]) -> dict[str, list[Any]]:
-        features = task.encode(columns, tokenizer)
-        return features | {"example": [rows[i] for i in features["example"]]}
-
+    import pyarrow
     from datasets.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
+
+    small, byte = pyarrow.list_(pyarrow.int32()), pyarrow.list_(pyarrow.int8())
+    kinds = {"input_ids": small, "token_type_ids": byte, "attention_mask": byte}
+
+    def batch(columns: dict[str, list[Any]], rows: list[int]) -> pyarrow.Table:
+        features = task.encode(columns, tokenizer)
+        features["example"] = [rows[i] for i in features["example"]]
+        return pyarrow.table({name: pyarrow.array(values, kinds.get(name)) for name, values in features.items()})
 
     shown = is_progress_bar_enabled() and len(examples) > 50_000
     (enable_progress_bar if shown else disable_progress_bar)()

@@ -1,21 +1,21 @@
 """Windows: a question with one stretch of a context after the other, as far as a model reads at once.
 
 The windows are those of a fast tokenizer's `only_second` truncation with `stride`, but each distinct question and
-context of a batch is tokenized once, and windows are slices of it.
+context of a batch is tokenized once, and all windows of a batch are cut and labelled at once.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.base import Columns
+from hf_tasks.tasks.spans import Windows
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from tokenizers import Encoding
     from transformers import PreTrainedTokenizerBase
 
 
@@ -25,52 +25,52 @@ NO_ANSWER = 0
 
 @dataclass(frozen=True)
 class Tokens:
-    """A text without special tokens."""
+    """D texts without special tokens, one after the other."""
 
     ids: np.ndarray
     """(T,)"""
     offsets: np.ndarray
-    """(T, 2) characters [start, end) of each token; blanks at the start of a token are left out."""
+    """(T, 2) characters [start, end) of each token in its text; blanks at the start of a token are left out."""
+    begin: np.ndarray
+    """(D + 1,) where the tokens of each text begin, and T."""
 
-    def positions(self, answer: tuple[int, int]) -> tuple[int, int] | None:
-        """The first and last token of the characters [start, end), or None where the tokens do not cover them."""
-        start, end = answer
-        if not len(self.ids) or start < self.offsets[0, 0] or end > self.offsets[-1, 1]:
-            return None
-        first = self.offsets[:, 0].searchsorted(start, side="right") - 1
-        return int(first), int(self.offsets[:, 1].searchsorted(end, side="left"))
-
-    def __getitem__(self, part: slice) -> "Tokens":
-        return Tokens(self.ids[part], self.offsets[part])
+    def size(self, text: np.ndarray) -> np.ndarray:
+        """The tokens of texts (n,)."""
+        size: np.ndarray = np.diff(self.begin)[text]
+        return size
 
 
-def token_ids(texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> dict[str, np.ndarray]:
-    """The ids of each distinct text, without special tokens, each (T,)."""
-    distinct = list(dict.fromkeys(texts))
-    rows = tokenizer(distinct, **_BARE)["input_ids"]
-    return {text: np.array(ids, dtype=np.int32) for text, ids in zip(distinct, rows, strict=True)}
+def tokenized(
+    texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase", *, offsets: bool
+) -> tuple[Tokens, np.ndarray]:
+    """The distinct texts, and which of them each text is (n,). Without `offsets` it is faster, and they are zeros."""
+    distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    backend = tokenizer.backend_tokenizer  # the tokenizer itself makes many lists besides
+    backend.no_truncation()
+    backend.no_padding()
+    encodings = (backend.encode_batch if offsets else backend.encode_batch_fast)(
+        list(distinct), add_special_tokens=False
+    )
+    begin = np.cumsum([0, *map(len, encodings)])
+    ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32, begin[-1])
+    places = _offsets(list(distinct), encodings, begin) if offsets else np.zeros((len(ids), 2), np.int32)
+    return Tokens(ids, places, begin), np.array([distinct[text] for text in texts], np.int64)
 
 
-def tokenized(texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> dict[str, Tokens]:
-    """The tokens of each distinct text."""
-    distinct = list(dict.fromkeys(texts))
-    encoded = tokenizer(distinct, return_offsets_mapping=True, **_BARE)
-    rows = zip(distinct, encoded["input_ids"], encoded["offset_mapping"], strict=True)
-    return {text: Tokens(np.array(ids, dtype=np.int32), _offsets(text, pairs)) for text, ids, pairs in rows}
+_BLANK = np.array([chr(code).isspace() for code in range(0x3002)])
+"""Whether each code point is a blank; none is from the last of these on."""
 
 
-_BLANKS = re.compile(r"\s+")
-_BARE = {
-    "add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False, "verbose": False,
-}  # fmt: skip
-
-
-def _offsets(text: str, pairs: list[tuple[int, int]]) -> np.ndarray:
-    offsets = np.fromiter(chain.from_iterable(pairs), np.int32, 2 * len(pairs)).reshape(-1, 2)
-    for i, (start, end) in enumerate(pairs):
-        if blanks := _BLANKS.match(text, start):  # SentencePiece's tokens begin with the blank before a word
-            offsets[i] = blanks.end(), max(end, blanks.end())
-    return offsets
+def _offsets(texts: list[str], encodings: list["Encoding"], begin: np.ndarray) -> np.ndarray:
+    pairs = chain.from_iterable(encoding.offsets for encoding in encodings)
+    offsets = np.fromiter(chain.from_iterable(pairs), np.int32, 2 * begin[-1]).reshape(-1, 2)
+    characters = np.frombuffer("\0".join([*texts, ""]).encode("utf-32-le"), np.uint32)
+    place = np.arange(len(characters), dtype=np.int32)
+    seen = np.where(_BLANK[np.minimum(characters, len(_BLANK) - 1)], len(place), place)
+    solid = np.minimum.accumulate(seen[::-1])[::-1]  # the next place that is not blank
+    origin = np.repeat(np.cumsum([0, *(len(text) + 1 for text in texts[:-1])], dtype=np.int32), np.diff(begin))
+    start = solid[offsets[:, 0] + origin] - origin  # SentencePiece's tokens begin with the blank before a word
+    return np.column_stack([start, np.maximum(start, offsets[:, 1])])
 
 
 @dataclass(frozen=True)
@@ -87,19 +87,21 @@ class PairTemplate:
     def special_tokens(self) -> int:
         return sum(map(len, self.ids))
 
-    def context_start(self, first: int) -> int:
-        """Where the second sequence begins after a first one of so many tokens."""
+    def context_start(self, first: np.ndarray) -> np.ndarray:
+        """Where second sequences begin after first ones of so many tokens (N,)."""
         return len(self.ids[0]) + first + len(self.ids[1])
 
-    def input_ids(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        before, between, after = self.ids
-        return np.concatenate([before, first, between, second, after])
+    def input_ids(self, first: "Stretches", second: "Stretches") -> list[np.ndarray]:
+        before, between, after = (Stretches.same(ids, len(first.size)) for ids in self.ids)
+        return joined(before, first, between, second, after)
 
-    def token_type_ids(self, first: int, second: int) -> np.ndarray:
-        """The types for two sequences of so many tokens."""
-        before, between, after = self.types
-        own = [np.full(n, kind, np.int8) for n, kind in zip((first, second), self.sequence_types, strict=True)]
-        return np.concatenate([before, own[0], between, own[1], after])
+    def token_type_ids(self, first: "Stretches", second: "Stretches") -> list[np.ndarray]:
+        before, between, after = (Stretches.same(types, len(first.size)) for types in self.types)
+        own = [
+            Stretches(np.full(part.size.max(), kind, np.int8), np.zeros_like(part.size), part.size)
+            for part, kind in zip((first, second), self.sequence_types, strict=True)
+        ]
+        return joined(before, own[0], between, own[1], after)
 
 
 def pair_template(tokenizer: "PreTrainedTokenizerBase") -> PairTemplate:
@@ -117,55 +119,113 @@ def pair_template(tokenizer: "PreTrainedTokenizerBase") -> PairTemplate:
     )
 
 
-def windows(context: Tokens, size: int, stride: int) -> Iterator[Tokens]:
-    """Stretches of `size` tokens, two neighbours having `stride` in common; one where the context fits."""
-    start = 0
-    while start + size < len(context.ids):
-        yield context[start : start + size]
-        start += size - stride
-    yield context[start:]
+@dataclass(frozen=True)
+class Stretches:
+    """N stretches of one row of values."""
+
+    values: np.ndarray
+    """(T,)"""
+    begin: np.ndarray
+    """(N,)"""
+    size: np.ndarray
+    """(N,)"""
+
+    @classmethod
+    def same(cls, values: np.ndarray, n: int) -> "Stretches":
+        """All the values, n times."""
+        return cls(values, np.zeros(n, np.int64), np.full(n, len(values)))
+
+    @property
+    def end(self) -> np.ndarray:
+        end: np.ndarray = self.begin + self.size
+        return end
 
 
-def feature(question: np.ndarray, context: Tokens, template: PairTemplate) -> Row:
-    """One feature: the tokenizer's columns for a question and what is read of the context; `length`; where the context
+def joined(*parts: Stretches) -> list[np.ndarray]:
+    """N rows: the first stretches of all parts after each other, the second ones, ..."""
+    size = np.sum([part.size for part in parts], axis=0)
+    begin = np.cumsum(size) - size
+    row = np.empty(size.sum(), parts[0].values.dtype)
+    at = begin.copy()
+    for part in parts:
+        row[_places(at, part.size)] = part.values[_places(part.begin, part.size)]
+        at += part.size
+    return [row[a:b] for a, b in pairwise([*begin.tolist(), len(row)])]
+
+
+def _places(begin: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """begin, ..., begin + size - 1 of each stretch, after each other."""
+    places: np.ndarray = np.repeat(begin - (np.cumsum(size) - size), size) + np.arange(size.sum())
+    return places
+
+
+def windows(length: np.ndarray, size: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Stretches of at most `size` tokens of contexts of `length` tokens, two neighbours having `stride` in common; one
+    where the context fits. `length`, `size`: (E,). Returns the context, first token and tokens of each, (N,)."""
+    step = size - stride
+    count = 1 + np.maximum(0, -((size - length) // step))  # less one: rounded up
+    context = np.repeat(np.arange(len(length)), count)
+    begin = _places(np.zeros_like(count), count) * step[context]
+    return context, begin, np.minimum(size[context], length[context] - begin)
+
+
+def features(question: Stretches, context: Stretches, offsets: np.ndarray, template: PairTemplate) -> Columns:
+    """N features: the tokenizer's columns for questions and what is read of the contexts; `length`; where the context
     is, `context_start` to `context_end`; and the `offsets` of its tokens, as bytes, which Arrow reads at no cost."""
-    ids = template.input_ids(question, context.ids)
-    begin = template.context_start(len(question))
+    begin = template.context_start(question.size)
+    length = question.size + context.size + template.special_tokens
+    ones = np.ones(length.max(), np.int8)
+    stretches = zip(context.begin.tolist(), context.end.tolist(), strict=True)
     return {
-        "input_ids": ids,
-        "token_type_ids": template.token_type_ids(len(question), len(context.ids)),
-        "attention_mask": np.ones(len(ids), np.int8),
-        "length": len(ids),
-        "context_start": begin,
-        "context_end": begin + len(context.ids),
-        "offsets": context.offsets.tobytes(),
+        "input_ids": template.input_ids(question, context),
+        "token_type_ids": template.token_type_ids(question, context),
+        "attention_mask": [ones[:n] for n in length.tolist()],
+        "length": length.tolist(),
+        "context_start": begin.tolist(),
+        "context_end": (begin + context.size).tolist(),
+        "offsets": [offsets[a:b].tobytes() for a, b in stretches],
     }
 
 
-def label(rows: list[Row], reads: list[Tokens], answers: dict[str, list[Any]]) -> None:
-    """Add `labels`, the first and last token of the first answer in each window of an example; and `answer_lost`, 1
-    where no window has all of the answer, in the first window only."""
-    places: list[tuple[int, int] | None] = [None] * len(rows)
+def positions(tokens: Tokens, text: np.ndarray, characters: np.ndarray) -> np.ndarray:
+    """(E, 2) the first and last token, in `tokens`, of the characters [start, end) (E, 2) of texts (E,)."""
+    longest = 1 + max(tokens.offsets.max(initial=0), characters.max(initial=0))
+    of_token = np.repeat(np.arange(len(tokens.begin) - 1), np.diff(tokens.begin)) * longest
+    wanted = characters + text[:, None] * longest
+    first = (tokens.offsets[:, 0] + of_token).searchsorted(wanted[:, 0], side="right") - 1
+    return np.column_stack([first, (tokens.offsets[:, 1] + of_token).searchsorted(wanted[:, 1], side="left")])
+
+
+def answer_characters(answers: dict[str, list[Any]]) -> tuple[int, int]:
+    """The characters [start, end) of the first answer without the blanks around it; (0, 0): there is none."""
     for text, start in zip(answers["text"][:1], answers["answer_start"], strict=False):
         begin = start + len(text) - len(text.lstrip())
-        places = [read.positions((begin, begin + len(text.strip()))) for read in reads]
-    for row, place in zip(rows, places, strict=True):
-        row["labels"] = [row["context_start"] + token for token in place] if place else [NO_ANSWER, NO_ANSWER]
-        row["answer_lost"] = 0
-    rows[0]["answer_lost"] = int(bool(answers["text"]) and not any(places))
+        return begin, begin + len(text.strip())
+    return 0, 0
 
 
-def characters(features: "Dataset", window: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """(M, 2) the characters from the first to the last token, each (M,), in its window (M,), which ascends."""
-    places = np.empty((len(window), 2), np.int32)
-    begin = 0
-    for batch in features.select_columns(["offsets", "context_start", "context_end"]).iter(batch_size=1000):
-        context_start, context_end = np.array(batch["context_start"]), np.array(batch["context_end"])
-        sizes = context_end - context_start
-        origin = np.cumsum(sizes) - sizes - context_start  # (b,) where token 0 of each window would be in `offsets`
-        offsets = np.frombuffer(b"".join(batch["offsets"]), np.int32).reshape(-1, 2)
-        here = slice(*window.searchsorted([begin, begin + len(sizes)]))
-        at = origin[window[here] - begin]
-        places[here, 0], places[here, 1] = offsets[first[here] + at, 0], offsets[last[here] + at, 1]
-        begin += len(sizes)
-    return places
+def labels(tokens: Tokens, text: np.ndarray, answer: np.ndarray, example: np.ndarray, context: Stretches) -> np.ndarray:
+    """(N, 2) the first and last token of its answer in each window's context, -1 where it does not hold all of it.
+    `text`, `answer`: the text (E,) of each example and the characters [start, end) of its answer (E, 2); `example`,
+    `context`: the example of each window (N,), and what it holds of `tokens`."""
+    wanted, characters = positions(tokens, text, answer)[example], answer[example]
+    found = np.full((len(example), 2), -1)
+    held = np.flatnonzero((context.size > 0) & (characters[:, 0] < characters[:, 1]))
+    begin, last = context.begin[held], context.end[held] - 1
+    starts, ends = tokens.offsets[begin, 0], tokens.offsets[last, 1]
+    whole = (starts <= characters[held, 0]) & (characters[held, 1] <= ends)
+    held, begin, last = held[whole], begin[whole], last[whole]
+    found[held, 0] = np.minimum(wanted[held, 0], last) - begin
+    found[held, 1] = np.maximum(wanted[held, 1], begin) - begin
+    return found
+
+
+def characters(
+    offsets: Sequence[bytes], where: Windows, window: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> np.ndarray:
+    """(M, 2) the characters from the first to the last token, each (M,), in their windows (M,); `offsets` as in
+    `feature`, of each window."""
+    places = np.frombuffer(b"".join(offsets), np.int32).reshape(-1, 2)
+    sizes = where.context_end - where.context_start
+    token_0 = np.cumsum(sizes) - sizes - where.context_start  # where token 0 of each window would be in `places`
+    return np.column_stack([places[first + token_0[window], 0], places[last + token_0[window], 1]])

@@ -7,7 +7,7 @@ Questions without an answer have empty lists. The model is that of Devlin et al.
 one logit for each token as the start of the answer, one as its end; no answer is a span at the first token, [CLS].
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -20,15 +20,16 @@ from hf_tasks.tasks.base import Columns, DiscriminativeTask, Row, Split
 from hf_tasks.tasks.context_windows import (
     NO_ANSWER,
     PairTemplate,
+    Stretches,
+    answer_characters,
     characters,
-    feature,
-    label,
+    features,
+    labels,
     pair_template,
-    token_ids,
     tokenized,
     windows,
 )
-from hf_tasks.tasks.spans import Candidates, Windows, best_spans, first_spans
+from hf_tasks.tasks.spans import LOWEST, Candidates, Spans, Windows, best_spans, first_spans
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -43,8 +44,6 @@ LEAST_ADVANCE = 8
 class QuestionAnswering(DiscriminativeTask):
     auto_model: ClassVar[str] = "AutoModelForQuestionAnswering"
     tunable: ClassVar[bool] = True
-    listed: ClassVar[int | None] = None
-    """Spans that a prediction lists; None: `n_best_size`."""
     inputs: ClassVar[tuple[str, ...]] = ("question", "context")
     optional: ClassVar[tuple[str, ...]] = ("id", "answer_start", "is_impossible")
     targets: ClassVar[tuple[str, ...]] = ("answers", "answer_text")
@@ -138,21 +137,24 @@ class QuestionAnswering(DiscriminativeTask):
 
     def encode(self, examples: Columns, tokenizer: "PreTrainedTokenizerBase") -> Columns:
         template, size = self._layout(tokenizer)
-        questions, contexts = [question.lstrip() for question in examples["question"]], examples["context"]
-        of_question, of_context = token_ids(questions, tokenizer), tokenized(contexts, tokenizer)
-        answers = examples.get("answers") or [None] * len(contexts)
-        rows: list[Row] = []
-        for i, (question, context, answer) in enumerate(zip(questions, contexts, answers, strict=True)):
-            asked = of_question[question]
-            kept = asked[: (size - self.doc_stride) // 2]
-            reads = list(windows(of_context[context], size - len(kept), self.doc_stride))
-            found = [feature(kept, read, template) | {"example": i, "tokens_cut": 0} for read in reads]
-            found[0]["tokens_cut"] = len(asked) - len(kept)
-            if answer is not None:
-                label(found, reads, answer)
-            rows += found
+        asked, which = tokenized([text.lstrip() for text in examples["question"]], tokenizer, offsets=False)
+        contexts, text = tokenized(examples["context"], tokenizer, offsets=True)  # `which`, `text`: (E,)
+        kept = np.minimum(asked.size(which), (size - self.doc_stride) // 2)
+        example, begin, held = windows(contexts.size(text), size - kept, self.doc_stride)  # (N,)
+        question = Stretches(asked.ids, asked.begin[which][example], kept[example])
+        context = Stretches(contexts.ids, contexts.begin[text][example] + begin, held)
+        columns = features(question, context, contexts.offsets, template)
+        columns["example"] = example.tolist()
+        columns["tokens_cut"] = np.where(begin == 0, (asked.size(which) - kept)[example], 0).tolist()
+        if "answers" in examples:
+            answer = np.array([answer_characters(answers) for answers in examples["answers"]])  # (E, 2)
+            found = labels(contexts, text, answer, example, context)
+            held, shift = found[:, 0] >= 0, np.array(columns["context_start"])
+            columns["labels"] = list(np.where(held[:, None], found + shift[:, None], NO_ANSWER))
+            lost = (answer[:, 1] > 0) & (np.bincount(example, held) == 0)
+            columns["answer_lost"] = (lost[example] & (begin == 0)).astype(int).tolist()
         unread = {"token_type_ids"} - set(tokenizer.model_input_names)
-        return {name: [row[name] for row in rows] for name in rows[0] if name not in unread}
+        return {name: values for name, values in columns.items() if name not in unread}
 
     def _layout(self, tokenizer: "PreTrainedTokenizerBase") -> tuple[PairTemplate, int]:
         """What stands around question and context, and how many tokens are left for both."""
@@ -178,42 +180,52 @@ class QuestionAnswering(DiscriminativeTask):
         return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum") / items
 
     def reduce(self, outputs: Any, features: Columns) -> list[Any]:
-        """(first tokens, last tokens, scores) of the best spans, each (K,), and the score of no answer (1,)."""
-        start, end = outputs["start_logits"].float(), outputs["end_logits"].float()  # (B, L)
-        where = Windows(*(np.array(features[name]) for name in ("length", "context_start", "context_end")))
-        spans = best_spans(start, end, where, self.n_best_size, self.max_answer_length)
-        null = (start[:, NO_ANSWER] + end[:, NO_ANSWER]).cpu().numpy()  # (B,)
-        found = np.isfinite(spans.score).sum(axis=1).tolist()
-        return [
-            (spans.start[i, :n], spans.end[i, :n], spans.score[i, :n], null[i : i + 1]) for i, n in enumerate(found)
-        ]
+        """(1 + K, 3) numbers: 0, 0 and the score of no answer; start and end characters and score of the best spans."""
+        return self._items(best_spans, outputs, features)
+
+    def _items(self, search: Callable[..., Spans], outputs: Any, features: Columns) -> list[Any]:
+        start, end = (outputs[name].float().cpu().numpy() for name in ("start_logits", "end_logits"))  # (B, L)
+        where = Windows(*(np.array(features[name], np.int32) for name in ("length", "context_start", "context_end")))
+        spans = search(start, end, where, self.n_best_size, self.max_answer_length)
+        window, k = np.nonzero(spans.score != LOWEST)  # each (M,)
+        places = characters(features["offsets"], where, window, spans.start[window, k], spans.end[window, k])
+        found = places[:, 0] < places[:, 1]  # a token may have no characters
+        size = 1 + np.bincount(window[found], minlength=len(start))
+        null = size.cumsum() - size  # where each item begins
+        rows = np.zeros((size.sum(), 3))
+        rows[null, 2] = start[:, NO_ANSWER] + end[:, NO_ANSWER]
+        rest = np.ones(len(rows), bool)
+        rest[null] = False
+        rows[rest] = np.column_stack([places, spans.score[window, k]])[found]
+        return [rows[begin : begin + n] for begin, n in zip(null.tolist(), size.tolist(), strict=True)]
 
     def decode(self, outputs: list[Any], split: Split) -> list[Row]:
-        spans, nulls = _gathered(outputs, split)
-        best = spans.best()
-        differences = np.where(np.isfinite(best), nulls - best, 0.0).astype(float).tolist()
+        spans, nulls, differences = _gathered(outputs, split)
         if self.version_2_with_negative:
             spans = spans.with_empty(nulls)
-        listed = self.listed or self.n_best_size
-        spans, probabilities = spans.n_best(max(listed, 2 if self.version_2_with_negative else 1))
+        spans, probabilities = spans.n_best(max(self.n_best_size, 2 if self.version_2_with_negative else 1))
+        contexts = split.examples["context"][:]
+        places = zip(spans.example.tolist(), *spans.characters.T.tolist(), probabilities.tolist(), strict=True)
+        entries = [{"text": contexts[i][s:e], "start": s, "end": e, "probability": p} for i, s, e, p in places]
         bounds = pairwise(spans.example.searchsorted(np.arange(len(nulls) + 1)).tolist())
-        columns = (spans.characters[:, 0].tolist(), spans.characters[:, 1].tolist(), probabilities.tolist())
-        rows = []
-        examples = zip(_names(split.examples), split.examples["context"][:], bounds, differences, strict=True)
-        for name, context, (begin, end), difference in examples:
-            found = zip(*(column[begin:end] for column in columns), strict=True)
-            nbest = [{"text": context[s:e], "start": s, "end": e, "probability": p} for s, e, p in found]
-            rows.append({"id": name} | self._prediction(nbest, difference))
-        return rows
+        examples = zip(_names(split.examples), bounds, differences.tolist(), self._refused(differences), strict=True)
+        return [
+            {"id": name} | self._prediction(entries[begin:end], difference, none)
+            for name, (begin, end), difference, none in examples
+        ]
 
-    def _prediction(self, nbest: list[Row], difference: float) -> Row:
-        """`difference`: the score of no answer minus that of the best span."""
-        none = bool(self.version_2_with_negative) and difference > (self.null_score_diff_threshold or 0.0)
+    def _prediction(self, nbest: list[Row], difference: float, none: bool) -> Row:
+        """`difference`: the score of no answer minus that of the best span; `none`: no answer is given."""
         chosen = next((entry for entry in nbest if (not entry["text"]) == none), (nbest or [NOTHING])[0])
         row = {"answer": chosen["text"], "start": chosen["start"], "end": chosen["end"], "score": chosen["probability"]}
         if self.version_2_with_negative:
             row["null_score_diff"] = difference
         return row | {"nbest": nbest}
+
+    def _refused(self, differences: np.ndarray) -> list[bool]:
+        """Whether each question gets no answer, by the null score differences (E,)."""
+        threshold = (self.null_score_diff_threshold or 0.0) if self.version_2_with_negative else np.inf
+        return (differences > threshold).tolist()  # type: ignore[no-any-return]
 
     def references(self, examples: "Dataset") -> list[Any]:
         """The texts of all right answers; none for a question without answer."""
@@ -235,19 +247,30 @@ class QuestionAnswering(DiscriminativeTask):
 
 
 class _BestAnswer(QuestionAnswering):
-    """Predictions with the same answers, without the lists of others."""
-
-    listed: ClassVar[int | None] = 1
+    """Predictions with the same answers and null score differences, and nothing else that no metric reads."""
 
     def reduce(self, outputs: Any, features: Columns) -> list[Any]:
-        start, end = (outputs[name].float().cpu().numpy() for name in ("start_logits", "end_logits"))  # (B, L)
-        where = Windows(*(np.array(features[name]) for name in ("length", "context_start", "context_end")))
-        spans = first_spans(start, end, where, self.n_best_size, self.max_answer_length)
-        columns = (*vars(spans).values(), start[:, [NO_ANSWER]] + end[:, [NO_ANSWER]])  # each (B, 1)
-        items = list(zip(*columns, strict=True))
-        for row in np.flatnonzero(np.isneginf(spans.score[:, 0])):
-            items[row] = (*(column[row, :0] for column in columns[:3]), columns[3][row])
+        items = self._items(first_spans, outputs, features)
+        if unsure := [i for i, item in enumerate(items) if len(item) == 1]:
+            again = {name: outputs[name][unsure] for name in ("start_logits", "end_logits")}
+            columns = {name: [values[i] for i in unsure] for name, values in features.items()}
+            for i, item in zip(unsure, super().reduce(again, columns), strict=True):
+                items[i] = item[:2]
         return items
+
+    def decode(self, outputs: list[Any], split: Split) -> list[Row]:
+        spans, _, differences = _gathered(outputs, split)
+        best, _ = spans.n_best(1)
+        places = np.zeros((len(differences), 2), np.int64)
+        places[best.example] = best.characters
+        contexts = split.examples["context"][:]
+        texts = [context[start:end] for context, (start, end) in zip(contexts, places.tolist(), strict=True)]
+        if not self.version_2_with_negative:
+            return [{"answer": text} for text in texts]
+        return [
+            {"answer": "" if none else text, "null_score_diff": difference, "nbest": [{"text": text}]}
+            for text, difference, none in zip(texts, differences.tolist(), self._refused(differences), strict=True)
+        ]
 
 
 def _text(value: Any, name: str) -> str:
@@ -270,13 +293,17 @@ def _names(examples: "Dataset") -> list[str]:
     return [str(number) for number in range(1, len(examples) + 1)]
 
 
-def _gathered(outputs: list[Any], split: Split) -> tuple[Candidates, np.ndarray]:
-    """The spans of all windows; and for each example the score of no answer (E,), the least of its windows', as in
-    run_qa.py: all windows must agree that there is none."""
-    starts, ends, scores, null = (np.concatenate(column) for column in zip(*outputs, strict=True))
-    window = np.repeat(np.arange(len(outputs)), [len(item[0]) for item in outputs])
-    example = np.array(split.features["example"][:])
-    nulls = np.full(len(split.examples), np.inf, null.dtype)
-    np.minimum.at(nulls, example, null)
-    spans = Candidates(characters(split.features, window, starts, ends), scores, example[window], len(nulls))
-    return spans.select(spans.characters[:, 0] < spans.characters[:, 1]), nulls
+def _gathered(outputs: list[Any], split: Split) -> tuple[Candidates, np.ndarray, np.ndarray]:
+    """The spans of all windows; for each example the score of no answer (E,), the least of its windows', as in
+    run_qa.py: all windows must agree that there is none; and that score less the best span's (E,), 0 without spans."""
+    rows = np.concatenate(outputs)  # (M + N, 3)
+    size = np.fromiter(map(len, outputs), np.int64, len(outputs))
+    of_window, null = np.array(split.features["example"][:]), size.cumsum() - size
+    nulls = np.full(len(split.examples), np.inf, np.float32)
+    np.minimum.at(nulls, of_window, rows[null, 2].astype(np.float32))
+    spans = np.delete(rows, null, axis=0)
+    candidates = Candidates(
+        spans[:, :2].astype(np.int64), spans[:, 2].astype(np.float32), np.repeat(of_window, size - 1), len(nulls)
+    )
+    best = candidates.best()
+    return candidates, nulls, np.where(best > LOWEST, nulls - best, 0.0).astype(float)

@@ -2,28 +2,30 @@
 
 The candidates of a window are the pairs of its `n_best_size` highest start logits and its `n_best_size` highest end
 logits, as in run_qa.py of transformers (which took it from Devlin et al. 2019, https://github.com/google-research/bert),
-so the n-best lists are the same. A window none of whose candidates is a valid span gives its best span of all; there
-run_qa.py has no answer.
+so the n-best lists are the same. Of equal logits the later token ranks first, of equal spans the one with the higher
+start, then end: the order of run_qa.py where its sort is stable. A window none of whose candidates is a valid span
+gives its best span of all; there run_qa.py has no answer.
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from torch import Tensor
+LOWEST = np.float32(-np.inf)
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Where a batch of B windows has its tokens; each array is (B,), in tokens."""
+    """Where a batch of B windows has its tokens; each array is (B,) int32, in tokens."""
 
     length: np.ndarray
     """Real tokens of the window; those after them are padding."""
     context_start: np.ndarray
     context_end: np.ndarray
     """The context is at context_start, ..., context_end - 1."""
+
+    def select(self, rows: np.ndarray) -> "Windows":
+        return Windows(self.length[rows], self.context_start[rows], self.context_end[rows])
 
 
 @dataclass(frozen=True)
@@ -37,68 +39,75 @@ class Spans:
     """Start logit + end logit."""
 
 
-def best_spans(start: "Tensor", end: "Tensor", windows: Windows, n_best_size: int, max_answer_length: int) -> Spans:
-    """The best spans inside each context, at most `max_answer_length` tokens long; `start`, `end`: logits (B, L)."""
-    import torch
-
-    length, first, stop = (torch.from_numpy(column).to(start.device)[:, None] for column in vars(windows).values())
-    padding = torch.arange(start.shape[1], device=start.device) >= length  # (B, L)
-    start, end = start.masked_fill(padding, -torch.inf), end.masked_fill(padding, -torch.inf)
+def best_spans(start: np.ndarray, end: np.ndarray, windows: Windows, n_best_size: int, max_answer_length: int) -> Spans:
+    """The best spans inside each context, at most `max_answer_length` tokens long; `start`, `end`: float32 logits
+    (B, L)."""
+    real = _tokens(start) < windows.length[:, None]  # (B, L)
     n = min(n_best_size, start.shape[1])
-    start_scores, starts = start.topk(n)  # (B, n)
-    end_scores, ends = end.topk(n)
-    valid = (starts >= first)[:, :, None] & (ends < stop)[:, None, :] & (starts[:, :, None] <= ends[:, None, :])
-    valid &= ends[:, None, :] < starts[:, :, None] + max_answer_length  # (B, n, n)
-    scores = (start_scores[:, :, None] + end_scores[:, None, :]).masked_fill(~valid, -torch.inf)
-    score, pair = scores.flatten(1).topk(min(n_best_size, n * n))  # (B, K)
+    starts, ends = (_highest(np.where(real, logits, LOWEST), n) for logits in (start, end))  # (B, n)
+    start_scores, end_scores = np.take_along_axis(start, starts, 1), np.take_along_axis(end, ends, 1)
+    start_scores[starts < windows.context_start[:, None]] = LOWEST
+    end_scores[ends >= windows.context_end[:, None]] = LOWEST
+    more = ends[:, None, :] - starts[:, :, None]  # (B, n, n): length less one
+    valid = (more >= 0) & (more < max_answer_length)
+    scores = np.where(valid, start_scores[:, :, None] + end_scores[:, None, :], LOWEST).reshape(len(start), n * n)
+    pair = n * n - 1 - _highest(scores[:, ::-1], min(n_best_size, n * n))  # (B, K)
     spans = Spans(
-        starts.gather(1, pair // n).cpu().numpy(), ends.gather(1, pair % n).cpu().numpy(), score.cpu().numpy()
+        np.take_along_axis(starts, pair // n, 1),
+        np.take_along_axis(ends, pair % n, 1),
+        np.take_along_axis(scores, pair, 1),
     )
-    _mend(spans, start.cpu().numpy(), end.cpu().numpy(), windows, max_answer_length)
+    if len(none := np.flatnonzero(spans.score[:, 0] == LOWEST)):
+        found, _ = _best_of_all(start[none], end[none], windows.select(none), max_answer_length)
+        spans.start[none, :1], spans.end[none, :1], spans.score[none, :1] = found.start, found.end, found.score
     return spans
+
+
+def _highest(values: np.ndarray, k: int) -> np.ndarray:
+    """(B, k) the places of the highest float32 values (B, L) in each row, highest first, of equals the last first."""
+    bits = (values + np.float32(0)).view(np.int32)  # -0.0 becomes 0.0
+    ordered = bits ^ (bits >> 31 & 0x7FFFFFFF)  # as integers in the order of the numbers
+    keys = (ordered.astype(np.int64) << 32) | np.arange(values.shape[1])  # no two are equal
+    keys = np.sort(np.partition(keys, -k, axis=1)[:, -k:], axis=1)[:, ::-1]
+    return keys & 0xFFFFFFFF
 
 
 def first_spans(
     start: np.ndarray, end: np.ndarray, windows: Windows, n_best_size: int, max_answer_length: int
 ) -> Spans:
-    """The first of `best_spans` alone, (B, 1), several times as fast; `start`, `end`: logits (B, L)."""
-    if windows.length.min() < start.shape[1]:
-        padding = np.arange(start.shape[1]) >= windows.length[:, None]  # (B, L)
-        start, end = (np.where(padding, np.float32(-np.inf), logits) for logits in (start, end))
-    n = min(n_best_size, start.shape[1])
-    starts, ends = (np.argpartition(logits, -n, axis=1)[:, -n:] for logits in (start, end))  # (B, n)
-    start_scores, end_scores = np.take_along_axis(start, starts, 1), np.take_along_axis(end, ends, 1)
-    start_scores[starts < windows.context_start[:, None]] = -np.inf
-    end_scores[ends >= windows.context_end[:, None]] = -np.inf
-    more = ends.astype(np.int32)[:, None, :] - starts.astype(np.int32)[:, :, None]  # (B, n, n): length less one
-    valid = more.view(np.uint32) < max_answer_length
-    scores = np.where(valid, start_scores[:, :, None] + end_scores[:, None, :], -np.inf).reshape(len(start), -1)
-    best = scores.argmax(axis=1)[:, None]
-    spans = Spans(
-        np.take_along_axis(starts, best // n, 1),
-        np.take_along_axis(ends, best % n, 1),
-        np.take_along_axis(scores, best, 1).astype(np.float32),
-    )
-    _mend(spans, start, end, windows, max_answer_length)
+    """The first of `best_spans` alone (B, 1), many times as fast; its score is -inf where only `best_spans` can tell:
+    where the best span of all is no candidate, or another one is as good. `start`, `end`: as there."""
+    spans, alone = _best_of_all(start, end, windows, max_answer_length)
+    rows, real = np.arange(len(start)), _tokens(start) < windows.length[:, None]  # (B, L)
+    for logits, token in ((start, spans.start), (end, spans.end)):
+        as_high = (logits >= logits[rows, token[:, 0]][:, None]) & real
+        spans.score[~alone | (as_high.sum(axis=1, dtype=np.int32) > n_best_size)] = LOWEST
     return spans
 
 
-def _mend(spans: Spans, start: np.ndarray, end: np.ndarray, windows: Windows, max_answer_length: int) -> None:
-    """Give the windows that have no span their best one of all; `start`, `end`: logits (B, L)."""
-    for row in np.flatnonzero(np.isneginf(spans.score[:, 0]) & (windows.context_start < windows.context_end)):
-        context = slice(windows.context_start[row], windows.context_end[row])
-        begin, last, spans.score[row, 0] = best_span(start[row, context], end[row, context], max_answer_length)
-        spans.start[row, 0], spans.end[row, 0] = begin + context.start, last + context.start
+def _best_of_all(
+    start: np.ndarray, end: np.ndarray, windows: Windows, max_answer_length: int
+) -> tuple[Spans, np.ndarray]:
+    """The best of all spans of each window (B, 1); and whether no other start is as good (B,)."""
+    (size, length), rows = start.shape, np.arange(len(start))
+    longest = min(max_answer_length, length)
+    ends = np.full((size, length + longest - 1), LOWEST)
+    np.copyto(ends[:, :length], end, where=_tokens(end) < windows.context_end[:, None])
+    highest, seen = ends, 1  # the highest of each end and the seen - 1 ones after it
+    while seen < longest:
+        step = min(seen, longest - seen)
+        highest, seen = np.maximum(highest[:, :-step], highest[:, step:]), seen + step
+    scores = start + highest  # (B, L)
+    np.copyto(scores, LOWEST, where=_tokens(start) < windows.context_start[:, None])
+    first, mirrored = scores.argmax(axis=1), scores[:, ::-1].argmax(axis=1)
+    ahead = ends[rows[:, None], first[:, None] + np.arange(longest)[::-1]]  # (B, longest): last token first
+    last = first + longest - 1 - ahead.argmax(axis=1)
+    return Spans(first[:, None], last[:, None], scores[rows, first][:, None]), first + mirrored == length - 1
 
 
-def best_span(start: np.ndarray, end: np.ndarray, max_answer_length: int) -> tuple[int, int, float]:
-    """(first, last, score): the best of all spans of at most `max_answer_length` tokens; `start`, `end`: (C,)."""
-    width = min(max_answer_length, len(end))
-    padded = np.concatenate([end, np.full(width - 1, -np.inf, end.dtype)])
-    band = np.lib.stride_tricks.sliding_window_view(padded, width)  # (C, width): the ends that each start may have
-    scores = start + band.max(axis=1)
-    first = int(scores.argmax())
-    return first, first + int(band[first].argmax()), float(scores[first])
+def _tokens(logits: np.ndarray) -> np.ndarray:
+    """(L,)"""
+    return np.arange(logits.shape[1], dtype=np.int32)
 
 
 # -- from windows to examples

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from hf_tasks.tasks.context_windows import Tokens, pair_template, token_ids, tokenized, windows
+from hf_tasks.tasks.context_windows import (
+    Stretches,
+    Tokens,
+    joined,
+    labels,
+    pair_template,
+    positions,
+    tokenized,
+    windows,
+)
 
 
 @pytest.fixture(params=["bert", "distilbert", "roberta", "albert"])
@@ -10,35 +19,59 @@ def tokenizer(request, tiny):
     return AutoTokenizer.from_pretrained(tiny(request.param))
 
 
-def of_length(n):
-    return Tokens(np.arange(n), np.stack([np.arange(n), np.arange(n) + 1], axis=1))
+def one(text, tokenizer):
+    """The ids and offsets of a text."""
+    tokens, _ = tokenized([text], tokenizer, offsets=True)
+    return tokens.ids, tokens.offsets
 
 
 def test_offsets_and_ids_are_those_of_the_tokenizer(tokenizer):
     texts = ["john lives in paris", "who?", "john lives in paris", "x\u00e9 \U0001f600 ok", ""]
-    found = tokenized(texts, tokenizer)
-    assert list(found) == ["john lives in paris", "who?", "x\u00e9 \U0001f600 ok", ""]
-    for text, tokens in found.items():
+    tokens, which = tokenized(texts, tokenizer, offsets=True)
+    assert which.tolist() == [0, 1, 0, 2, 3]
+    assert len(tokens.begin) == 5
+    for text, i in zip(texts, which, strict=True):
         expected = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        assert tokens.ids.tolist() == expected["input_ids"] == token_ids([text], tokenizer)[text].tolist()
-        assert tokens.offsets[:, 1].tolist() == [end for _, end in expected["offset_mapping"]]
+        own = slice(tokens.begin[i], tokens.begin[i + 1])
+        assert tokens.ids[own].tolist() == expected["input_ids"]
+        assert tokens.offsets[own, 1].tolist() == [end for _, end in expected["offset_mapping"]]
+        assert tokens.size(np.array([i])).tolist() == [len(expected["input_ids"])]
+    plain, _ = tokenized(texts, tokenizer, offsets=False)
+    assert np.array_equal(plain.ids, tokens.ids)
+    assert not plain.offsets.any()
+
+
+def test_an_earlier_call_with_truncation_and_padding_changes_nothing(tokenizer):
+    before, _ = one("john lives in paris", tokenizer)
+    tokenizer(["john lives in paris", "who?"], truncation=True, max_length=4, padding="max_length")
+    assert one("john lives in paris", tokenizer)[0].tolist() == before.tolist()
+    tokenizer(["john lives in paris"], truncation=True, max_length=4)
+    assert tokenized(["john lives in paris"], tokenizer, offsets=False)[0].ids.tolist() == before.tolist()
 
 
 def test_no_token_begins_with_a_blank(tokenizer):
-    text = "john  lives\tin\u00a0paris\nrome"
-    pieces = [text[start:end] for start, end in tokenized([text], tokenizer)[text].offsets]
-    assert "".join(pieces) == "johnlivesinparisrome"
+    texts = ["john  lives\tin\u00a0paris\nrome", " ", "", "  rome\u3000paris "]
+    tokens, _ = tokenized(texts, tokenizer, offsets=True)
+    pieces = [
+        "".join(text[a:b] for a, b in tokens.offsets[begin:end])
+        for text, begin, end in zip(texts, tokens.begin, tokens.begin[1:], strict=False)
+    ]
+    assert pieces == ["johnlivesinparisrome", "", "", "romeparis"]
 
 
 def test_the_template_gives_what_the_tokenizer_gives(tokenizer):
-    question, context = "where lives john?", "john lives in paris"
-    template, expected = pair_template(tokenizer), tokenizer(question, context)
-    first, second = (token_ids([text], tokenizer)[text] for text in (question, context))
-    assert template.input_ids(first, second).tolist() == expected["input_ids"]
+    questions, contexts = ["where lives john?", "who?"], ["john lives in paris", "rome"]
+    template = pair_template(tokenizer)
+    first, second = (
+        Stretches(tokens.ids, tokens.begin[:-1], tokens.size(which))
+        for tokens, which in (tokenized(texts, tokenizer, offsets=False) for texts in (questions, contexts))
+    )
+    expected = tokenizer(questions, contexts)
+    assert [ids.tolist() for ids in template.input_ids(first, second)] == expected["input_ids"]
     assert template.special_tokens == tokenizer.num_special_tokens_to_add(pair=True)
-    assert template.context_start(len(first)) == expected.sequence_ids(0).index(1)
+    assert template.context_start(first.size).tolist() == [expected.sequence_ids(i).index(1) for i in range(2)]
     if "token_type_ids" in expected:
-        assert template.token_type_ids(len(first), len(second)).tolist() == expected["token_type_ids"]
+        assert [types.tolist() for types in template.token_type_ids(first, second)] == expected["token_type_ids"]
 
 
 def test_templates_of_two_families(tiny):
@@ -48,40 +81,66 @@ def test_templates_of_two_families(tiny):
     assert [ids.tolist() for ids in roberta.ids] == [[0], [2, 2], [2]]
 
 
+def test_stretches_are_joined_row_by_row():
+    letters = Stretches(np.arange(10), np.array([0, 4, 9]), np.array([3, 0, 1]))
+    signs = Stretches.same(np.array([-1, -2]), 3)
+    assert [row.tolist() for row in joined(signs, letters, signs)] == [
+        [-1, -2, 0, 1, 2, -1, -2], [-1, -2, -1, -2], [-1, -2, 9, -1, -2],
+    ]  # fmt: skip
+
+
+def test_windows():
+    length, size = np.array([10, 11, 0, 4]), np.array([4, 4, 4, 4])
+    context, begin, held = windows(length, size, 1)
+    assert context.tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 3]
+    assert begin.tolist() == [0, 3, 6, 0, 3, 6, 9, 0, 0]
+    assert held.tolist() == [4, 4, 4, 4, 4, 4, 2, 0, 4]
+
+
 @pytest.mark.parametrize(
     "length, size, stride, expected",
     [
-        (10, 4, 1, [(0, 4), (3, 7), (6, 10)]),
-        (11, 4, 1, [(0, 4), (3, 7), (6, 10), (9, 11)]),
         (10, 10, 3, [(0, 10)]),
         (11, 10, 9, [(0, 10), (1, 11)]),
         (8, 4, 0, [(0, 4), (4, 8)]),
-        (0, 4, 1, [(0, 0)]),
     ],
 )
-def test_windows(length, size, stride, expected):
-    found = [window.ids.tolist() for window in windows(of_length(length), size, stride)]
-    assert found == [list(range(start, end)) for start, end in expected]
+def test_windows_of_one_context(length, size, stride, expected):
+    _, begin, held = windows(np.array([length]), np.array([size]), stride)
+    assert list(zip(begin.tolist(), (begin + held).tolist(), strict=True)) == expected
+
+
+TOKENS = Tokens(
+    np.arange(8), np.array([[0, 9], [9, 12], [12, 14], [0, 1], [1, 3], [3, 4], [4, 5], [5, 6]]), np.array([0, 3, 3, 8])
+)
+"""Three texts, the second one empty."""
 
 
 @pytest.mark.parametrize(
     "answer, expected",
     [
-        ((2, 4), (1, 2)),  # "cd": two tokens, the first of them longer
-        ((1, 4), (1, 2)),
-        ((0, 1), (0, 0)),
-        ((4, 6), (3, 4)),
-        ((0, 7), None),
+        ((2, 4), (4, 5)),  # two tokens, the first of them longer
+        ((1, 4), (4, 5)),
+        ((0, 1), (3, 3)),
+        ((4, 6), (6, 7)),
     ],
 )
 def test_positions_of_characters(answer, expected):
-    tokens = Tokens(np.arange(5), np.array([[0, 1], [1, 3], [3, 4], [4, 5], [5, 6]]))
-    assert tokens.positions(answer) == expected
+    found = positions(TOKENS, np.array([2, 0]), np.array([answer, (0, 10)]))
+    assert found.tolist() == [list(expected), [0, 1]]
 
 
-def test_characters_outside_a_stretch_have_no_position():
-    stretch = of_length(9)[3:6]
-    assert stretch.positions((3, 6)) == (0, 2)
-    assert stretch.positions((2, 4)) is None
-    assert stretch.positions((5, 7)) is None
-    assert of_length(0).positions((0, 1)) is None
+def test_labels_of_windows():
+    text = np.array([2, 1, 0, 2, 2])
+    answer = np.array([(1, 4), (0, 1), (0, 0), (0, 7), (3, 6)])
+    example = np.array([0, 0, 0, 1, 2, 3, 4])
+    context = Stretches(TOKENS.ids, np.array([3, 4, 5, 3, 0, 3, 5]), np.array([5, 2, 3, 0, 3, 5, 3]))
+    found = labels(TOKENS, text, answer, example, context)
+    assert found.tolist() == [
+        [1, 2], [0, 1],
+        [-1, -1],  # begins before the window
+        [-1, -1],  # no tokens
+        [-1, -1],  # no answer
+        [-1, -1],  # ends after the text
+        [0, 2],
+    ]  # fmt: skip

@@ -322,8 +322,8 @@ def run_qa_answers(task, examples, features, logits):
             offsets = [None] * begin + places + [None] * (length - stop)
             if null is None or start_logits[0] + end_logits[0] < null[0]:
                 null = (start_logits[0] + end_logits[0], 0, 0)
-            for s in np.argsort(start_logits)[-1 : -task.n_best_size - 1 : -1]:
-                for e in np.argsort(end_logits)[-1 : -task.n_best_size - 1 : -1]:
+            for s in np.argsort(start_logits, kind="stable")[-1 : -task.n_best_size - 1 : -1]:
+                for e in np.argsort(end_logits, kind="stable")[-1 : -task.n_best_size - 1 : -1]:
                     if offsets[s] is None or offsets[e] is None or not s <= e < s + task.max_answer_length:
                         continue
                     spans.append((start_logits[s] + end_logits[e], offsets[s][0], offsets[e][1]))
@@ -352,13 +352,13 @@ def reduced(task, features, logits, batch_size=16):
     return items
 
 
-@pytest.mark.parametrize("threshold", [None, 1.5])
+@pytest.mark.parametrize("threshold, digits", [(None, 7), (1.5, 7), (None, 0)])
 @pytest.mark.parametrize("negative", [False, True])
-def test_predictions_are_those_of_run_qa(tokenizer, negative, threshold):
+def test_predictions_are_those_of_run_qa(tokenizer, negative, threshold, digits):
     asked = task(version_2_with_negative=negative, null_score_diff_threshold=threshold, n_best_size=10)
     examples = long_examples(80, seed=1, blanks=[" "])
     features = Dataset.from_dict(asked.encode(examples[:], tokenizer))
-    logits = np.random.default_rng(0).normal(scale=3, size=(2, len(features), 64)).astype(np.float32)
+    logits = np.random.default_rng(0).normal(scale=3, size=(2, len(features), 64)).round(digits).astype(np.float32)
     logits[:, :, 0] += 7
     expected = run_qa_answers(asked, examples, features[:], logits)
     predictions = asked.decode(reduced(asked, features, logits), evaluation.Split(examples, features))
@@ -376,6 +376,23 @@ def test_predictions_are_those_of_run_qa(tokenizer, negative, threshold):
             assert "null_score_diff" not in row
     if negative:
         assert 5 < sum(row["answer"] == "" for row in predictions) < 70
+
+
+@pytest.mark.parametrize("negative", [False, True])
+@pytest.mark.parametrize("scale, digits", [(3, 7), (1, 0), (0, 0)])
+def test_predictions_for_scores_have_the_same_answers(tokenizer, negative, scale, digits):
+    asked = task(version_2_with_negative=negative, n_best_size=5)
+    examples = long_examples(60, seed=2)
+    features = Dataset.from_dict(asked.encode(examples[:], tokenizer))
+    logits = (np.random.default_rng(0).normal(size=(2, len(features), 64)) * scale).round(digits).astype(np.float32)
+    split, brief = evaluation.Split(examples, features), asked.for_scores()
+    full = asked.decode(reduced(asked, features, logits), split)
+    short = brief.decode(reduced(brief, features, logits), split)
+    assert [row["answer"] for row in short] == [row["answer"] for row in full]
+    references = asked.references(examples)
+    name = "squad_v2" if negative else "squad"
+    assert score((name,), short, references, {}) == score((name,), full, references, {})
+    assert all(len(item) <= 2 for item in reduced(brief, features, logits))
 
 
 def perfect(features):
@@ -447,6 +464,8 @@ def test_a_token_without_characters_is_no_answer(tiny):
     (row,) = task().decode(reduced(task(), features, logits), evaluation.Split(examples, features))
     assert all(entry["text"][:1].strip() for entry in row["nbest"])
     assert (row["answer"], row["start"], row["end"]) == ("mary", 6, 10)
+    brief = task().for_scores()
+    assert brief.decode(reduced(brief, features, logits), evaluation.Split(examples, features)) == [{"answer": "mary"}]
 
 
 @pytest.mark.parametrize("negative", [False, True])

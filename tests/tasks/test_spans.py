@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-import torch
 
-from hf_tasks.tasks.spans import Candidates, Windows, best_span, best_spans
+from hf_tasks.tasks.spans import Candidates, Windows, best_spans, first_spans
 
 
 def search(start, end, *, length=None, context=None, n_best_size=20, max_answer_length=30):
@@ -10,7 +9,7 @@ def search(start, end, *, length=None, context=None, n_best_size=20, max_answer_
     length = length or len(start)
     first, stop = context or (0, length)
     where = Windows(*(np.array([value]) for value in (length, first, stop)))
-    spans = best_spans(torch.tensor([start]), torch.tensor([end]), where, n_best_size, max_answer_length)
+    spans = best_spans(*np.array([[start], [end]], np.float32), where, n_best_size, max_answer_length)
     rows = zip(spans.start[0].tolist(), spans.end[0].tolist(), spans.score[0].tolist(), strict=True)
     return [row for row in rows if np.isfinite(row[2])]
 
@@ -20,8 +19,8 @@ def double_loop(start, end, windows, n_best_size, max_answer_length):
     found = []
     for row in range(len(start)):
         length, first, stop = (int(column[row]) for column in vars(windows).values())
-        starts = np.argsort(start[row, :length])[-1 : -n_best_size - 1 : -1]
-        ends = np.argsort(end[row, :length])[-1 : -n_best_size - 1 : -1]
+        starts = np.argsort(start[row, :length], kind="stable")[-1 : -n_best_size - 1 : -1]
+        ends = np.argsort(end[row, :length], kind="stable")[-1 : -n_best_size - 1 : -1]
         spans = []
         for s in starts.tolist():
             for e in ends.tolist():
@@ -78,16 +77,29 @@ def test_a_window_without_context_has_no_span():
     assert search([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], context=(2, 2)) == []
 
 
+def made_up(kind, seed):
+    """(2, 300, 50) logits, and windows of 8 to 50 tokens."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=(2, 300, 50)).astype(np.float32)
+    logits = {"noise": logits, "ties": logits.round(), "wide": logits * 8, "flat": np.zeros_like(logits)}[kind]
+    length, first = generator.integers(8, 51, 300), generator.integers(1, 6, 300)
+    return logits, Windows(length, first, length - generator.integers(1, 3, 300))
+
+
+def best_of_all(start, end, max_answer_length):
+    """(first, last, score) of the best span: of equals the earliest start, the latest end."""
+    size = len(start)
+    every = [(start[s] + end[e], -s, e) for s in range(size) for e in range(s, min(s + max_answer_length, size))]
+    score, first, last = max(every)
+    return -first, last, score
+
+
 @pytest.mark.parametrize("n_best_size, max_answer_length", [(20, 30), (5, 3), (1, 30), (64, 4)])
-@pytest.mark.parametrize("scale", [1.0, 8.0])
-def test_the_same_spans_as_the_double_loop(n_best_size, max_answer_length, scale):
-    generator = np.random.default_rng(n_best_size)
-    start, end = generator.normal(scale=scale, size=(2, 300, 50)).astype(np.float32)
-    length = generator.integers(8, 51, 300)
-    first = generator.integers(1, 6, 300)
-    windows = Windows(length, first, length - generator.integers(1, 3, 300))
+@pytest.mark.parametrize("kind", ["noise", "ties", "wide", "flat"])
+def test_the_same_spans_as_the_double_loop(n_best_size, max_answer_length, kind):
+    (start, end), windows = made_up(kind, n_best_size)
     expected = double_loop(start, end, windows, n_best_size, max_answer_length)
-    spans = best_spans(torch.from_numpy(start), torch.from_numpy(end), windows, n_best_size, max_answer_length)
+    spans = best_spans(start, end, windows, n_best_size, max_answer_length)
     compared = 0
     for row, rows in enumerate(expected):
         if rows:  # the double loop has nothing to say of the others
@@ -97,18 +109,47 @@ def test_the_same_spans_as_the_double_loop(n_best_size, max_answer_length, scale
             assert np.isneginf(spans.score[row, n:]).all()
             compared += 1
         else:
-            context = slice(first[row], windows.context_end[row])
-            best = best_span(start[row, context], end[row, context], max_answer_length)
-            assert (spans.start[row, 0] - first[row], spans.end[row, 0] - first[row], spans.score[row, 0]) == best
-    assert compared > 30
+            first = windows.context_start[row]
+            context = slice(first, windows.context_end[row])
+            best = best_of_all(start[row, context], end[row, context], max_answer_length)
+            assert (spans.start[row, 0] - first, spans.end[row, 0] - first, spans.score[row, 0]) == best
+            assert np.isneginf(spans.score[row, 1:]).all()
+    if (kind, n_best_size) == ("flat", 1):  # the one candidate is the last token, which is no context
+        assert compared == 0
+    else:
+        assert compared > 30
 
 
-def test_best_span_is_the_best_of_all():
-    generator = np.random.default_rng(0)
-    for size in (1, 2, 7, 40):
-        start, end = generator.normal(size=(2, size)).astype(np.float32)
-        every = [(s, e, float(start[s] + end[e])) for s in range(size) for e in range(s, min(s + 5, size))]
-        assert best_span(start, end, 5) == max(every, key=lambda span: span[2])
+@pytest.mark.parametrize(
+    "kind, sure",
+    [
+        ("noise", [300, 220, 106, 300]),
+        ("ties", [129, 91, 20, 144]),
+        ("wide", [300, 220, 106, 300]),
+        ("flat", [2, 0, 0, 2]),
+    ],
+)
+def test_the_first_span_is_that_of_all_wherever_it_is_sure(kind, sure):
+    (start, end), windows = made_up(kind, 3)
+    counts = []
+    for n_best_size, max_answer_length in ((20, 30), (5, 3), (1, 30), (64, 4)):
+        every = best_spans(start, end, windows, n_best_size, max_answer_length)
+        first = first_spans(start, end, windows, n_best_size, max_answer_length)
+        found = first.score[:, 0] > -np.inf
+        for one, several in zip(vars(first).values(), vars(every).values(), strict=True):
+            assert one.shape == (300, 1)
+            assert np.array_equal(one[found, 0], several[found, 0])
+        counts.append(int(found.sum()))
+    assert counts == sure
+
+
+def test_the_first_span_does_not_look_at_padding_or_the_question():
+    start, end = np.array([[9.0, 1.0, 2.0, 1.5, 50.0]], np.float32), np.array([[9.0, 1.0, 0.0, 3.0, 50.0]], np.float32)
+    spans = first_spans(start, end, Windows(np.array([4]), np.array([1]), np.array([4])), 2, 30)
+    assert (spans.start.tolist(), spans.end.tolist(), spans.score.tolist()) == ([[2]], [[3]], [[5.0]])
+    # among the highest 1, the question's token comes before it
+    unsure = first_spans(start, end, Windows(np.array([4]), np.array([1]), np.array([4])), 1, 30)
+    assert np.isneginf(unsure.score).all()
 
 
 # -- several windows
@@ -147,20 +188,3 @@ def test_large_scores_do_not_overflow():
     chosen, probability = candidates(((0, 1), 2000.0, 0), ((1, 2), 1000.0, 0), examples=1).n_best(2)
     assert probability.tolist() == [1.0, 0.0]
     assert chosen.score.tolist() == [2000.0, 1000.0]
-
-
-def test_the_first_span_is_that_of_all() -> None:
-    import torch
-
-    from hf_tasks.tasks.spans import Windows, best_spans, first_spans
-
-    random = np.random.default_rng(3)
-    start, end = random.normal(size=(2, 200, 40)).astype(np.float32)
-    length = random.integers(12, 41, 200)
-    windows = Windows(length, np.full(200, 5), length - 1)
-    for size, longest in ((20, 30), (3, 4), (1, 1)):
-        all_spans = best_spans(torch.from_numpy(start), torch.from_numpy(end), windows, size, longest)
-        first = first_spans(start, end, windows, size, longest)
-        assert np.array_equal(first.start[:, 0], all_spans.start[:, 0])
-        assert np.array_equal(first.end[:, 0], all_spans.end[:, 0])
-        assert np.array_equal(first.score[:, 0], all_spans.score[:, 0])
