@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tasks.errors import RunError
 from hf_tasks.methods.base import Saved
+from hf_tasks.methods.layers import pretrained_layers
 from hf_tasks.methods.peft_method import load_adapter, save_adapter
 from hf_tasks.models.load import load_model, locate, quiet
 from hf_tasks.models.section import Model
@@ -30,8 +31,8 @@ FILES: dict[Saved, str] = {
 
 
 def saved_as(recipe: Recipe) -> Saved:
-    """The form in which this recipe's model is saved."""
-    return recipe.method.saves
+    """The form in which this recipe's model is saved; neither transformers nor PEFT can rebuild a mix of layers."""
+    return "trained" if recipe.model.weighted_layers else recipe.method.saves
 
 
 def is_whole(recipe: Recipe, path: Path) -> bool:
@@ -98,7 +99,11 @@ def base_hash(recipe: Recipe) -> str:
 
 
 def _adapted(recipe: Recipe, model: "nn.Module") -> "nn.Module":
-    return recipe.method.prepare(model)
+    if recipe.model.weighted_layers:
+        from hf_tasks.models.weighted_layers import mix_layers
+
+        mix_layers(model, pretrained_layers(model).stacks[0])
+    return recipe.method.prepare(model)  # for the method, the mix is part of the head
 
 
 def _check_base(recipe: Recipe, file: Path) -> None:
