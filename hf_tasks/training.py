@@ -10,12 +10,13 @@ import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import EvalLoopOutput
 
-from hf_tasks import artifacts, distributed, evaluation, hardware, resume
+from hf_tasks import artifacts, distributed, evaluation, frozen_features, hardware, resume
 from hf_tasks.arguments import arguments, autocasts, batch_size
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.hub import push as hub
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_tokenizer, quiet
+from hf_tasks.models.weighted_layers import bars, learned
 from hf_tasks.preflight import Parts, check_metrics, prepare, report, with_decoding
 from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe
@@ -54,15 +55,16 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
 
     memory = recipe.task.memory(parts.train.examples)
     check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
+    learned = frozen_features.remembered(recipe, model, splits, tokenizer, args.device)
 
     trainer = TaskTrainer(
         recipe,
         locate=lambda row: parts.train.where(splits["train"].features[row]["example"]),
-        validation=splits.get("validation"),
+        validation=learned.get("validation"),
         memory=memory,
         model=model,
         args=args,
-        train_dataset=splits["train"].features,
+        train_dataset=learned["train"].features,
         data_collator=recipe.task.collator(tokenizer, model),
         processing_class=tokenizer,
         optimizer_cls_and_kwargs=_optimizer(recipe, model, args),
@@ -75,7 +77,10 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
 
         run = Run.create(recipe, trainer.model, tokenizer, trainer.memory, trainer.state.log_history)
         run.verify(trainer.model, splits["train"])
-        facts = {"data": _data_facts(parts, splits), "training": _training_facts(trainer, started)}
+        mix = learned(trainer.model)
+        for line in bars(mix):
+            say(line)
+        facts = {"data": _data_facts(parts, splits), "training": _training_facts(trainer, started), **mix}
         run.measure({name: splits[name] for name in ("validation", "test") if name in splits}, facts)
         run = run.publish()
     if recipe.hub and distributed.is_main():
