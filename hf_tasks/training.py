@@ -14,9 +14,9 @@ from hf_tasks import artifacts, distributed, evaluation, frozen_features, hardwa
 from hf_tasks.arguments import arguments, autocasts, batch_size
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.hub import push as hub
+from hf_tasks.models import weighted_layers
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_tokenizer, quiet
-from hf_tasks.models.weighted_layers import bars, learned
 from hf_tasks.preflight import Parts, check_metrics, prepare, report, with_decoding
 from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe
@@ -77,8 +77,8 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
 
         run = Run.create(recipe, trainer.model, tokenizer, trainer.memory, trainer.state.log_history)
         run.verify(trainer.model, splits["train"])
-        mix = learned(trainer.model)
-        for line in bars(mix):
+        mix = weighted_layers.learned(trainer.model)
+        for line in weighted_layers.bars(mix):
             say(line)
         facts = {"data": _data_facts(parts, splits), "training": _training_facts(trainer, started), **mix}
         run.measure({name: splits[name] for name in ("validation", "test") if name in splits}, facts)
