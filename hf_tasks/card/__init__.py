@@ -1,0 +1,15 @@
+"""The model card: a pure function of the resolved recipe and the results; written, checked, renewed.
+
+render(recipe, results) -> str     the card's text
+write(run)                         the card and its pictures into a run; what people wrote in it stays
+check(run) -> list[str]            what on the card is not true; empty where all is
+gather(...), example(...)          the facts that results.json needs for it
+"""
+
+from hf_tasks.card.checks import check
+from hf_tasks.card.facts import example, gather
+from hf_tasks.card.pictures import draw
+from hf_tasks.card.render import render
+from hf_tasks.card.write import show, text, write
+
+__all__ = ["check", "draw", "example", "gather", "render", "show", "text", "write"]

@@ -1,0 +1,49 @@
+"""The generated parts of a card, between `<!-- hf_tasks:begin NAME -->` and `<!-- hf_tasks:end NAME -->`.
+
+What stands outside of them belongs to people. The metadata at the top is shared: our keys are renewed, others stay.
+"""
+
+import re
+from typing import Any
+
+import yaml
+
+BLOCK = re.compile(r"^<!-- hf_tasks:begin (\S+) -->\n(.*?)^<!-- hf_tasks:end \1 -->$", re.MULTILINE | re.DOTALL)
+FRONT = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
+OURS = ("model-index", "metrics", "pipeline_tag", "library_name", "base_model", "base_model_relation")
+"""Keys of the metadata that are never a person's."""
+
+
+def blocks(text: str) -> dict[str, str]:
+    """Name -> content of each generated part."""
+    return dict(BLOCK.findall(text))
+
+
+def metadata(text: str) -> dict[str, Any]:
+    """The YAML at the top of a card; empty where there is none."""
+    front = FRONT.match(text)
+    found = yaml.safe_load(front[1]) if front else None
+    return found if isinstance(found, dict) else {}
+
+
+def renewed(edited: str, generated: str) -> str:
+    """`edited` with the generated parts of `generated`; a part that a person removed stays removed."""
+    fresh = blocks(generated)
+
+    def new(found: re.Match[str]) -> str:
+        name = found[1]
+        content = fresh.get(name, found[2])
+        return f"<!-- hf_tasks:begin {name} -->\n{content}<!-- hf_tasks:end {name} -->"
+
+    body = BLOCK.sub(new, FRONT.sub("", edited, count=1))
+    return f"---\n{_yaml(_joined(metadata(edited), metadata(generated)))}---\n{body}"
+
+
+def _joined(edited: dict[str, Any], generated: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in edited.items() if key not in OURS}
+    tags = [tag for tag in edited.get("tags") or [] if tag not in generated.get("tags", [])]
+    return kept | generated | ({"tags": [*generated.get("tags", []), *tags]} if "tags" in generated else {})
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

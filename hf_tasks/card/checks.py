@@ -1,0 +1,134 @@
+"""Is everything on a card true? Its snippets are run, its numbers compared, its metadata read as the Hub reads them."""
+
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hf_tasks.card import metadata, tables
+from hf_tasks.card.blocks import blocks
+from hf_tasks.card.render import render
+from hf_tasks.card.usage import MODEL_ID, same_output
+from hf_tasks.card.write import FILE
+from hf_tasks.models.load import locate
+
+if TYPE_CHECKING:
+    from hf_tasks.run import Run
+
+SNIPPET = re.compile(r"^(`{3,})python\n(.*?)^\1$(?:\s*^(`{3,})text\n(.*?)^\3$)?", re.MULTILINE | re.DOTALL)
+PART = re.compile(r"^### On (\w+): .*?\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"-?\d+(\.\d+)?|not defined")
+SECONDS = 600
+"""After which a snippet counts as one that does not run."""
+REMEDY = "renew it with: hf-tasks card RUN --write"
+
+
+def check(run: "Run") -> list[str]:
+    """What is wrong with the card in a run's directory, one line each; empty where all of it is true."""
+    file = run.path / FILE
+    if not file.is_file():
+        return [f"{file}: there is no card; write it with: hf-tasks card RUN --write"]
+    card = file.read_text(encoding="utf-8")
+    model_id = _model_id(card)
+    problems = [*_metadata(card), *_up_to_date(run, card, model_id), *_numbers(run, card)]
+    return [f"{file}: {problem}" for problem in problems or _snippets(run, card, model_id)]
+
+
+def _model_id(card: str) -> str:
+    found = re.search(r'load_run\("([^"\n]+)"\)', blocks(card).get("usage", ""))
+    return found[1] if found else MODEL_ID
+
+
+def _metadata(card: str) -> Iterator[str]:
+    """Problems of the metadata by huggingface_hub, and numbers that are none."""
+    import yaml
+    from huggingface_hub import ModelCard
+
+    try:
+        data: Any = ModelCard(card).data
+        data.to_yaml()
+    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as e:
+        yield f"the metadata are not valid: {str(e).splitlines()[0]}"
+        return
+    if not data.to_dict():
+        yield f"there are no metadata at the top; {REMEDY}"
+    for score in data.eval_results or []:
+        if not metadata.is_number(score.metric_value) or not math.isfinite(score.metric_value):
+            yield f"the metadata say that {score.metric_name} is {score.metric_value}, which is no number"
+
+
+def _up_to_date(run: "Run", card: str, model_id: str) -> Iterator[str]:
+    """Generated parts that are not what recipe and results give."""
+    fresh = blocks(render(run.recipe, run.results, model_id=model_id, folder=run.recipe_folder))
+    for name, content in blocks(card).items():
+        if content != fresh.get(name):
+            yield f'the generated part "{name}" is not what recipe and results say; {REMEDY}'
+
+
+def _numbers(run: "Run", card: str) -> Iterator[str]:
+    """Results on the card that results.json does not have, and the other way round."""
+    for part, text in PART.findall(blocks(card).get("results", "")):
+        rows = [re.split(r"(?<!\\)\|", line)[2:-1] for line in text.splitlines() if line.startswith("|")]
+        shown = Counter(cell.strip() for row in rows for cell in row if NUMBER.fullmatch(cell.strip()))
+        known = Counter(str(tables.cell(value)) for value in _leaves(run.results.get(part, {})))
+        yield from (f"{part}: {value} is on the card, not in results.json; {REMEDY}" for value in shown - known)
+        yield from (f"{part}: {value} is in results.json, not on the card; {REMEDY}" for value in known - shown)
+    for score in _scores(card):
+        if run.results.get(score.dataset_split, {}).get(score.metric_name) != score.metric_value:
+            place = f"{score.metric_name} is {score.metric_value} on {score.dataset_split}"
+            yield f"the metadata say that {place}, which results.json does not; {REMEDY}"
+
+
+def _leaves(values: Any) -> Iterator[Any]:
+    """The measured numbers of a part, those of its tables too."""
+    match values:
+        case dict():
+            yield from (leaf for name, value in values.items() if name != "n" for leaf in _leaves(value))
+        case list():
+            yield from (leaf for value in values for leaf in _leaves(value))
+        case str():
+            return
+        case _:
+            yield values
+
+
+def _scores(card: str) -> list[Any]:
+    from huggingface_hub import ModelCard
+
+    data: Any = ModelCard(card).data
+    return list(data.eval_results or [])
+
+
+def _snippets(run: "Run", card: str, model_id: str) -> Iterator[str]:
+    """Snippets that do not run on this very directory, or print something else than the card says."""
+    places = {model_id: str(run.path.resolve())}
+    if base := metadata.base_id(run.recipe, run.results):
+        places[base] = locate(run.recipe.model.name_or_path)
+    for _, code, _, expected in SNIPPET.findall(blocks(card).get("usage", "")):
+        for name, place in places.items():
+            code = code.replace(f'("{name}"', f"({place!r}").replace(f'="{name}"', f"={place!r}")
+        done = _run(code)
+        first = next((line for line in code.splitlines() if " import " in f" {line}"), "")
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            yield f'the snippet that begins "{first}" does not run: {reason}'
+        elif expected and not same_output(expected, done.stdout):
+            yield f'the snippet that begins "{first}" prints {done.stdout.strip()!r}, not {expected.strip()!r}'
+
+
+def _run(code: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python code in a fresh process, in an empty folder, without the network."""
+    quiet = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False,
+                cwd=folder, env=os.environ | quiet | {"PYTHONIOENCODING": "utf-8"}, timeout=SECONDS,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess([], 1, "", f"it takes more than {SECONDS} s")

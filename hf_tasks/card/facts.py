@@ -1,0 +1,127 @@
+"""What the card says of a run and only its making can tell: machine, curve, base model, energy, one example.
+
+All of it goes into results.json, so that the card can be made from there again.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hf_tasks.card.blocks import metadata
+from hf_tasks.errors import RunError
+from hf_tasks.models.load import PACKAGE, locate
+from hf_tasks.models.section import Model
+from hf_tasks.recipe import Recipe
+from hf_tasks.tasks import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+POINTS = 100
+"""Of the training loss on the curve; further ones are averaged."""
+WATTS_PER_CORE = 5.0
+"""Assumed for each core of a processor that the system shows; servers and laptops draw about 2 to 10."""
+ROWS_FOR_EXAMPLE = 50
+LEFT_OUT = ("id", "probabilities", "scores", "nbest", "offsets")
+"""Keys of a prediction that are too long for an example."""
+
+
+def gather(path: Path, recipe: Recipe, training: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a run's directory; `training`: what results.json says of the training."""
+    environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+    environment.pop("recipe_folder", None)
+    watts = _watts(recipe, environment)
+    return {
+        "environment": environment,
+        "base": base(recipe.model),
+        "curve": curve(path / "training_log.jsonl"),
+        "energy": watts and watts | {"kwh": round(training["seconds"] * watts["watts"] / 3.6e6, 6)},
+    }
+
+
+def base(model: Model) -> dict[str, Any]:
+    """Where the base model comes from, its kind, and the licence that its own card states."""
+    from transformers import AutoConfig
+
+    place = locate(model.name_or_path)
+    on_hub = not Path(place).is_dir()
+    kind = "package" if model.name_or_path.startswith(PACKAGE) else "hub" if on_hub else "folder"
+    license = metadata(_readme(place, model.revision)).get("license")
+    config = AutoConfig.from_pretrained(place, revision=model.revision, trust_remote_code=False)
+    return {"from": kind, "model_type": config.model_type, "license": license if isinstance(license, str) else None}
+
+
+def curve(log: Path) -> dict[str, list[list[float]]]:
+    """The training log as points: [step, loss] of the training, [step, loss, score] of the validation part."""
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    losses = [(row["step"], row["loss"]) for row in rows if "loss" in row]
+    width = -(-len(losses) // POINTS) or 1
+    bins = [losses[start : start + width] for start in range(0, len(losses), width)]
+    return {
+        "train": [[one[-1][0], round(sum(loss for _, loss in one) / len(one), 5)] for one in bins],
+        "validation": [
+            [row["step"], round(row["eval_loss"], 5), round(row["eval_score"], 5)]
+            for row in rows
+            if "eval_loss" in row and "eval_score" in row
+        ],
+    }
+
+
+def example(task: Task, examples: "Dataset", predictions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The shortest of the first examples and what the model predicts for it."""
+    names = task.usage() if set(task.usage()) <= set(examples.column_names) else task.inputs
+    few = [{name: row[name] for name in names} for row in examples.select(range(min(ROWS_FOR_EXAMPLE, len(examples))))]
+    row = min(range(len(few)), key=lambda i: len(json.dumps(few[i])))
+    kept = {key: value for key, value in predictions[row].items() if key not in LEFT_OUT}
+    return {"input": few[row], "prediction": kept}
+
+
+def _readme(place: str, revision: str | None) -> str:
+    """The base model's card: in its folder, or from the Hub; "" where it has none or it cannot be had."""
+    from huggingface_hub import hf_hub_download
+
+    local = Path(place, "README.md")
+    if Path(place).is_dir():
+        return local.read_text(encoding="utf-8") if local.is_file() else ""
+    try:
+        return Path(hf_hub_download(place, "README.md", revision=revision)).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _watts(recipe: Recipe, environment: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The power in training, and how it is known; None where there is nothing to go by."""
+    if recipe.card.watts:
+        return {"watts": recipe.card.watts, "from": "as stated in the recipe"}
+    if environment["accelerator"]:
+        limit = _power_limit()
+        return {"watts": limit, "from": "the accelerator's power limit; the rest left out"} if limit else None
+    cores = environment["cpu_count"] or 1
+    return {
+        "watts": cores * WATTS_PER_CORE,
+        "from": f"assumed: {WATTS_PER_CORE:g} W for each of the {cores} cores; the rest left out",
+    }
+
+
+def _power_limit() -> float | None:
+    """Watts that the first accelerator may draw, from its driver's tool; None without it."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    query = [tool, "--query-gpu=power.limit", "--format=csv,noheader,nounits", "--id=0"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        return float(answer)
+    except ValueError:
+        return None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A JSON file of a run. RunError where it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    except (OSError, ValueError):
+        raise RunError(f"{path}: the file is missing or broken; the run is not whole, train it again") from None

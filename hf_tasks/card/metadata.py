@@ -1,0 +1,88 @@
+"""The YAML metadata that the Hub reads, made and validated by huggingface_hub's own classes."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hf_tasks import artifacts
+from hf_tasks.card.definitions import NO_SCORES, hub_name
+from hf_tasks.recipe import Recipe
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+
+LIBRARIES = {"model": "transformers", "peft": "peft", "trained": "hf_tasks"}
+"""How the model is saved -> the library that loads it."""
+PARTS = ("validation", "test")
+
+
+def metadata(recipe: Recipe, results: Mapping[str, Any]) -> "ModelCardData":
+    """The metadata; what nothing is known of is left out, never guessed."""
+    from huggingface_hub import ModelCardData
+
+    saved, card, base = artifacts.saved_as(recipe), recipe.card, base_id(recipe, results)
+    languages = list(card.languages)
+    scores = list(_scores(recipe, results))
+    return ModelCardData(
+        language=languages[0] if len(languages) == 1 else languages or None,
+        license=license(recipe, results),
+        library_name=LIBRARIES[saved],
+        pipeline_tag=recipe.task.name,
+        base_model=base,
+        base_model_relation=("adapter" if saved == "peft" else "finetune") if base else None,
+        datasets=datasets(recipe) or None,
+        metrics=list(dict.fromkeys(score.metric_type for score in scores)) or None,
+        tags=["hf_tasks", recipe.method.name],
+        model_name=recipe.name if scores else None,
+        eval_results=scores or None,
+    )
+
+
+def base_id(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
+    """The Hub id of the base model; None where the recipe names a folder or a package and no id."""
+    on_hub = results.get("base", {}).get("from") == "hub"
+    return recipe.card.base_model or (recipe.model.name_or_path if on_hub else None)
+
+
+def license(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
+    """The recipe's licence, else the one that the base model's card states, else None."""
+    return recipe.card.license or results.get("base", {}).get("license")
+
+
+def datasets(recipe: Recipe) -> list[str]:
+    """The Hub ids of the data."""
+    return [*dict.fromkeys([*([recipe.data.path] if recipe.data.path else []), *recipe.card.datasets])]
+
+
+def data_name(recipe: Recipe) -> str | None:
+    """What people call the data, where that is known."""
+    return recipe.card.data_name or next(iter(datasets(recipe)), None)
+
+
+def _scores(recipe: Recipe, results: Mapping[str, Any]) -> Iterator["EvalResult"]:
+    from huggingface_hub import EvalResult
+
+    for part in [part for part in PARTS if part in results]:
+        values, facts = results[part], results.get("data", {}).get(part, {})
+        for name, value in values.items():
+            if name in NO_SCORES or not is_number(value) or not math.isfinite(value):
+                continue
+            yield EvalResult(
+                task_type=recipe.task.name,
+                dataset_type=next(iter(datasets(recipe)), "local"),
+                dataset_name=data_name(recipe) or f"data of {recipe.name}",
+                dataset_config=recipe.data.name,
+                dataset_revision=recipe.data.revision,
+                dataset_split=part,
+                dataset_args={
+                    "examples": values["n"],
+                    "sha256": [digest[:12] for digest in facts.get("files", {}).values()],
+                },
+                metric_type=hub_name(name),
+                metric_name=name,
+                metric_value=value,
+            )
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,77 @@
+"""What was measured on a part, as tables."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from hf_tasks.card.definitions import DEFINITIONS
+from hf_tasks.card.markdown import code, number, value
+from hf_tasks.card.metadata import PARTS, is_number
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    """Empty for the table of single values."""
+    columns: list[str]
+    rows: list[list[Markup]]
+
+
+def tables(values: Mapping[str, Any]) -> Iterator[Table]:
+    """The numbers of a part, with what they are; then what has numbers for each label, or each kind of something."""
+    single = {name: one for name, one in values.items() if name != "n" and (one is None or is_number(one))}
+    rows = [[_name(name), cell(one), value(DEFINITIONS.get(name, ""))] for name, one in single.items()]
+    if rows:
+        yield Table("", ["metric", "value", "what it is"], rows)
+    for name, several in values.items():
+        if isinstance(several, dict) and several:
+            yield _table(name, several)
+
+
+def headline(results: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The first number of the best part that was measured: test, or validation."""
+    for part in reversed(PARTS):
+        scores = {name: one for name, one in results.get(part, {}).items() if name != "n" and is_number(one)}
+        for name in scores:
+            return {"part": part, "n": results[part]["n"], "name": name, "value": scores[name]}
+    return None
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is neither a number nor a table: the signatures of metrics."""
+    return {name: one for name, one in values.items() if isinstance(one, str)}
+
+
+def cell(thing: Any) -> Markup:
+    """A measured value in a table."""
+    if is_number(thing):
+        return number(thing) if math.isfinite(thing) else Markup("not defined")
+    return Markup("not defined") if thing is None else value(thing)
+
+
+def _table(name: str, several: Mapping[str, Any]) -> Table:
+    """Rows of dicts (the inner keys are columns), of lists (low and high), or of single values."""
+    dicts = [row for row in several.values() if isinstance(row, dict)]
+    columns = list(dict.fromkeys(column for row in dicts for column in row))
+    if not dicts:
+        widest = max(len(row) if isinstance(row, list) else 1 for row in several.values())
+        columns = ["low", "high"] if widest == 2 else ["value"]
+    rows = [[value(key), *(cell(one) for one in _cells(row, columns))] for key, row in several.items()]
+    return Table(name, ["", *columns], rows)
+
+
+def _name(name: str) -> Markup:
+    """The name of a value: code where it is one of ours, else text."""
+    return code(name) if name in DEFINITIONS else value(name)
+
+
+def _cells(row: Any, columns: list[str]) -> list[Any]:
+    match row:
+        case dict():
+            return [row.get(column) for column in columns]
+        case list():
+            return row
+    return [row]
