@@ -154,15 +154,13 @@ def _root(error: BaseException) -> BaseException:
 
 def _passing(error: BaseException, unreachable: bool) -> bool:
     """Whether trying again may help."""
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled  # type: ignore[attr-defined]
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
     match _root(error):
-        case OfflineModeIsEnabled():
-            return False
         case HfHubHTTPError() as e:
             expired_address = e.response.status_code == 403 and isinstance(error, RuntimeError)  # of a blob
             return e.response.status_code in AGAIN or expired_address
-        case HTTPError() | ConnectionError() as e:
+        case HTTPError() as e:
             return unreachable or type(e).__name__ not in ("ConnectError", "ProxyError", "UnsupportedProtocol")
         case e:
             return isinstance(e, json.JSONDecodeError)  # a proxy's page in place of the Hub's answer

@@ -6,7 +6,7 @@ from pydantic import field_validator
 
 from hf_tasks.block import Block
 
-NAME = re.compile(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]{1,96}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]{1,96}")
 
 
 class Hub(Block):

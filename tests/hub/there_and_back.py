@@ -1,0 +1,73 @@
+"""`python there_and_back.py BASE`: what test_there_and_back does in a process of its own; prints what it found."""
+
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+import hf_tasks
+from hf_tasks import cli
+from hf_tasks import recipe as recipes
+from hf_tasks.data import Data, read_part
+from hf_tasks.run import Run
+from hf_tasks.tasks import TextClassification
+
+TEXTS = ["a good film", "a bad film"]
+
+
+def trained(base: str, name: str, method: str) -> Run:
+    sections: dict[str, Any] = {
+        "name": name,
+        "task": {"name": "text-classification"},
+        "data": {"path": "org/rows", "train": "train", "validation_size": 0.25},
+        "model": {"name_or_path": base},
+        "method": {"name": method},
+        "training": {"num_train_epochs": 1, "learning_rate": 1e-3, "output_dir": f"runs/{name}"},
+        "hub": {"repo_id": f"org/{name}", "tag": "v1"},
+    }
+    return hf_tasks.train(recipes.from_dict(sections))
+
+
+def logits(place: str, **options: Any) -> torch.Tensor:
+    tokenizer = AutoTokenizer.from_pretrained(place, **options)
+    model = AutoModelForSequenceClassification.from_pretrained(place, **options).eval()
+    with torch.inference_mode():
+        return model(**tokenizer(TEXTS, return_tensors="pt", padding=True)).logits
+
+
+def predicted(place: str) -> list[dict[str, Any]]:
+    return hf_tasks.load_run(place).predict([{"text": text} for text in TEXTS])
+
+
+def from_the_command_line(place: str) -> list[dict[str, Any]]:
+    Path("texts.txt").write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        cli.app(["predict", place, "texts.txt"], standalone_mode=False)
+    return [json.loads(line) for line in printed.getvalue().splitlines()]
+
+
+def main(base: str) -> None:
+    Run.verify = lambda *_: None  # type: ignore[method-assign]  # saves a process
+    task = TextClassification(name="text-classification")
+    rows = read_part(Data(path="org/rows", train="train"), "train", task, seed=0)
+    assert rows is not None
+    full, part = trained(base, "full", "full"), trained("org/base", "part", "bitfit")
+    here = predicted(str(full.path))
+    found = {
+        "rows": list(rows.rows()),
+        "logits": torch.equal(logits(str(full.path)), logits("org/full", revision="v1")),
+        "predictions": here == predicted("org/full@v1"),
+        "command line": here == from_the_command_line("org/full"),
+        "part": predicted(str(part.path)) == predicted("org/part"),
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
