@@ -49,13 +49,16 @@ class Origin:
     def changes(self, now: "Origin") -> Iterator[str]:
         """What is different now, one thing each, in words."""
         yield from recipe_changes(self.recipe, now.recipe)
-        for part in self.data.keys() | now.data.keys():
-            before, after = self.data.get(part, {}), now.data.get(part, {})
-            if sorted(before.values()) != sorted(after.values()):
-                changed = [name for name in after if before.get(name, after[name]) != after[name]]
-                yield f"the {part} data have changed ({', '.join(changed or sorted(after.keys() ^ before.keys()))})"
+        parts = self.data.keys() | now.data.keys()
+        other = {part for part in parts if _contents(self.data, part) != _contents(now.data, part)}
+        if other:
+            files = {name for part in other for name, _ in self._files(part) ^ now._files(part)}
+            yield f"the data have changed ({', '.join(sorted(files))})"
         if self.processes != now.processes:
             yield f"it was begun with {self.processes} processes and is now started with {now.processes}"
+
+    def _files(self, part: str) -> set[tuple[str, str]]:
+        return set(self.data.get(part, {}).items())
 
 
 def flat_recipe(recipe: Recipe) -> dict[str, Any]:
@@ -196,6 +199,10 @@ def _is_locked(path: Path) -> bool:
             return False
     except RunError:
         return True
+
+
+def _contents(data: Mapping[str, Mapping[str, str]], part: str) -> list[str]:
+    return sorted(data.get(part, {}).values())
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

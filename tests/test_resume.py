@@ -1,0 +1,271 @@
+"""Whatever interrupts a training, the same command ends with the same weights, bit for bit."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Tiny
+
+from hf_tasks import artifacts, checkpoints, evaluation, resume
+from hf_tasks.errors import RunError
+from hf_tasks.interrupts import Interrupted
+from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.run import Run
+from hf_tasks.safe_trainer import SafeTrainer
+from hf_tasks.training import train
+
+ROWS = 40
+"""28 of them train, in 4 steps an epoch of 8, 8, 8 and 4 rows."""
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of the training's own code runs after it."""
+
+
+@pytest.fixture(scope="module")
+def rows_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = ["good", "bad", "slow", "fast", "film", "book", "card", "phone"]
+    texts = [" ".join(words[(i * k) % 8] for k in range(1, 2 + i % 9)) for i in range(ROWS)]
+    rows = [{"text": text, "label": ("yes", "no")[i % 2]} for i, text in enumerate(texts)]
+    path = tmp_path_factory.mktemp("data") / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Run, "verify", lambda *_: None)
+
+
+Make = Callable[..., Recipe]
+
+
+@pytest.fixture(scope="module")
+def make(tiny: Tiny, rows_file: Path) -> Make:
+    """A recipe with dropout whose early stopping ends it in the third epoch of nine."""
+
+    def build(path: Path, training: dict[str, Any] | None = None, **sections: Any) -> Recipe:
+        training = {
+            "num_train_epochs": 9, "batch_size": 8, "learning_rate": 5e-3, "output_dir": str(path),
+        } | (training or {})  # fmt: skip
+        values = {
+            "name": "tiny",
+            "task": {"name": "text-classification"},
+            "data": {"train": str(rows_file), "validation_size": 0.3},
+            "model": {"name_or_path": str(tiny("bert"))},
+            "training": training,
+            "early_stopping": {"early_stopping_patience": 2, "early_stopping_threshold": 1.0},
+        }
+        return from_dict(values | sections)
+
+    return build
+
+
+def facts_of(run: Run) -> dict[str, Any]:
+    """What must not depend on interruptions: the weights, the results, the evaluations, the data seen."""
+    log = [json.loads(line) for line in (run.path / "training_log.jsonl").read_text().splitlines()]
+    training = {key: run.results["training"][key] for key in ("steps", "epochs", "best_step", "padding")}
+    return {
+        "files": sorted(path.relative_to(run.path).as_posix() for path in run.path.rglob("*")),
+        "weights": hashlib.sha256((run.path / "model.safetensors").read_bytes()).hexdigest(),
+        "evaluations": [(row["step"], row["eval_loss"]) for row in log if "eval_loss" in row],
+        "validation": run.results["validation"],
+        "training": training,
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(make: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "verify", lambda *_: None)
+        facts = facts_of(train(make(tmp_path_factory.mktemp("runs") / "undisturbed")))
+    assert facts["training"]["steps"] == 12
+    assert len(facts["evaluations"]) == 3
+    return facts
+
+
+@contextmanager
+def killed_in(where: Any, name: str, nth: int, *, half_written: bool = False) -> Iterator[None]:
+    """Kills at the beginning of the nth call of a function; `half_written`: after it has written half of a file."""
+    calls, real = iter(range(1, 1000)), where.__dict__[name]
+
+    def deadly(*args: Any, **options: Any) -> Any:
+        if next(calls) < nth:
+            return real(*args, **options)
+        if half_written:
+            real(*args, **options)
+            path = Path(args[1])
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, name, deadly)
+        with pytest.raises(Killed):
+            yield
+
+
+POINTS: dict[str, tuple[Any, ...]] = {
+    "before the first checkpoint": (SafeTrainer, "training_step", 3),
+    "within the second epoch": (SafeTrainer, "training_step", 7),
+    "at an epoch's first step": (SafeTrainer, "training_step", 9),
+    "during an evaluation": (evaluation, "outputs", 3),
+    "before anything of a checkpoint": (SafeTrainer, "save_model", 2),
+    "within optimizer.pt": (torch, "save", 6),
+    "within rng_state.pth": (torch, "save", 8),
+    "before a manifest": (checkpoints, "seal", 2),
+    "while an old checkpoint is removed": (checkpoints, "remove", 1),
+    "after the last checkpoint": (artifacts, "save", 1),
+    "while the run is moved to its place": (Path, "replace", 9),
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_anywhere_it_ends_with_the_same_weights(
+    make: Make, undisturbed: dict[str, Any], tmp_path: Path, point: str
+) -> None:
+    where, name, nth = POINTS[point]
+    with killed_in(where, name, nth, half_written=where is torch):
+        train(make(tmp_path / "run"))
+    assert not Run.is_finished(tmp_path / "run")
+    run = train(make(tmp_path / "run"))
+    assert facts_of(run) == undisturbed
+    assert resume.status(run.path) == ("finished", "")
+
+
+def raise_signal(signum: int, step: int) -> Any:
+    """A training_step that sends the process a signal in the midst of a step."""
+    real, calls = SafeTrainer.training_step, iter(range(1, 1000))
+
+    def interrupted(self: SafeTrainer, *args: Any) -> Any:
+        loss = real(self, *args)
+        if next(calls) == step:
+            os.kill(os.getpid(), signum)
+        return loss
+
+    return interrupted
+
+
+@pytest.mark.parametrize(("signum", "step", "code"), [(signal.SIGTERM, 6, 143), (signal.SIGINT, 8, 130)])
+def test_a_signal_saves_at_the_end_of_the_step(
+    make: Make, undisturbed: dict[str, Any], tmp_path: Path, signum: int, step: int, code: int
+) -> None:
+    handlers = [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SafeTrainer, "training_step", raise_signal(signum, step))
+        with pytest.raises(Interrupted) as e:
+            train(make(tmp_path / "run"))
+    text = f"interrupted, saved at step {step}; give the same command again to go on"
+    assert (str(e.value), e.value.exit_code) == (text, code)
+    assert resume.status(tmp_path / "run") == ("interrupted", text)
+    assert [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert facts_of(train(make(tmp_path / "run"))) == undisturbed
+
+
+def test_a_second_ctrl_c_stops_at_once(make: Make, tmp_path: Path) -> None:
+    def twice(self: SafeTrainer, *args: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SafeTrainer, "training_step", twice)
+        with pytest.raises(KeyboardInterrupt):
+            train(make(tmp_path / "run"))
+    assert resume.status(tmp_path / "run")[0] == "interrupted"
+
+
+def interrupted_at(make: Make, path: Path, step: int) -> None:
+    with killed_in(SafeTrainer, "training_step", step):
+        train(make(path))
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
+    make: Make, undisturbed: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    interrupted_at(make, run, 10)
+    optimizer = run / "checkpoints" / "checkpoint-8" / "optimizer.pt"
+    data = bytearray(optimizer.read_bytes())
+    data[len(data) // 2] ^= 1
+    optimizer.write_bytes(data)
+    capsys.readouterr()
+    assert facts_of(train(make(run))) == undisturbed
+    said = capsys.readouterr().err.splitlines()
+    assert f"not used: {optimizer.parent}: optimizer.pt is not as it was written" in said
+    assert f"resuming {run} from step 4" in said
+
+
+def test_a_run_that_was_moved_goes_on(make: Make, undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    interrupted_at(make, tmp_path / "run", 10)
+    shutil.move(tmp_path / "run", tmp_path / "elsewhere")
+    assert facts_of(train(make(tmp_path / "elsewhere"))) == undisturbed
+
+
+def test_another_recipe_data_or_number_of_processes_is_refused(
+    make: Make, tmp_path: Path, rows_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, copy = tmp_path / "run", tmp_path / "rows.jsonl"
+    shutil.copy(rows_file, copy)
+    data = {"train": str(copy), "validation_size": 0.3}
+    with killed_in(SafeTrainer, "training_step", 6):
+        train(make(run, data=data))
+    remedy = "undo that to go on with it, choose another --output-dir, or start anew with --overwrite"
+    other = make(run, {"learning_rate": 1e-3, "seed": 7, "logging_steps": 3}, data=data)
+    with pytest.raises(RunError) as e:
+        train(other)
+    assert e.value.problems == (
+        f"{run}: this training was not finished, and training.learning_rate was 0.005 and is now 0.001; {remedy}",
+        f"{run}: this training was not finished, and training.seed was not given and is now 7; {remedy}",
+    )
+    with copy.open("a") as file:
+        file.write('{"text": "one more", "label": "yes"}\n')
+    with pytest.raises(RunError) as e:
+        train(make(run, data=data))
+    assert str(e.value) == f"{run}: this training was not finished, and the data have changed ({copy}); {remedy}"
+    shutil.copy(rows_file, copy)
+    origin = resume.begun_with(run)
+    assert origin is not None
+    now = resume.Origin(origin.recipe, origin.data, 2)
+    assert list(origin.changes(now)) == ["it was begun with 1 processes and is now started with 2"]
+    assert (run / "checkpoints" / "checkpoint-4" / "manifest.json").exists()
+    assert train(make(run, data=data)).results["training"]["steps"] == 12
+
+
+def test_two_trainings_never_share_a_directory(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with resume.locked(path), pytest.raises(RunError) as e:
+        train(make(path))
+    assert str(e.value) == f"{path}: another training is writing here; wait for it, or choose another --output-dir"
+
+
+def test_the_status_tells_what_became_of_a_training(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    resume.note(path, "running")
+    assert resume.status(path) == ("interrupted", "it was killed")
+    with resume.locked(path):
+        assert resume.status(path) == ("running", "")
+    with pytest.raises(RunError), resume.noted(path):
+        raise RunError("the disk is full")
+    assert resume.status(path) == ("failed", "the disk is full")
+
+
+def test_without_validation_it_goes_on_too(make: Make, tmp_path: Path, rows_file: Path) -> None:
+    sections = {"data": {"train": str(rows_file), "validation_size": 0}, "early_stopping": None}
+    training = {"num_train_epochs": 2, "max_steps": 8}  # of 5 steps an epoch
+    weights = []
+    for name in ("undisturbed", "killed"):
+        if name == "killed":
+            with killed_in(artifacts, "save", 1):
+                train(make(tmp_path / name, training, **sections))
+        run = train(make(tmp_path / name, training, **sections))
+        assert run.results["training"]["steps"] == 8
+        weights.append((run.path / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
