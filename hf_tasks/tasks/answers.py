@@ -1,6 +1,7 @@
 """Answers of a question: the forms in which files have them, and whether they stand where their offsets say.
 
-    {"text": ["Denver Broncos", "The Broncos"], "answer_start": [177, 173]}     canonical; [] and []: no answer
+    {"text": ["Denver Broncos", "The Broncos"], "answer_start": [177, 173]}     canonical
+    {"text": [], "answer_start": []}, is_impossible: true                       no answer
     [{"text": "Denver Broncos", "answer_start": 177}]                           SQuAD's own files
     answer_text: Denver Broncos, answer_start: 177                              two columns of a table
 
@@ -14,24 +15,31 @@ from typing import Any
 from hf_tasks.tasks.base import Row
 
 FORM = 'write {"text": [...], "answer_start": [...]}'
+EMPTY = (
+    "the answer is empty; write it, or mark a question without answer with is_impossible: true, or all of them with "
+    "task.version_2_with_negative: true"
+)
 NEAR = 2
 """Characters by which an offset may be off before it counts as that of another place."""
 SHOWN = 40
 
 
-def read_answers(row: Row) -> dict[str, list[Any]]:
-    """The answers of a row in the canonical form. Raises ValueError: what is wrong, what to do."""
+def read_answers(row: Row, *, unmarked: bool = False) -> dict[str, list[Any]]:
+    """The answers of a row in the canonical form. Raises ValueError: what is wrong, what to do.
+
+    A question without answer has `is_impossible: true`; with `unmarked`, empty answers say it where there is no flag.
+    """
     impossible = _flag(row.get("is_impossible"))
     flat = {"text": row.get("answer_text"), "answer_start": row.get("answer_start")}
     value = row.get("answers", flat)
     answers = _pairs([] if impossible and value is None else value)
     texts = [text for text, _ in answers if text not in (None, "")]
-    if impossible:
-        if texts:
-            raise ValueError(f"is_impossible is true, yet there is an answer {quoted(texts[0])}; remove one of them")
+    if impossible and texts:
+        raise ValueError(f"is_impossible is true, yet there is an answer {quoted(texts[0])}; remove one of them")
+    if impossible or (impossible is None and unmarked and not texts):
         return {"text": [], "answer_start": []}
-    if len(texts) < len(answers):
-        raise ValueError("the answer is empty; write it, or mark a question without answer with is_impossible: true")
+    if not texts or len(texts) < len(answers):
+        raise ValueError(EMPTY)
     return {"text": [_text(text) for text, _ in answers], "answer_start": [_offset(start) for _, start in answers]}
 
 
@@ -74,9 +82,11 @@ def _offset(value: Any) -> int:
     return offset
 
 
-def _flag(value: Any) -> bool:
-    known = {"": False, "none": False, "0": False, "false": False, "1": True, "true": True}
-    flag = known.get(str(value).strip().lower())
+def _flag(value: Any) -> bool | None:
+    """None: the row does not say."""
+    if value is None or str(value).strip() == "":
+        return None
+    flag = {"0": False, "false": False, "1": True, "true": True}.get(str(value).strip().lower())
     if flag is None:
         raise ValueError(f"is_impossible must be true or false, found {value!r}")
     return flag

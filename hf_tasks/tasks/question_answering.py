@@ -3,7 +3,7 @@
     {"id": "56be4db0", "question": "Who won?", "context": "The Denver Broncos beat the Panthers.",
      "answers": {"text": ["Denver Broncos", "The Denver Broncos"], "answer_start": [4, 0]}}
 
-Questions without an answer have empty lists. The model is that of Devlin et al. 2019 (https://aclanthology.org/N19-1423):
+Questions without an answer have empty lists and `"is_impossible": true`. The model is that of Devlin et al. 2019 (https://aclanthology.org/N19-1423):
 one logit for each token as the start of the answer, one as its end; no answer is a span at the first token, [CLS].
 """
 
@@ -61,7 +61,8 @@ class QuestionAnswering(DiscriminativeTask):
     n_best_size: int = Field(20, ge=1)
     """Start logits, end logits and answers that are looked at; a prediction lists that many answers."""
     version_2_with_negative: bool | None = None
-    """Whether "no answer" is a possible prediction; where it is not given: whether any training question has none."""
+    """Whether "no answer" is a possible prediction; where it is not given: whether any training question has none.
+    Where it is true, empty answers need no is_impossible."""
     null_score_diff_threshold: float | None = None
     """No answer is predicted where its score exceeds that of the best span by more; tuned on the validation part for
     the highest F1 where it is not given."""
@@ -84,7 +85,7 @@ class QuestionAnswering(DiscriminativeTask):
         example: Row = {"id": _id(row["id"])} if "id" in row else {}
         example |= {name: _text(row[name], name) for name in self.inputs}
         if any(name in row for name in self.targets):
-            example["answers"] = read_answers(row)
+            example["answers"] = read_answers(row, unmarked=bool(self.version_2_with_negative))
         return example
 
     def resolve(self, train: "Dataset") -> Self:

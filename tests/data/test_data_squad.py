@@ -116,7 +116,8 @@ def test_flat_files_with_questions_without_answer(tmp_path):
     with pytest.raises(DataError) as error:
         read_file(str(file), TASK)
     assert error.value.problems[0] == (
-        f"{file}:3: the answer is empty; write it, or mark a question without answer with is_impossible: true"
+        f"{file}:3: the answer is empty; write it, or mark a question without answer with is_impossible: true, or all "
+        "of them with task.version_2_with_negative: true"
     )
 
 

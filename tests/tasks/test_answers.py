@@ -3,6 +3,10 @@ import pytest
 from hf_tasks.tasks.answers import misplaced, read_answers
 
 FORM = 'write {"text": [...], "answer_start": [...]}'
+EMPTY = (
+    "the answer is empty; write it, or mark a question without answer with is_impossible: true, or all of them with "
+    "task.version_2_with_negative: true"
+)
 PARIS = {"text": ["Paris", "in Paris"], "answer_start": [9, 6]}
 
 
@@ -38,9 +42,8 @@ def test_forms_of_one_answer(row):
 @pytest.mark.parametrize(
     "row",
     [
-        {"answers": {"text": [], "answer_start": []}},
-        {"answers": []},
-        {"answers": "[]"},
+        {"answers": {"text": [], "answer_start": []}, "is_impossible": True},
+        {"answers": "[]", "is_impossible": True},
         {"answers": [], "is_impossible": True},
         {"answers": None, "is_impossible": True},
         {"answers": {"text": [""], "answer_start": [0]}, "is_impossible": True},
@@ -50,6 +53,37 @@ def test_forms_of_one_answer(row):
 )
 def test_forms_of_no_answer(row):
     assert read_answers(row) == {"text": [], "answer_start": []}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"answers": {"text": [], "answer_start": []}},
+        {"answers": []},
+        {"answers": "[]", "is_impossible": None},
+        {"answers": {"text": [""], "answer_start": [0]}, "is_impossible": ""},
+        {"answer_text": None, "answer_start": None},
+    ],
+)
+def test_no_answer_without_a_flag(row):
+    with pytest.raises(ValueError) as error:
+        read_answers(row)
+    assert str(error.value) == EMPTY
+    assert read_answers(row, unmarked=True) == {"text": [], "answer_start": []}
+
+
+@pytest.mark.parametrize(
+    "row, message",
+    [
+        ({"answers": [], "is_impossible": False}, EMPTY),
+        ({"answers": {"text": ["", "Paris"], "answer_start": [0, 3]}}, EMPTY),
+        ({"answers": None}, f"the answers are missing; {FORM}, with empty lists for a question without answer"),
+    ],
+)
+def test_what_is_wrong_even_where_empty_answers_need_no_flag(row, message):
+    with pytest.raises(ValueError) as error:
+        read_answers(row, unmarked=True)
+    assert str(error.value) == message
 
 
 @pytest.mark.parametrize(
@@ -74,11 +108,11 @@ def test_forms_of_no_answer(row):
         ),
         (
             {"answers": {"text": [""], "answer_start": [1]}},
-            "the answer is empty; write it, or mark a question without answer with is_impossible: true",
+            EMPTY,
         ),
         (
             {"answer_text": None, "answer_start": None},
-            "the answer is empty; write it, or mark a question without answer with is_impossible: true",
+            EMPTY,
         ),
         (
             {"answers": PARIS, "is_impossible": True},

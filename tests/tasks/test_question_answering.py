@@ -141,6 +141,28 @@ def test_check_names_the_question():
     ]
 
 
+def test_empty_answers_without_a_flag_are_counted_and_stop_or_are_dropped(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    right = {"question": "where?", "context": "in Paris", "answers": {"text": ["Paris"], "answer_start": [3]}}
+    none = right | {"answers": {"text": [], "answer_start": []}}
+    file.write_text("".join(json.dumps(row) + "\n" for row in (right, *[none] * 12, none | {"is_impossible": True})))
+    problem = (
+        "the answer is empty; write it, or mark a question without answer with is_impossible: true, or all of them "
+        "with task.version_2_with_negative: true"
+    )
+    for asked in (task(), task(version_2_with_negative=False)):
+        with pytest.raises(DataError) as error:
+            data.read_file(str(file), asked)
+        assert error.value.problems == (
+            *(f"{file}:{line}: {problem}" for line in range(2, 12)),
+            "... and 2 more rows; data.bad_rows: drop leaves such rows out",
+        )
+        part = data.read_file(str(file), asked, bad_rows="drop")
+        assert (len(part), part.dropped) == (2, 12)
+    part = data.read_file(str(file), task(version_2_with_negative=True))
+    assert [len(found["text"]) for found in part.examples["answers"][:]] == [1] + [0] * 13
+
+
 def test_repeated_ids_are_found_among_all_examples(tmp_path):
     file = tmp_path / "rows.jsonl"
     row = {"question": "where?", "context": "in Paris", "answers": {"text": ["Paris"], "answer_start": [3]}}
