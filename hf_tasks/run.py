@@ -221,7 +221,7 @@ class Run:
                 _write_rows(self.path / "predictions" / f"{name}.jsonl", predicted.predictions)
         if not distributed.is_main():
             return
-        made = card.gather(self.path, self.recipe, facts["training"])
+        made = card.gather(self.path, self.recipe, facts)
         _write_json(self.path / RESULTS, {**results, **facts, **made})
         card.write(self)
 

@@ -74,7 +74,8 @@ def _numbers(run: "Run", card: str) -> Iterator[str]:
     """Results on the card that results.json does not have, and the other way round."""
     for part, text in PART.findall(blocks(card).get("results", "")):
         rows = [re.split(r"(?<!\\)\|", line)[2:-1] for line in text.splitlines() if line.startswith("|")]
-        shown = Counter(cell.strip() for row in rows for cell in row if NUMBER.fullmatch(cell.strip()))
+        cells = (one.strip() for row in rows for cell in row for one in cell.split(" to "))
+        shown = Counter(cell for cell in cells if NUMBER.fullmatch(cell))
         known = Counter(str(tables.cell(value)) for value in _leaves(run.results.get(part, {})))
         yield from (f"{part}: {value} is on the card, not in results.json; {REMEDY}" for value in shown - known)
         yield from (f"{part}: {value} is in results.json, not on the card; {REMEDY}" for value in known - shown)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_tasks.arguments import arguments
 from hf_tasks.card.blocks import metadata
-from hf_tasks.errors import RunError
+from hf_tasks.card.redact import LOCAL
 from hf_tasks.models.load import PACKAGE, locate
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
@@ -25,21 +26,29 @@ POINTS = 100
 WATTS_PER_CORE = 5.0
 """Assumed for each core of a processor that the system shows; servers and laptops draw about 2 to 10."""
 ROWS_FOR_EXAMPLE = 50
+NOT_SHOWN = (*LOCAL, "run_name", "hub_token", "push_to_hub_token")
 LEFT_OUT = ("id", "probabilities", "scores", "nbest", "offsets")
 """Keys of a prediction that are too long for an example."""
 
 
-def gather(path: Path, recipe: Recipe, training: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of a run's directory; `training`: what results.json says of the training."""
+def gather(path: Path, recipe: Recipe, results: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a run's directory; `results`: what results.json has on data and training."""
     environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
     environment.pop("recipe_folder", None)
     watts = _watts(recipe, environment)
     return {
         "environment": environment,
         "base": base(recipe.model),
+        "arguments": shown_arguments(recipe, validated="validation" in results["data"]),
         "curve": curve(path / "training_log.jsonl"),
-        "energy": watts and watts | {"kwh": round(training["seconds"] * watts["watts"] / 3.6e6, 6)},
+        "energy": watts and watts | {"kwh": round(results["training"]["seconds"] * watts["watts"] / 3.6e6, 6)},
     }
+
+
+def shown_arguments(recipe: Recipe, *, validated: bool) -> dict[str, Any]:
+    """transformers' TrainingArguments as training began with them, without empty ones and places of this machine."""
+    values = arguments(recipe, validated=validated).to_dict()
+    return {name: value for name, value in values.items() if value not in (None, "", [], {}) and name not in NOT_SHOWN}
 
 
 def base(model: Model) -> dict[str, Any]:
@@ -117,11 +126,3 @@ def _power_limit() -> float | None:
         return float(answer)
     except ValueError:
         return None
-
-
-def read(path: Path) -> dict[str, Any]:
-    """A JSON file of a run. RunError where it is missing or broken."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-    except (OSError, ValueError):
-        raise RunError(f"{path}: the file is missing or broken; the run is not whole, train it again") from None

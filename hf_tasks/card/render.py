@@ -62,6 +62,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "card": recipe.card,
         "results": results,
         "headline": tables.headline(results),
+        "intervals": any("intervals" in results.get(part, {}) for part in metadata.PARTS),
         "measured": {part: results[part] for part in metadata.PARTS if part in results},
         "tables": lambda values: list(tables.tables(values)),
         "signatures": tables.texts,

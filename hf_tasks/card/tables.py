@@ -23,12 +23,21 @@ class Table:
 def tables(values: Mapping[str, Any]) -> Iterator[Table]:
     """The numbers of a part, with what they are; then what has numbers for each label, or each kind of something."""
     single = {name: one for name, one in values.items() if name != "n" and (one is None or is_number(one))}
-    rows = [[_name(name), cell(one), value(DEFINITIONS.get(name, ""))] for name, one in single.items()]
-    if rows:
-        yield Table("", ["metric", "value", "what it is"], rows)
+    if single:
+        yield _single(single, values.get("intervals", {}))
     for name, several in values.items():
-        if isinstance(several, dict) and several:
+        if isinstance(several, dict) and several and name != "intervals":
             yield _table(name, several)
+
+
+def _single(values: Mapping[str, Any], intervals: Mapping[str, list[float]]) -> Table:
+    """One value a row, with its 95 % interval where some have one."""
+    rows = {name: [_name(name), cell(one), value(DEFINITIONS.get(name, ""))] for name, one in values.items()}
+    if not intervals:
+        return Table("", ["metric", "value", "what it is"], list(rows.values()))
+    for name, row in rows.items():
+        row.insert(2, Markup(" to ").join(map(cell, intervals.get(name, []))))
+    return Table("", ["metric", "value", "95 % interval", "what it is"], list(rows.values()))
 
 
 def headline(results: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -53,12 +62,9 @@ def cell(thing: Any) -> Markup:
 
 
 def _table(name: str, several: Mapping[str, Any]) -> Table:
-    """Rows of dicts (the inner keys are columns), of lists (low and high), or of single values."""
+    """Rows of dicts, whose keys are the columns, or of single values."""
     dicts = [row for row in several.values() if isinstance(row, dict)]
-    columns = list(dict.fromkeys(column for row in dicts for column in row))
-    if not dicts:
-        widest = max(len(row) if isinstance(row, list) else 1 for row in several.values())
-        columns = ["low", "high"] if widest == 2 else ["value"]
+    columns = list(dict.fromkeys(column for row in dicts for column in row)) or ["value"]
     rows = [[value(key), *(cell(one) for one in _cells(row, columns))] for key, row in several.items()]
     return Table(name, ["", *columns], rows)
 
@@ -69,9 +75,4 @@ def _name(name: str) -> Markup:
 
 
 def _cells(row: Any, columns: list[str]) -> list[Any]:
-    match row:
-        case dict():
-            return [row.get(column) for column in columns]
-        case list():
-            return row
-    return [row]
+    return [row.get(column) for column in columns] if isinstance(row, dict) else [row]
