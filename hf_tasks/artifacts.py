@@ -15,7 +15,7 @@ from hf_tasks.errors import RunError
 from hf_tasks.methods.base import Saved
 from hf_tasks.methods.layers import pretrained_layers
 from hf_tasks.methods.peft_method import load_adapter, save_adapter
-from hf_tasks.models.load import load_model, locate, quiet
+from hf_tasks.models.load import load_model, locate, longest_input, quiet
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
 
@@ -53,7 +53,7 @@ def saved_bytes(recipe: Recipe, model: "nn.Module") -> int:
 
 def assemble(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
     """The model to train: the recipe's checkpoint under the task's head, adapted by the method."""
-    return _adapted(recipe, load_model(recipe.model, recipe.task, tokenizer))
+    return _adapted(recipe, _base(recipe, tokenizer))
 
 
 def save(recipe: Recipe, model: Any, path: Path) -> None:
@@ -81,7 +81,7 @@ def load(recipe: Recipe, path: Path, tokenizer: "PreTrainedTokenizerBase") -> "n
         return _adapted(recipe, load_model(config_of(recipe, path), recipe.task, tokenizer, trained=True))
     _check_base(recipe, path / FILES[form])
     if form == "peft":
-        return load_adapter(load_model(recipe.model, recipe.task, tokenizer), path)
+        return load_adapter(_base(recipe, tokenizer), path)
     return _with_trained(assemble(recipe, tokenizer), path / FILES[form])
 
 
@@ -96,6 +96,14 @@ def base_hash(recipe: Recipe) -> str:
         return ""
     with Path(found).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _base(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
+    """The recipe's checkpoint under the task's head, with room left for what the method adds to its inputs."""
+    model: nn.Module = load_model(recipe.model, recipe.task, tokenizer)
+    room = longest_input(model) - recipe.method.extra_tokens
+    tokenizer.model_max_length = min(tokenizer.model_max_length, room)
+    return model
 
 
 def _adapted(recipe: Recipe, model: "nn.Module") -> "nn.Module":

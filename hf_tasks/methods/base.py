@@ -21,6 +21,11 @@ class Method(Block, ABC):
 
     name: str
 
+    @property
+    def extra_tokens(self) -> int:
+        """How many tokens the method adds to every input, out of those that the model can read."""
+        return 0
+
     def clashes(self, training: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
         """Impossible combinations of this section's keys, or with keys of `training`: (key in the method section, what
         is wrong; what to do)."""

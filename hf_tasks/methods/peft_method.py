@@ -52,7 +52,7 @@ class PeftMethod(Method):
                 adapted = self._adapted(model, layers)
                 with torch.no_grad():
                     adapted(**few_tokens(adapted))
-                return adapted  # type: ignore[no-any-return]
+                return _aligned(adapted)
         except REFUSALS as e:
             raise RecipeError(
                 f"method: PEFT cannot adapt {type(model).__name__} by {self.name}: {_line(e)}; "
@@ -85,6 +85,8 @@ class PeftMethod(Method):
             if "target_modules" not in self.keys() or config.target_modules is not None:
                 raise
             config.target_modules = _targets(layers, norms=self.peft_type == "LN_TUNING")
+            if self.peft_type == "IA3" and config.feedforward_modules is None:
+                config.feedforward_modules = []  # the outputs of all of them are scaled, the inputs of none
             return peft.get_peft_model(model, config)
 
     def _config(self, model: "nn.Module", layers: Layers) -> Any:
@@ -129,12 +131,22 @@ class PromptLearning(PeftMethod):
     """Learned vectors before the input; 20 is where Lester et al. 2021 (https://aclanthology.org/2021.emnlp-main.243)
     see the gain of more fade."""
 
+    @property
+    def extra_tokens(self) -> int:
+        return self.num_virtual_tokens
+
     def given_keys(self) -> dict[str, Any]:
         return super().given_keys() | {"num_virtual_tokens": self.num_virtual_tokens}
 
-    def _config(self, model: "nn.Module", layers: Layers) -> Any:
+    def merge(self, model: "nn.Module") -> "nn.Module":
+        raise RunError(f"method.name: no plain model computes what {self.name} has learned; use the run as it is")
+
+    def _config(self, model: Any, layers: Layers) -> Any:
         config = super()._config(model, layers)
         config.task_type = _task_type(model)
+        config.token_dim = config.token_dim or model.get_input_embeddings().embedding_dim
+        config.num_layers = config.num_layers or model.config.num_hidden_layers
+        config.num_attention_heads = config.num_attention_heads or model.config.num_attention_heads
         return config
 
     def _head(self, model: "nn.Module", layers: Layers) -> set[str]:
@@ -146,6 +158,23 @@ class PromptLearning(PeftMethod):
             if name and not inside and parameters and set(parameters) <= set(layers.head):
                 found.add(name)
         return found
+
+
+def _aligned(adapted: Any) -> "nn.Module":
+    """The outputs of every token without those of the learned tokens before them, which PEFT leaves in."""
+    config = adapted.peft_config["default"]
+    at_words = config.task_type in ("TOKEN_CLS", "QUESTION_ANS")
+    if at_words and config.peft_type not in ("PREFIX_TUNING", "CARTRIDGE"):
+        adapted.register_forward_hook(_without_prompt)
+    return adapted  # type: ignore[no-any-return]
+
+
+def _without_prompt(adapted: Any, _: Any, outputs: Any) -> Any:
+    learned = adapted.peft_config["default"].num_virtual_tokens
+    for name in ("logits", "start_logits", "end_logits"):
+        if name in outputs:
+            outputs[name] = outputs[name][:, learned:]  # (B, V + L, ...) -> (B, L, ...)
+    return outputs
 
 
 def save_adapter(model: Any, path: Path, base: Model) -> None:
@@ -166,8 +195,7 @@ def load_adapter(model: "nn.Module", path: Path) -> "nn.Module":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", "Found missing adapter keys")
-            adapted: nn.Module = peft.PeftModel.from_pretrained(model, str(path))
-            return adapted
+            return _aligned(peft.PeftModel.from_pretrained(model, str(path)))
     except (*REFUSALS, OSError, UserWarning) as e:
         raise RunError(f"{path}: the adapter does not fit its base checkpoint: {_line(e)}; train it again") from e
 
