@@ -44,7 +44,7 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     origin = replace(origin, data={name: part.files for name, part in parts.named().items()})
     args = arguments(recipe, validated=parts.validation is not None)
     set_seed(args.seed)
-    tokenizer = load_tokenizer(recipe.model, recipe.task)
+    tokenizer = load_tokenizer(recipe.model, recipe.task, recipe.task.texts(parts.train.examples))
     model = artifacts.assemble(recipe, tokenizer)
     recipe = with_decoding(recipe, model)
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
@@ -99,6 +99,8 @@ class TaskTrainer(SafeTrainer):
             super().__init__(
                 batch_size=batch_size(recipe), eval_dataset=features, compute_loss_func=self.task.loss, **options
             )
+        except OSError as e:
+            raise resume.unwritable(recipe.output_dir, e) from None
         except (RuntimeError, ImportError) as e:
             raise RecipeError(f"training: {str(e).splitlines()[0]}") from e
         self.remove_callback(PrinterCallback)
