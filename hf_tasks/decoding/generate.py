@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hf_tasks import distributed
 from hf_tasks.decoding.section import SAMPLING, Decoding, Sampling
 
 if TYPE_CHECKING:
@@ -66,13 +67,14 @@ def generate_from(
     from tqdm import tqdm
 
     found: dict[int, Generated] = {}
-    bar = tqdm(
-        total=len(features), desc=description, unit="sentence", disable=None if description else True, leave=False
-    )
+    hidden = None if description and distributed.is_main() else True
+    rank, processes = distributed.rank_and_size()  # they share the batches
+    bar = tqdm(total=len(features[rank::processes]), desc=description, unit="sentence", disable=hidden, leave=False)
     with bar, _for_inference(model, decoding):
-        for rows in _by_length(features, max(1, batch_size // decoding.sequences)):
+        for rows in list(_by_length(features, max(1, batch_size // decoding.sequences)))[rank::processes]:
             found |= zip(rows, _batch(model, tokenizer, [features[i] for i in rows], decoding, rows), strict=True)
             bar.update(len(rows))
+    found = {place: one for share in distributed.gather(found) for place, one in share.items()}
     return [found[i] for i in range(len(features))]
 
 
