@@ -26,7 +26,11 @@ POINTS = 100
 WATTS_PER_CORE = 5.0
 """Assumed for each core of a processor that the system shows; servers and laptops draw about 2 to 10."""
 ROWS_FOR_EXAMPLE = 50
-NOT_SHOWN = (*LOCAL, "run_name", "hub_token", "push_to_hub_token")
+NOT_SHOWN = (
+    *LOCAL, "run_name", "hub_token", "push_to_hub_token", "hub_strategy", "project", "log_level", "log_level_replica",
+    "disable_tqdm", "local_rank", "ddp_timeout", "length_column_name", "skip_memory_metrics", "do_eval",
+)  # fmt: skip
+"""Arguments that change nothing in the model, or tell of this machine."""
 LEFT_OUT = ("id", "probabilities", "scores", "nbest", "offsets")
 """Keys of a prediction that are too long for an example."""
 
@@ -46,15 +50,18 @@ def gather(path: Path, recipe: Recipe, results: Mapping[str, Any]) -> dict[str, 
 
 
 def shown_arguments(recipe: Recipe, *, validated: bool) -> dict[str, Any]:
-    """transformers' TrainingArguments as training began with them, without empty ones and places of this machine."""
+    """transformers' TrainingArguments as training began with them, without what is off, and places of this machine."""
     values = arguments(recipe, validated=validated).to_dict()
-    return {name: value for name, value in values.items() if value not in (None, "", [], {}) and name not in NOT_SHOWN}
+    given = {name: value for name, value in values.items() if value and not isinstance(value, dict)}
+    return {name: value for name, value in given.items() if name not in NOT_SHOWN}
 
 
 def base(model: Model) -> dict[str, Any]:
     """Where the base model comes from, its kind, and the licence that its own card states."""
     from transformers import AutoConfig
 
+    if model.config is not None:
+        return {"from": "scratch", "model_type": model.config["model_type"], "license": None}
     place = locate(model.name_or_path)
     on_hub = not Path(place).is_dir()
     kind = "package" if model.name_or_path.startswith(PACKAGE) else "hub" if on_hub else "folder"

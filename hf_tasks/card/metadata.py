@@ -39,9 +39,9 @@ def metadata(recipe: Recipe, results: Mapping[str, Any]) -> "ModelCardData":
 
 
 def base_id(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
-    """The Hub id of the base model; None where the recipe names a folder or a package and no id."""
+    """The Hub id of the base model: of a folder or a package, the one that the recipe's card section names."""
     on_hub = results.get("base", {}).get("from") == "hub"
-    return recipe.card.base_model or (recipe.model.name_or_path if on_hub else None)
+    return recipe.model.name_or_path if on_hub else recipe.card.base_model
 
 
 def license(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
