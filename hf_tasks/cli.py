@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from hf_tasks.distributed import is_main
+from hf_tasks.distributed import is_main, launched
 from hf_tasks.errors import UserError
 from hf_tasks.interrupts import Interrupted
 from hf_tasks.show import table
@@ -51,12 +51,19 @@ def train(
         Path | None, typer.Option("--output-dir", "-o", help="The run's directory; runs/NAME where not given.")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace the run that is in the directory.")] = False,
+    num_processes: Annotated[
+        int | None, typer.Option(min=1, help="Share the work between so many processes of this machine.")
+    ] = None,
 ) -> None:
-    """Train a recipe, evaluate it, and save the run."""
+    """Train a recipe, evaluate it, and save the run. The same command goes on with a training that was interrupted."""
     from hf_tasks import train as train_recipe
 
     changes = [*(overrides or ()), *([f"training.output_dir={json.dumps(str(output_dir))}"] if output_dir else [])]
+    if num_processes and num_processes != launched():
+        sys.exit(_in_processes(num_processes, ["train", recipe], changes, overwrite))
     run = train_recipe(recipe, changes, overwrite=overwrite)
+    if not is_main():
+        return
     for part in ("validation", "test"):
         if part in run.results:
             print(f"\n{part}\n" + table(run.results[part]))
@@ -284,7 +291,8 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except UserError as e:
-        print(f"error: {e}" if len(e.problems) == 1 else f"errors:\n{e}", file=sys.stderr)
+        if is_main() or e.local:
+            print(f"error: {e}" if len(e.problems) == 1 else f"errors:\n{e}", file=sys.stderr)
         sys.exit(2)
     except Interrupted as e:
         if is_main():
@@ -297,6 +305,17 @@ def main() -> NoReturn:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(0)
+
+
+def _in_processes(processes: int, command: list[str], changes: list[str], overwrite: bool) -> int:
+    """The exit code of a command that several processes share."""
+    from hf_tasks.errors import RunError
+    from hf_tasks.launch import launch
+
+    if launched() > 1:
+        raise RunError(f"--num-processes {processes}: {launched()} processes were started; remove it, or start as many")
+    options = [argument for change in changes for argument in ("--set", change)]
+    return launch(processes, [*command, *options, *(["--overwrite"] if overwrite else [])])
 
 
 def _labelled(run: "Run", data: str | None, part: PartName, format: str | None) -> Any:

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 class UserError(Exception):
     """One or more problems, each a complete line: where, what is wrong, what to do."""
 
+    local = False
+    """Whether only this process, of several that train together, has the problem."""
+
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems: Sequence[str] = problems

@@ -61,6 +61,8 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             with self.interrupts:
                 result = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
         except (OSError, RuntimeError, SafetensorError) as e:
+            if _lost_process(e):
+                raise RunError("another process of this training has ended; the same command goes on with it") from e
             if self.saving is None:
                 raise
             raise self._unsaved(e) from e
@@ -146,10 +148,12 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             raise RunError("training: not even one row fits in memory; lower task.max_length, or take a smaller model")
         half = math.ceil(rows / 2)
         if self.batches.shares.processes > 1:
-            raise RunError(
+            error = RunError(
                 f"training: {rows} rows do not fit in memory at once; set training.per_device_train_batch_size to "
                 f"{half} with training.batch_size {self.batches.shares.batch_size}, which changes nothing else"
             )
+            error.local = True
+            raise error
         say(f"out of memory with {rows} rows at once: going on with {half}, accumulating more of them")
         self.counters["at_once"] = half
         model.zero_grad()
@@ -277,6 +281,11 @@ def _split(inputs: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
 
 def _out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
+
+
+def _lost_process(error: Exception) -> bool:
+    """Whether an exchange with the other processes failed; one of them knows why."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def _bytes_of_checkpoint(model: Any) -> int:
