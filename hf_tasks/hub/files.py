@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from hf_tasks.card.usage import MODEL_ID
 from hf_tasks.errors import RunError
 from hf_tasks.hub import scrub
 
@@ -61,8 +62,9 @@ class Staged:
         return git_sha1(self.read())
 
 
-def stage(run: Path, *, predictions: bool = False) -> list[Staged]:
-    """The files of a run that go to the Hub, sorted by name, without paths of this machine. The run is only read.
+def stage(run: Path, repo_id: str, *, predictions: bool = False) -> list[Staged]:
+    """The files of a run that go to the Hub, sorted by name, without paths of this machine, the card with the name of
+    the repository. The run is only read.
 
     Raises RunError where the directory is not a whole run with its card, and where a file holds an access token.
     """
@@ -74,11 +76,11 @@ def stage(run: Path, *, predictions: bool = False) -> list[Staged]:
         if found := scrub.TOKEN.search(content):
             line = content.count(b"\n", 0, found.start()) + 1
             raise RunError(f"{run / name}:{line}: holds an access token; remove it here, and withdraw it on the Hub")
-    changed = {name: content for name, content in _clean(run, contents).items() if content != contents[name]}
+    changed = {name: content for name, content in _clean(run, contents, repo_id).items() if content != contents[name]}
     return [Staged(name, changed.get(name, run / name)) for name in names]
 
 
-def _clean(run: Path, contents: Mapping[str, bytes]) -> dict[str, bytes]:
+def _clean(run: Path, contents: Mapping[str, bytes], repo_id: str) -> dict[str, bytes]:
     """The card, and the files that may hold paths of this machine, without them."""
     clean, paths, base = dict[str, bytes](), set[str](), ""
     for name in sorted(set(contents) & set(scrub.CLEANERS), key="recipe.yaml".__ne__):  # the recipe first
@@ -88,7 +90,8 @@ def _clean(run: Path, contents: Mapping[str, bytes]) -> dict[str, bytes]:
             paths |= scrub.paths_in(name, contents[name])
         except (ValueError, KeyError, TypeError, yaml.YAMLError):
             raise RunError(f"{run / name}: the file is broken; the run is not whole, train it again") from None
-    return clean | {CARD: scrub.shortened(contents[CARD], paths)}
+    named = contents[CARD].replace(MODEL_ID.encode(), repo_id.encode())
+    return clean | {CARD: scrub.shortened(named, paths)}
 
 
 def _base(run: Path, recipe: bytes) -> str:

@@ -52,15 +52,15 @@ def push(
     if problem := wrong_name(repo_id):
         raise RunError(problem)
     target = Hub(repo_id=repo_id, private=private, update=update, revision=revision, tag=tag)
-    files = stage(Path(run_path), predictions=predictions)
-    return _described(target, files, None if dry_run else _push(target, files))
+    files = stage(Path(run_path), repo_id, predictions=predictions)
+    return _described(target, files, None if dry_run else _push(Path(run_path), target, files))
 
 
 def push_recipe(run_path: Path, target: Hub) -> Pushed:
     """Upload a run as its recipe's `hub` section says. RunError, with the command that tries it again."""
     try:
-        files = stage(run_path)
-        return _described(target, files, _push(target, files))
+        files = stage(run_path, target.repo_id)
+        return _described(target, files, _push(run_path, target, files))
     except UserError as e:
         again = f"hf-tasks push {run_path} {target.repo_id}{target.flags()}"
         raise RunError(f"{e}; the run is whole, in {run_path}; to push it: {again}") from None
@@ -78,13 +78,26 @@ def check(target: Hub) -> None:
             pushing.check_open()
 
 
-def _push(target: Hub, files: Sequence[Staged]) -> str:
+def check_card(run_path: Path) -> None:
+    """Run the snippets of the card, and compare its numbers with the results. RunError where anything is not true."""
+    from hf_tasks import card
+    from hf_tasks.run import Run
+
+    if problems := card.check(Run.load(run_path)):
+        raise RunError(*problems)
+
+
+def _push(run_path: Path, target: Hub, files: Sequence[Staged]) -> str:
     """The commit that holds the files. Raises RunError."""
     with explained(target.repo_id), bars():
         pushing = _Push(connect(), target, files)
         pushing.check_login()
-        pushing.make()
-        pushing.check_open()
+        found = pushing.exists()
+        if found:
+            pushing.check_open()
+        check_card(run_path)
+        if not found:
+            pushing.make()
         commit = retried(pushing.committing(pushing.parent()), unreachable=True)
         pushing.compare(commit)
         pushing.mark(commit)
@@ -138,11 +151,11 @@ class _Push:
             return False
 
     def make(self) -> None:
-        """Make the repository where there is none."""
+        """Make the repository. RunError where there is one that is not ours."""
+        retried(self._create, unreachable=True)
         if not self.exists():
-            retried(self._create, unreachable=True)
-            if not self.exists():
-                raise RunError(f"{self.name}: the name is taken by a repository that you may not see; choose another")
+            raise RunError(f"{self.name}: the name is taken by a repository that you may not see; choose another")
+        self.check_open()
 
     def _create(self) -> None:
         try:

@@ -6,24 +6,22 @@ Only where paths are known to stand are they looked for: a label or a token of a
 import json
 import re
 from collections.abc import Callable, Iterable
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import yaml
+
+from hf_tasks.card import redact
 
 TOKEN = re.compile(rb"hf_(?:oauth_)?[A-Za-z0-9]{20,}")
 """An access token of the Hub."""
 NO_PATHS = ("task", "decoding")
 """Sections of a recipe with texts that may look like paths."""
 Values = dict[str, Any]
-_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
 def short(value: str) -> str:
-    """The last part of an absolute path; any other text as it is."""
-    if _WINDOWS.match(value):
-        return PureWindowsPath(value).name or value
-    return PurePosixPath(value).name if value.startswith(("/", "~/")) and len(value) > 1 else value
+    """`.../` and the last part of an absolute path; any other text as it is."""
+    return str(redact.public(value))
 
 
 def without_paths(value: Any) -> Any:
@@ -45,7 +43,7 @@ def without_paths(value: Any) -> Any:
 
 def _recipe(values: Values, base: str) -> Values:
     clean = {name: part if name in NO_PATHS else without_paths(part) for name, part in values.items()}
-    training = {key: value for key, value in (clean.get("training") or {}).items() if key != "output_dir"}
+    training = {key: value for key, value in (clean.get("training") or {}).items() if key not in redact.LOCAL}
     return {name: training if name == "training" else part for name, part in clean.items()}
 
 
@@ -94,10 +92,10 @@ def cleaned(name: str, content: bytes, base: str) -> bytes:
 
 
 def paths_in(name: str, content: bytes) -> set[str]:
-    """The absolute paths, of two parts at least, that `cleaned` shortens or removes in a file of CLEANERS."""
+    """The absolute paths that `cleaned` shortens or removes in a file of CLEANERS."""
     before = _parsed(content, name.endswith(".yaml"))
     gone = set(_texts(before)) - set(_texts(CLEANERS[name](before, "")))
-    return {text for text in gone if short(text) != text and len(re.findall(r"[\\/]", text)) > 1}
+    return {text for text in gone if short(text) != text}
 
 
 def shortened(content: bytes, paths: Iterable[str]) -> bytes:

@@ -12,6 +12,7 @@ from hf_tasks.errors import RunError
 from hf_tasks.hub.files import ALLOWED, is_one_of, stage
 from hf_tasks.hub.scrub import short
 
+NAME = "org/model"
 TOKEN = "hf_" + "aB3" * 12
 RECIPE: dict[str, Any] = {
     "name": "x",
@@ -20,7 +21,7 @@ RECIPE: dict[str, Any] = {
     "model": {"name_or_path": "/home/ann/models/my-bert"},
     "training": {"output_dir": "runs/x", "learning_rate": 2e-5, "logging_dir": "C:\\Users\\ann\\logs"},
 }
-CARD = "# x\n\nFrom /home/ann/models/my-bert and /home/ann/a/rows.csv, in runs/x.\n"
+CARD = '# x\n\nFrom /home/ann/models/my-bert and /home/ann/a/rows.csv, in runs/x: load_run("ORG/NAME")\n'
 RESULTS = {
     "test": {"per_class": {"/location/city": {"f1": 0.5}}, "n": 2},
     "data": {"train": {"files": {"/home/ann/a/rows.csv": "11", "/home/ann/b/rows.csv": "22", "org/set@main": "33"}}},
@@ -47,7 +48,7 @@ def write(folder: Path, **contents: Any) -> Path:
 
 
 def staged(run: Path) -> dict[str, bytes]:
-    return {file.name: file.read() for file in stage(run)}
+    return {file.name: file.read() for file in stage(run, NAME)}
 
 
 @pytest.mark.parametrize(
@@ -70,18 +71,18 @@ def test_paths_of_this_machine_stay_here(tmp_path: Path) -> None:
     assert recipe == {
         "name": "x",
         "task": RECIPE["task"],
-        "data": {"train": ["rows.csv", "data/more.csv"], "data_dir": "corpora"},
-        "model": {"name_or_path": "my-bert"},
-        "training": {"learning_rate": 2e-5, "logging_dir": "logs"},
+        "data": {"train": [".../rows.csv", "data/more.csv"], "data_dir": ".../corpora"},
+        "model": {"name_or_path": ".../my-bert"},
+        "training": {"learning_rate": 2e-5},
     }
     assert json.loads(files["results.json"]) == {
         "test": RESULTS["test"],
-        "data": {"train": {"files": {"rows.csv": "11", "rows.csv (1)": "22", "org/set@main": "33"}}},
+        "data": {"train": {"files": {".../rows.csv": "11", ".../rows.csv (1)": "22", "org/set@main": "33"}}},
     }
     assert json.loads(files["environment.json"]) == {"recipe_folder": None, "packages": {"torch": "2"}}
-    assert json.loads(files["config.json"]) == {"_name_or_path": "my-bert", "id2label": {"0": "/location/city"}}
-    assert json.loads(files["tokenizer_config.json"]) == {"name_or_path": "my-bert", "bos_token": "/s/b/"}
-    assert files["README.md"] == b"# x\n\nFrom my-bert and rows.csv, in runs/x.\n"
+    assert json.loads(files["config.json"]) == {"_name_or_path": ".../my-bert", "id2label": {"0": "/location/city"}}
+    assert json.loads(files["tokenizer_config.json"]) == {"name_or_path": ".../my-bert", "bos_token": "/s/b/"}
+    assert files["README.md"] == b'# x\n\nFrom .../my-bert and .../rows.csv, in runs/x: load_run("org/model")\n'
     vocabulary = files.pop("tokenizer.json")
     assert json.loads(vocabulary) == {"model": {"vocab": {"/home/ann": 1}}}
     assert not any(b"ann" in content for content in files.values())
@@ -90,13 +91,13 @@ def test_paths_of_this_machine_stay_here(tmp_path: Path) -> None:
 def test_the_run_is_only_read(tmp_path: Path) -> None:
     run = write(tmp_path / "run")
     before = {path: path.read_bytes() for path in run.iterdir()}
-    stage(run)
+    stage(run, NAME)
     assert {path: path.read_bytes() for path in run.iterdir()} == before
 
 
 def test_what_needs_no_change_is_the_file_itself(tmp_path: Path) -> None:
     run = write(tmp_path / "run", recipe="model: {name_or_path: org/base}\n")
-    by_name = {file.name: file for file in stage(run)}
+    by_name = {file.name: file for file in stage(run, NAME)}
     assert by_name["recipe.yaml"].content == run / "recipe.yaml"
     weights = by_name["model.safetensors"]
     assert weights.content == run / "model.safetensors"
@@ -110,7 +111,7 @@ def test_a_token_stays_here(tmp_path: Path, name: str) -> None:
     (run / "predictions").mkdir()
     (run / name).write_text('{"model": {"name_or_path": "x"},\n"text": "' + TOKEN + '"}')
     with pytest.raises(RunError) as e:
-        stage(run, predictions=True)
+        stage(run, NAME, predictions=True)
     assert str(e.value) == f"{run / name}:2: holds an access token; remove it here, and withdraw it on the Hub"
 
 
@@ -119,7 +120,7 @@ def test_a_part_of_a_model_needs_its_base(tmp_path: Path) -> None:
     (run / "model.safetensors").rename(run / "adapter_model.safetensors")
     (run / "adapter_config.json").write_text('{"base_model_name_or_path": "/opt/site-packages/x/base", "r": 8}')
     with pytest.raises(RunError) as e:
-        stage(run)
+        stage(run, NAME)
     assert str(e.value) == (
         f"{run}: nobody could use it without its base checkpoint, the folder /home/ann/models/my-bert of this machine; "
         "train it from a Hub id, or push the base and name it in the recipe"
@@ -141,21 +142,21 @@ def test_a_run_that_is_not_whole(tmp_path: Path, missing: str, text: str) -> Non
     run = write(tmp_path / "run")
     (run / missing).unlink()
     with pytest.raises(RunError) as e:
-        stage(run)
+        stage(run, NAME)
     assert str(e.value) == f"{run}: {text}"
 
 
 def test_a_broken_file(tmp_path: Path) -> None:
     run = write(tmp_path / "run", results="{")
     with pytest.raises(RunError) as e:
-        stage(run)
+        stage(run, NAME)
     assert str(e.value) == f"{run}/results.json: the file is broken; the run is not whole, train it again"
 
 
 @pytest.mark.parametrize(
     ("text", "last"),
     {
-        "/a/b": "b", "~/x/y.csv": "y.csv", "C:\\a\\b.csv": "b.csv", "\\\\host\\share\\b.csv": "b.csv", "a/b": "a/b",
+        "/a/b": ".../b", "~/x/y.csv": ".../y.csv", "C:\\a\\b.csv": ".../b.csv", ".../b.csv": ".../b.csv", "a/b": "a/b",
         "/": "/", "": "", "../b": "../b", "hf://x/y": "hf://x/y",
     }.items(),
 )  # fmt: skip

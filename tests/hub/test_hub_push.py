@@ -45,7 +45,9 @@ SHA256 = hashlib.sha256(FILES["model.safetensors"]).hexdigest()
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that has all files, of no meaning; its card is not checked."""
+    monkeypatch.setattr("hf_tasks.hub.push.check_card", lambda path: None)
     folder = tmp_path / "run"
     for name, content in (FILES | NOT_SENT).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -141,6 +143,17 @@ def test_a_tag_is_not_moved(hub: Hub, run: Path) -> None:
         push(run, NAME, update=True, tag="v1")
     assert str(e.value) == "org/model: the tag v1 is taken by another commit; choose another tag"
     assert held(hub) == FILES
+
+
+def test_a_card_that_is_not_true_is_not_pushed(hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check_card(path: Path) -> None:
+        raise RunError(f"{path / 'README.md'}: the snippet does not run", "another")
+
+    monkeypatch.setattr("hf_tasks.hub.push.check_card", check_card)
+    with pytest.raises(RunError) as e:
+        push(run, NAME)
+    assert e.value.problems == (f"{run}/README.md: the snippet does not run", "another")
+    assert hub.repositories == {}
 
 
 # -- who may
@@ -338,11 +351,11 @@ def test_killed_amid_a_blob_then_again(hub: Hub, run: Path, tmp_path: Path) -> N
     hub.hold = threading.Event()
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
     environment |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    code = f"from hf_tasks.hub.push import push; push({str(run)!r}, {NAME!r})"
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
-    assert hub.reached.wait(20)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    code = f"from hf_tasks.hub import push; push.check_card = print; push.push({str(run)!r}, {NAME!r})"
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+        arrived = hub.reached.wait(60)
+        process.send_signal(signal.SIGKILL)
+    assert (arrived, process.returncode) == (True, -signal.SIGKILL)
     hub.hold.set()
     hub.hold = None
     assert titles(hub) == ["initial commit"]

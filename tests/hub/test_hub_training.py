@@ -1,0 +1,112 @@
+"""A recipe's `hub` section: what is known before training, and what a failed push leaves; the command."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Tiny
+from hub_server import Hub
+
+import hf_tasks
+from hf_tasks import cli
+from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.recipe import Recipe, from_dict, to_yaml
+from hf_tasks.run import Run
+
+# huggingface_hub sends files by httpx's old keyword `data`
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+@pytest.fixture
+def recipe(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """A training of one step that is pushed to org/model; neither the run nor its card is checked in processes."""
+    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    monkeypatch.setattr("hf_tasks.hub.push.check_card", lambda path: None)
+    rows = [{"text": f"a {('good', 'bad')[i % 2]} film", "label": ("good", "bad")[i % 2]} for i in range(8)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    sections = {
+        "name": "x",
+        "task": {"name": "text-classification"},
+        "data": {"train": str(tmp_path / "rows.jsonl"), "validation_size": 0},
+        "model": {"name_or_path": str(tiny("bert"))},
+        "training": {"max_steps": 1, "output_dir": str(tmp_path / "run")},
+        "hub": {"repo_id": "org/model"},
+    }
+    return from_dict(sections)
+
+
+def test_what_would_fail_at_the_end_fails_at_the_beginning(
+    hub: Hub, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("org/model", {"config.json": b"{}"}, private=True)
+    taken = (
+        "org/model: exists and holds other files; choose another name, or add --update (in a recipe hub.update: true)"
+    )
+    for command in (hf_tasks.train, hf_tasks.check):
+        with pytest.raises(RunError) as e:
+            command(recipe)
+        assert str(e.value) == taken
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(RunError, match="^org/model: you are not logged in to the Hub; run: hf auth login"):
+        hf_tasks.train(recipe)
+    assert not (tmp_path / "run").exists()
+    assert hub.count("commit") == 0
+
+
+def test_a_failed_push_keeps_the_run(
+    hub: Hub, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.fail("commit", status=403)
+    with pytest.raises(RunError) as e:
+        hf_tasks.train(recipe)
+    path = tmp_path / "run"
+    assert str(e.value) == (
+        "org/model: you have no permission: injected; use a token with write permission, or another name; the run is "
+        f"whole, in {path}; to push it: hf-tasks push {path} org/model"
+    )
+    assert Run.load(path).predict(text="a good film")["label"] in ("good", "bad")
+
+    capfd.readouterr()
+    monkeypatch.setattr(sys, "argv", ["hf-tasks", "push", str(path), "org/model", "--tag", "v1"])
+    with pytest.raises(SystemExit) as code:
+        cli.main()
+    assert code.value.code == 0
+    files = hub.repositories["org/model"].files("v1")
+    total = sum(len(entry.content) for name, entry in files.items() if name != ".gitattributes")
+    out = capfd.readouterr().out
+    assert out == f"{total:>14,}  bytes in {len(files) - 1} files\n{hub.url}/org/model/tree/v1\n"
+    assert str(tmp_path) not in to_yaml(Run.load("org/model@v1").recipe)
+
+
+def test_a_dry_run_lists_files(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    texts = {"README.md": "# x\n", "recipe.yaml": "model: {name_or_path: x}\n", "results.json": "{}", "secret.bin": "x"}
+    for name, text in (texts | {"model.safetensors": "0" * 1234}).items():
+        (run / name).write_text(text)
+    monkeypatch.setattr(sys, "argv", ["hf-tasks", "push", str(run), "org/model", "--dry-run"])
+    with pytest.raises(SystemExit) as code:
+        cli.main()
+    assert code.value.code == 0
+    assert capfd.readouterr().out == (
+        "             4  README.md\n"
+        "         1,234  model.safetensors\n"
+        "            25  recipe.yaml\n"
+        "             2  results.json\n"
+        "         1,265  bytes in 4 files, nothing was sent\n"
+        f"{hub.url}/org/model\n"
+    )
+    assert hub.requests == []
+
+
+def test_mistakes_in_the_section() -> None:
+    with pytest.raises(RecipeError) as e:
+        from_dict({"hub": {"repo_id": "model", "privat": False}})
+    assert [problem for problem in e.value.problems if ": hub." in problem] == [
+        'recipe: hub.repo_id: "model" cannot name a repository; write ORG/NAME with letters, digits, dots, dashes and '
+        "underscores, no two dots or dashes in a row",
+        'recipe: hub.privat: unknown key; did you mean "private"?',
+    ]
