@@ -19,6 +19,8 @@ class Frozen(Method):
     saves: ClassVar[Saved] = "trained"
 
     name: Literal["frozen"]
+    cache: bool = True
+    """Compute what the encoder gives once, keep it on disk, and train the head on it; false: in every epoch again."""
 
     def prepare(self, model: "nn.Module") -> "nn.Module":
         layers = pretrained_layers(model)

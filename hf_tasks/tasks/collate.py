@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 IGNORE = -100
 """The label of positions that do not count (torch.nn.CrossEntropyLoss.ignore_index)."""
+FEATURE_ROW = "feature_row"
+"""Column and model input (B,) that says which features these are, where the encoder's states of them are known."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class PaddingCollator:
     def __call__(self, features: Sequence[dict[str, Any]]) -> "dict[str, Tensor]":
         import torch
 
-        names = [name for name in (*self.tokenizer.model_input_names, "labels") if name in features[0]]
+        names = [name for name in (*self.tokenizer.model_input_names, "labels", FEATURE_ROW) if name in features[0]]
         return {name: torch.from_numpy(self._padded([f[name] for f in features], name)) for name in names}
 
     def _padded(self, rows: list[Any], name: str) -> np.ndarray:
