@@ -22,7 +22,6 @@ DEFAULTS: dict[str, Any] = {
     "weight_decay": 0.01,
     "logging_steps": 10,
     "save_total_limit": 1,
-    "train_sampling_strategy": "group_by_length",
     "seed": 42,
     "report_to": "none",
 }
@@ -36,8 +35,9 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
     from transformers import TrainingArguments
 
     given = recipe.training.given()
-    method = {"learning_rate": recipe.method.learning_rate}
-    values: dict[str, Any] = DEFAULTS | method | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given
+    order = "group_by_length" if recipe.task.weighs_examples_equally else "random"
+    ours = DEFAULTS | {"learning_rate": recipe.method.learning_rate, "train_sampling_strategy": order}
+    values: dict[str, Any] = ours | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given
     if values["eval_strategy"] == "no":
         values |= {"load_best_model_at_end": False}
     elif "save_strategy" not in given:

@@ -81,9 +81,12 @@ class Batches:
         order = random.permutation(len(self.lengths))
         if self.strategy == "random":
             return order
-        size = MEGABATCH * self.shares.batch_size
-        groups = [order[start : start + size] for start in range(0, len(order), size)]
+        size = self.shares.batch_size
+        groups = [order[start : start + MEGABATCH * size] for start in range(0, len(order), MEGABATCH * size)]
         order = np.concatenate([group[np.argsort(-self.lengths[group], kind="stable")] for group in groups])
+        whole = len(order) // size
+        batches = order[: whole * size].reshape(whole, size)[random.permutation(whole)]  # not from long to short
+        order = np.concatenate([batches.ravel(), order[whole * size :]])
         longest = int(np.argmax(self.lengths[order]))
         order[[0, longest]] = order[[longest, 0]]  # a batch that does not fit in memory fails at once
         return order

@@ -55,6 +55,9 @@ class Task(Block, ABC):
     tunable: ClassVar[bool] = False
     """Whether `tune` has a threshold to choose."""
 
+    weighs_examples_equally: ClassVar[bool] = True
+    """Whether every feature counts the same in the loss. Otherwise, a loss averaged over the tokens of a batch, batches
+    of texts of like length would give the tokens of short texts more weight than those of long ones."""
     tokenizer_options: ClassVar[dict[str, Any]] = {}
     """What `AutoTokenizer.from_pretrained` is told."""
 
@@ -149,6 +152,11 @@ class Task(Block, ABC):
     def tally(self, predictions: list[Row]) -> dict[str, int]:
         """What is counted in predictions beside the metrics."""
         return {}
+
+    def texts(self, examples: "Dataset") -> Iterator[str]:
+        """All texts of examples, for a tokenizer that is learned from them."""
+        for name in self.inputs:
+            yield from examples[name]
 
     # -- from features to outputs
 

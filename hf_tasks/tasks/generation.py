@@ -30,6 +30,7 @@ DEFAULT_METRICS = {
 
 class TextToText(GenerativeTask):
     auto_model: ClassVar[str] = "AutoModelForSeq2SeqLM"
+    weighs_examples_equally: ClassVar[bool] = False
     inputs: ClassVar[tuple[str, ...]] = ("source",)
     optional: ClassVar[tuple[str, ...]] = ("translation",)
     targets: ClassVar[tuple[str, ...]] = ("target",)
@@ -140,6 +141,11 @@ class TextToText(GenerativeTask):
 
     def context(self, examples: "Dataset") -> dict[str, Any]:
         return {"sources": examples["source"][:]}
+
+    def texts(self, examples: "Dataset") -> Iterator[str]:
+        for batch in examples.iter(batch_size=1000):
+            yield from self.prompts(batch)
+            yield from (text for several in batch.get("target", []) for text in several)
 
     def summary(self, split: Split) -> list[str]:
         lines = []

@@ -40,6 +40,7 @@ CHARACTERS = 0.9
 
 class TokenClassification(DiscriminativeTask):
     auto_model: ClassVar[str] = "AutoModelForTokenClassification"
+    weighs_examples_equally: ClassVar[bool] = False
     inputs: ClassVar[tuple[str, ...]] = ("tokens",)
     optional: ClassVar[tuple[str, ...]] = ("text",)
     targets: ClassVar[tuple[str, ...]] = ("tags", "spans")
