@@ -42,6 +42,11 @@ class PeftMethod(Method):
     """PEFT's keys that the name stands for."""
     peft_type: ClassVar[str]
 
+    def clashes(self, training: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+        if self.given_keys().get("tfinal") and training.get("load_best_model_at_end") is not False:
+            text = "the ranks of the end do not fit an earlier checkpoint; add training.load_best_model_at_end: false"
+            yield ("tfinal",), text
+
     def prepare(self, model: "nn.Module") -> "nn.Module":
         import torch
 
