@@ -41,7 +41,7 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     if recipe.hub:
         hub.check(recipe.hub)
     arguments(recipe, validated=parts.validation is not None)
-    tokenizer = load_tokenizer(recipe.model, recipe.task)
+    tokenizer = load_tokenizer(recipe.model, recipe.task, recipe.task.texts(parts.train.examples))
     model = artifacts.assemble(recipe, tokenizer)
     recipe = with_decoding(recipe, model)
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
@@ -117,7 +117,7 @@ def check_metrics(recipe: Recipe, split: Split, model: Any, tokenizer: Any, memo
 
 def report(recipe: Recipe, parts: Parts, splits: dict[str, Split], model: "nn.Module") -> Iterator[str]:
     """What is about to be trained, in lines for people."""
-    yield f"{recipe.name}: {recipe.task.name}, {recipe.model.name_or_path}, {recipe.method.name}"
+    yield f"{recipe.name}: {recipe.task.name}, {recipe.model.title}, {recipe.method.name}"
     for name, part in parts.named().items():
         features = splits[name].features
         cut = sum(1 for tokens in features["tokens_cut"][:] if tokens)

@@ -7,7 +7,7 @@ import json
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import Field, ValidationError
@@ -184,6 +184,7 @@ def _missing_files(data: Data, beside: Path) -> Problems:
 def _clashes(recipe: Recipe) -> Problems:
     """Combinations of keys that cannot work together."""
     yield from _training_clashes(recipe)
+    yield from _model_clashes(recipe)
     if recipe.decoding and not isinstance(recipe.task, GenerativeTask):
         yield ("decoding",), f"{recipe.task.name} writes no text; remove it"
     if not recipe.data.path and recipe.data.train is None:
@@ -197,6 +198,15 @@ def _clashes(recipe: Recipe) -> Problems:
         yield ("data", "columns", column), text
     yield from ((("task", *key), text) for key, text in recipe.task.clashes())
     yield from ((("method", *key), text) for key, text in recipe.method.clashes(recipe.training.given()))
+
+
+def _model_clashes(recipe: Recipe) -> Problems:
+    if not recipe.model.is_new:
+        return
+    if not isinstance(recipe.task, GenerativeTask):
+        yield ("model",), f"{recipe.task.name} starts from one checkpoint; give name_or_path alone"
+    if recipe.method.saves != "model" or recipe.model.weighted_layers:
+        yield ("method",), "a model without a checkpoint of its own is trained and saved whole; use name: full"
 
 
 def _training_clashes(recipe: Recipe) -> Problems:
@@ -300,6 +310,8 @@ def _blocks(field: Any) -> list[type[Block]]:
         kind = todo.pop()
         if get_origin(kind) in (Union, types.UnionType):
             todo.extend(get_args(kind))
+        elif get_origin(kind) is Annotated:
+            todo.append(get_args(kind)[0])
         elif isinstance(kind, type) and issubclass(kind, Block):
             found.append(kind)
     return found

@@ -1,4 +1,4 @@
-"""Writing predictions: one JSON object a line, or CSV with a column for each value."""
+"""Writing predictions: one JSON object a line, CSV with a column for each value, or a text a line."""
 
 import csv
 import json
@@ -13,8 +13,9 @@ from hf_tasks.tasks.base import Row
 
 
 @contextmanager
-def writer(path: Path | None) -> Iterator[Callable[[Sequence[Row]], None]]:
-    """A function that writes predictions in order: to a .jsonl or .csv file, or as JSON lines to standard output.
+def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequence[Row]], None]]:
+    """A function that writes predictions in order: to a .jsonl or .csv file, or as JSON lines to standard output; where
+    they are `texts`, also to a .txt file, a line each.
 
     A file is opened at once, so that one that cannot be written is known before the work, and it appears under its
     name only when it is whole. Raises DataError.
@@ -22,14 +23,16 @@ def writer(path: Path | None) -> Iterator[Callable[[Sequence[Row]], None]]:
     if path is None:
         yield lambda rows: _write_jsonl(rows, sys.stdout)
         return
-    if path.suffix not in (".jsonl", ".csv"):
-        raise DataError(f"{path}: predictions are written as .jsonl or .csv; give the file such an ending")
+    writers = WRITERS | ({".txt": _write_txt} if texts else {})
+    if path.suffix not in writers:
+        endings = " or ".join(writers)
+        raise DataError(f"{path}: predictions are written as {endings}; give the file such an ending")
     part = path.with_name(path.name + ".part")
     with _explained(path):
         file = part.open("w", encoding="utf-8", newline="")
     try:
         with file:
-            yield lambda rows: (_write_csv if path.suffix == ".csv" else _write_jsonl)(rows, file)
+            yield lambda rows: writers[path.suffix](rows, file)
         with _explained(path):
             part.replace(path)
     finally:
@@ -76,3 +79,15 @@ def _write_csv(rows: Sequence[Row], file: TextIO) -> None:
     table = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare "\r" too
     table.writeheader()
     table.writerows(cells)
+
+
+def _write_txt(rows: Sequence[Row], file: TextIO) -> None:
+    """The texts alone; a line break inside one becomes a blank, so that line i is row i."""
+    lines = [" ".join(row["prediction"].splitlines()) for row in rows]
+    file.writelines(line + "\n" for line in lines)
+    broken = sum(line != row["prediction"] for line, row in zip(lines, rows, strict=True))
+    if broken:
+        print(f"{broken} predictions have line breaks, written as blanks; a .jsonl file keeps them", file=sys.stderr)
+
+
+WRITERS: dict[str, Callable[[Sequence[Row], TextIO], None]] = {".jsonl": _write_jsonl, ".csv": _write_csv}

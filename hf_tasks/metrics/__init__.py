@@ -1,6 +1,7 @@
 """METRICS: plain functions (predictions, references) -> {name: value}; the first value is the metric's own.
 
-A metric may also ask, by parameter name, for what a task remembers of its training data (`Task.memory`).
+A metric may also ask, by parameter name, for what a task remembers of its training data (`Task.memory`), and for
+what it says of the examples (`Task.context`).
 Any other name is passed to `evaluate.load`: a metric of the Hub, or a local script.
 """
 
@@ -12,6 +13,7 @@ from hf_tasks.block import did_you_mean
 from hf_tasks.errors import RecipeError
 from hf_tasks.metrics import classification, generation, squad, tagging
 from hf_tasks.metrics.cmrc2018 import cmrc2018
+from hf_tasks.metrics.gleu import gleu
 
 Metric = Callable[..., dict[str, Any]]
 
@@ -39,6 +41,8 @@ METRICS: dict[str, Metric] = {
     "chrf++": generation.chrf_plus_plus,
     "ter": generation.ter,
     "rouge": generation.rouge,
+    "rougeL": generation.rouge_l,
+    "gleu": gleu,
 }
 
 LOWER_IS_BETTER = ("loss", "mse", "mae", "mape", "brier_score", "perplexity", "ter", "wer", "cer")

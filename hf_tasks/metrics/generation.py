@@ -62,6 +62,12 @@ def rouge_of_each(
     return {kind: [score[kind].fmeasure for score in scores] for kind in kinds}
 
 
+def rouge_l(predictions: list[str], references: Sequence[Reference]) -> dict[str, float]:
+    """As `rouge`, with ROUGE-L first: the longest common subsequence chooses the checkpoint."""
+    values = rouge(predictions, references)
+    return {"rougeL": values["rougeL"]} | values
+
+
 def _with_signature(name: str, metric: Any, predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:
     assert len(predictions) == len(references)  # sacrebleu would leave the rest out
     score = metric.corpus_score(predictions, _streams(references)).score

@@ -2,17 +2,17 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.errors import RunError
-from hf_tasks.models.section import Model
+from hf_tasks.models import from_scratch
+from hf_tasks.models.section import Model, Subwords
 from hf_tasks.tasks import Task
 
 if TYPE_CHECKING:
-    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PACKAGE = "package:"
@@ -42,13 +42,16 @@ def locate(name_or_path: str) -> str:
     return str(weights[0])
 
 
-def load_tokenizer(model: Model, task: Task) -> "PreTrainedTokenizerBase":
-    """The checkpoint's tokenizer; where it has no padding token, its end-of-text token pads.
+def load_tokenizer(model: Model, task: Task, texts: Iterable[str] = ()) -> "PreTrainedTokenizerBase":
+    """The checkpoint's tokenizer; where it has no padding token, its end-of-text token pads. A model from scratch has
+    one that is learned from `texts`.
 
     It marks the segments of a pair for every model that tells them apart; ALBERT's class leaves that out.
     """
     from transformers import AutoConfig, AutoTokenizer
 
+    if model.config is not None:
+        return from_scratch.train_tokenizer(model.tokenizer or Subwords(), texts)
     place = locate(model.name_or_path)
     options: dict[str, Any] = {"revision": model.revision, "trust_remote_code": False}
     with _explained(model):
@@ -76,6 +79,9 @@ def load_model(
     import torch
     import transformers
 
+    if model.is_new:
+        with _explained(model), quiet():
+            return _limited(_new(model, tokenizer), tokenizer)
     auto = getattr(transformers, task.auto_model)
     with _explained(model), quiet():
         loaded, info = auto.from_pretrained(
@@ -89,11 +95,22 @@ def load_model(
         )
     _check_complete(model, loaded, info, trained)
     loaded.config.pad_token_id = tokenizer.pad_token_id
+    return _limited(loaded, tokenizer)
+
+
+def _new(model: Model, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    if model.config is not None:
+        return from_scratch.build(model.config, tokenizer)
+    assert model.decoder_name_or_path is not None
+    return from_scratch.warm_start(locate(model.name_or_path), locate(model.decoder_name_or_path), tokenizer)
+
+
+def _limited(loaded: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest_input(loaded))
     return loaded
 
 
-def longest_input(model: "nn.Module") -> int:
+def longest_input(model: Any) -> int:
     """Tokens that the model can read at once: the size of its table of positions, or no limit without one."""
     from torch import nn
 
@@ -103,6 +120,8 @@ def longest_input(model: "nn.Module") -> int:
         if isinstance(m, nn.Embedding) and name.endswith(("position_embeddings", "wpe"))
     ]
     sizes = [m.num_embeddings - (0 if m.padding_idx is None else m.padding_idx + 1) for m in tables]
+    if any(name.endswith("embed_positions") for name, _ in model.named_modules()):  # some of its rows are no positions
+        sizes.append(model.config.max_position_embeddings)
     return min(sizes, default=1_000_000)
 
 

@@ -1,15 +1,56 @@
 """The `model` section of a recipe: which checkpoint, and what of it is read."""
 
-from pydantic import Field
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
 
 from hf_tasks.block import Block
 
 
+class Subwords(Block):
+    """A tokenizer that is learned from the training texts, sources and targets together."""
+
+    vocab_size: int = Field(8000, ge=300)
+    """Subwords, with the 3 special ones; fewer where the texts do not give as many."""
+    kind: Literal["bpe", "unigram"] = "bpe"
+    """Byte pairs, which know every character; or a unigram language model of subwords, as T5 and Marian have."""
+
+
 class Model(Block):
-    name_or_path: str = Field(min_length=1)
+    name_or_path: str = ""
     """A Hub model id, a folder, or `package:NAME`, the checkpoint that an installed Python package carries."""
     revision: str | None = None
     """The checkpoint's revision on the Hub: a commit, tag or branch."""
+    decoder_name_or_path: str | None = Field(None, min_length=1)
+    """For tasks whose model writes texts: a second encoder checkpoint, of the same tokenizer, that becomes the decoder
+    (Rothe et al. 2020, https://aclanthology.org/2020.tacl-1.18)."""
+    config: dict[str, Any] | None = None
+    """In the place of a checkpoint, for tasks whose model writes texts: `model_type` (marian, t5, bart ...) and sizes,
+    under transformers' own names. The weights are random."""
+    tokenizer: Subwords | None = None
+    """The tokenizer of a model without a checkpoint."""
     weighted_layers: bool = False
     """The head reads a learned mix of the embeddings and all layers, not the last layer alone (Peters et al. 2018,
     https://aclanthology.org/N18-1202); a decoder attends to the mix of its encoder's layers."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Model":
+        if not self.name_or_path and self.config is None:
+            raise ValueError("name_or_path is missing; name a checkpoint, or give config for a model from scratch")
+        if self.name_or_path and (self.config is not None or self.tokenizer):
+            raise ValueError("a checkpoint has its config and tokenizer; keep name_or_path alone, or remove it")
+        if self.config is not None and (self.decoder_name_or_path or self.revision):
+            raise ValueError("revision and decoder_name_or_path belong to a checkpoint; remove them, or config")
+        return self
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no checkpoint that could be loaded again as it is."""
+        return self.config is not None or self.decoder_name_or_path is not None
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        if self.config is not None:
+            return f"{self.config.get('model_type')} from scratch"
+        return " + ".join(filter(None, (self.name_or_path, self.decoder_name_or_path)))

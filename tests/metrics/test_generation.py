@@ -3,7 +3,7 @@ import sacrebleu
 from rouge_score.rouge_scorer import RougeScorer
 
 from hf_tasks.metrics import METRICS, score
-from hf_tasks.metrics.generation import bleu, chrf, chrf_plus_plus, rouge, ter
+from hf_tasks.metrics.generation import bleu, chrf, chrf_plus_plus, rouge, rouge_l, ter
 
 PREDICTIONS = ["The cat sat on the mat.", "Hello there, Ann!", "“Nein”, sagte er – 3,5 km.", ""]
 FIRST = ["The cat is on the mat.", "Hello, Ann!", "Nein, sagte er: 3.5 km.", "nothing"]
@@ -89,3 +89,9 @@ def test_by_name():
         {"n": 1, "bleu": 100, "ter": 0, "rouge1": 100, "rouge2": 100, "rougeL": 100, "rougeLsum": 100}
     )
     assert {"chrf", "chrf++"} <= set(METRICS)
+
+
+def test_rouge_l_puts_the_longest_common_subsequence_first() -> None:
+    values = rouge_l(["a b c"], ["a x c"])
+    assert list(values) == ["rougeL", "rouge1", "rouge2", "rougeLsum"]
+    assert values == rouge(["a b c"], ["a x c"])

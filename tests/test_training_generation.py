@@ -1,0 +1,170 @@
+"""Text-to-text tasks through every command, on a tiny T5."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Tiny
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from typer.testing import CliRunner
+
+import hf_tasks
+from hf_tasks.cli import app
+from hf_tasks.decoding import Beam
+from hf_tasks.errors import RecipeError
+from hf_tasks.preflight import check
+from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.run import Run
+from hf_tasks.training import train
+
+WORDS = {"good": "bad", "film": "book", "paris": "rome", "mary": "john", "red": "blue"}
+SOURCES = [f"{a} {b}" for a in WORDS for b in WORDS]
+SHORT = {"max_new_tokens": 6}
+
+
+def values(folder: Path, checkpoint: Path, **sections: Any) -> dict[str, Any]:
+    """A recipe that translates each of five words to another, from parallel files."""
+    lines = {"x": SOURCES, "y": [" ".join(WORDS[word] for word in source.split()) for source in SOURCES]}
+    for ending, texts in lines.items():
+        (folder / f"train.{ending}").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    parallel = {"source": str(folder / "train.x"), "target": str(folder / "train.y")}
+    return {
+        "name": "tiny",
+        "task": {"name": "translation", "prefix": "the ", "max_target_length": 8, "label_smoothing": 0.1},
+        "data": {"train": parallel, "test": parallel, "validation_size": 0.2},
+        "model": {"name_or_path": str(checkpoint)},
+        "decoding": {"name": "beam", "num_beams": 2} | SHORT,
+        "training": {"num_train_epochs": 2, "learning_rate": 3e-2, "output_dir": str(folder / "run")},
+    } | sections
+
+
+@pytest.fixture(scope="module")
+def run(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(from_dict(values(tmp_path_factory.mktemp("generation"), tiny("t5"))))
+
+
+def changed(run: Run, **sections: Any) -> Recipe:
+    return from_dict(values(run.path.parent, Path(run.recipe.model.name_or_path), **sections))
+
+
+def test_the_run_loads_plainly_and_writes_the_same_texts(run: Run) -> None:
+    plain = AutoModelForSeq2SeqLM.from_pretrained(run.path)
+    tokenizer = AutoTokenizer.from_pretrained(run.path)
+    found = [row["prediction"] for row in run.predict([{"source": source} for source in SOURCES[:6]])]
+    batches = [tokenizer(f"the {source}", return_tensors="pt") for source in SOURCES[:6]]
+    texts = [tokenizer.decode(plain.generate(**batch)[0], skip_special_tokens=True) for batch in batches]
+    assert found == texts
+    assert (plain.generation_config.num_beams, plain.generation_config.max_new_tokens) == (2, 6)
+
+
+def test_the_resolved_recipe_says_how_texts_are_found(run: Run) -> None:
+    assert Run.load(run.path).recipe.decoding == Beam(name="beam", num_beams=2, max_new_tokens=6)
+    assert run.recipe.task.metrics == ("bleu", "chrf")
+
+
+def test_results_hold_scores_signatures_and_counts(run: Run) -> None:
+    names = ["n", "bleu", "bleu_signature", "chrf", "chrf_signature", "cut", "loss"]
+    assert list(run.results["test"])[: len(names)] == names
+    assert run.results["test"]["n"] == 25
+    assert run.results["test"]["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp")
+    assert run.results["data"]["train"]["examples"] == 20
+    predictions = (run.path / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [sorted(json.loads(line)) for line in predictions] == [["cut", "prediction"]] * 25
+
+
+def test_training_lowers_the_loss_and_the_log_has_generated_scores(run: Run) -> None:
+    log = [json.loads(line) for line in (run.path / "training_log.jsonl").read_text().splitlines()]
+    evaluations = [row for row in log if "eval_bleu" in row]
+    assert len(evaluations) == 2
+    assert evaluations[-1]["eval_loss"] < 4.0 < evaluations[0]["eval_loss"] + 1.0
+
+
+def test_evaluate_gives_the_results_of_training_again(run: Run) -> None:
+    rows = [{"source": s, "target": " ".join(WORDS[word] for word in s.split())} for s in SOURCES]
+    again = Run.load(run.path).evaluate(rows)
+    for name in ("bleu", "chrf", "cut", "loss"):
+        assert again[name] == pytest.approx(run.results["test"][name], abs=1e-4)
+
+
+def test_the_commands(run: Run, tmp_path: Path) -> None:
+    sources, out = tmp_path / "new.txt", tmp_path / "out"
+    sources.write_text("good film\n\nred paris\n", encoding="utf-8")
+    expected = [row["prediction"] for row in run.predict([{"source": s} for s in ("good film", "", "red paris")])]
+    for ending in ("txt", "jsonl"):
+        done = CliRunner().invoke(app, ["predict", str(run.path), str(sources), "-o", f"{out}.{ending}"])
+        assert done.exit_code == 0, done.output
+    assert Path(f"{out}.txt").read_text(encoding="utf-8") == "".join(f"{text}\n" for text in expected)
+    rows = [json.loads(line) for line in Path(f"{out}.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["prediction"] for row in rows] == expected
+    done = CliRunner().invoke(app, ["evaluate", str(run.path), "--part", "test"])
+    assert f"bleu                   {run.results['test']['bleu']:.4f}" in done.output
+
+
+def test_mbr_in_a_recipe(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    mbr = {"name": "mbr", "num_samples": 4, "utility": "bleu", "weights": "model"} | SHORT
+    once = {"num_train_epochs": 1, "output_dir": str(tmp_path / "mbr")}
+    trained = train(changed(run, decoding=mbr, training=once))
+    row = trained.predict(source="good film")
+    assert sorted(row) == ["cut", "expected_utility", "prediction"]
+    assert trained.predict(source="good film") == row
+    assert 0 <= row["expected_utility"] <= 100
+    plain = AutoModelForSeq2SeqLM.from_pretrained(trained.path)
+    assert plain.generation_config.num_return_sequences == 1
+
+
+def test_check_tells_the_decoding_and_the_length_follows_the_targets(run: Run) -> None:
+    sections = values(run.path.parent, Path(run.recipe.model.name_or_path))
+    del sections["decoding"]
+    assert "  decoding   beam, at most 40 tokens" in check(from_dict(sections))
+    sections["task"] = sections["task"] | {"name": "text2text-generation"}
+    assert "  decoding   greedy, at most 40 tokens" in check(from_dict(sections))
+
+
+@pytest.mark.parametrize(
+    ("sections", "expected"),
+    [
+        (
+            {"task": {"name": "text-classification"}, "data": {"train": "x"}},
+            "recipe: decoding: text-classification writes no text; remove it",
+        ),
+        (
+            {"training": {"label_smoothing_factor": 0.1}},
+            "recipe: training.label_smoothing_factor: remove it; a task whose model writes texts has "
+            "task.label_smoothing",
+        ),
+        (
+            {"decoding": {"name": "beam", "num_beam": 3}},
+            'recipe: decoding.num_beam: unknown key; did you mean "num_beams"?',
+        ),
+        (
+            {"decoding": {"name": "mbr", "utility": "chrff"}},
+            'recipe: decoding: there is no utility "chrff"; did you mean "chrf"? (one of: chrf, chrf++, bleu, rouge1, '
+            "rouge2, rougeL, token_f1)",
+        ),
+        (
+            {"decoding": {"name": "mbr", "utility": "bleu", "aggregate": True}},
+            "recipe: decoding: aggregate goes with utility: chrf; remove one of them",
+        ),
+    ],
+)
+def test_clashes(run: Run, sections: dict[str, Any], expected: str) -> None:
+    with pytest.raises(RecipeError) as e:
+        changed(run, **sections)
+    assert e.value.problems == (expected,)
+
+
+def test_the_same_training_gives_the_same_model(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Sampling for evaluation takes nothing from training's random numbers."""
+    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    weights = []
+    for number, decoding in enumerate(({"name": "sample"} | SHORT, {"name": "greedy"} | SHORT)):
+        place = {"num_train_epochs": 2, "output_dir": str(tmp_path / str(number))}
+        weights.append(train(changed(run, decoding=decoding, training=place)).model.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_python_needs_no_file(run: Run) -> None:
+    assert hf_tasks.load_run(run.path).predict(source="good film") == run.predict(source="good film")
