@@ -32,8 +32,8 @@ class BottleneckAdapter(Method):
     variant: Literal["houlsby", "pfeiffer"] = "houlsby"
     """Which published placement."""
     reduction_factor: int = Field(16, ge=1)
-    """The model's hidden size over the adapter's: 48 in BERT-base with 16, the default of Pfeiffer et al.'s AdapterHub;
-    Houlsby et al. take 8 to 256 units, about 64."""
+    """The model's hidden size over the adapter's. 16, AdapterHub's default (https://aclanthology.org/2020.emnlp-demos.7),
+    gives 48 units in BERT-base; Houlsby et al. try 8, 64 and 256."""
     activation: Literal["gelu", "relu", "silu", "tanh"] | None = None
     """Between the adapter's two layers; None: as published, gelu for houlsby, relu for pfeiffer."""
 

@@ -5,6 +5,7 @@ A block is a member of a homogeneous `ModuleList`: `bert.encoder.layer`, `distil
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.errors import RunError
@@ -50,7 +51,8 @@ class Layers:
 def pretrained_layers(model: "nn.Module") -> Layers:
     """The layers of a transformers model. Runs it once on a few tokens; it is left as it was.
 
-    Raises RunError, which names what was found, where there is no stack of blocks.
+    Raises RunError, which names what was found, where there is no stack of blocks, or where they do not run one stack
+    after another (XLM's attentions and feed-forwards are in lists of their own).
     """
     lists = _block_lists(model)
     if not lists:
@@ -65,13 +67,18 @@ def pretrained_layers(model: "nn.Module") -> Layers:
         (Stack(name, tuple(blocks), sum(calls.count(b) for b in blocks)) for name, blocks in lists.items()),
         key=lambda stack: order.get(stack.blocks[0], 0),
     )
-    last = max(i for i, module in enumerate(calls) if module in stacks[-1].blocks)
+    runs = [[i for i, module in enumerate(calls) if module in stack.blocks] for stack in stacks]
+    if not all(runs) or any(below[-1] > above[0] for below, above in pairwise(runs)):
+        raise RunError(
+            f"model.name_or_path: the lists of equal layers in {type(model).__name__} do not run one after another: "
+            f"{', '.join(lists)}; choose another checkpoint, or method.name: full"
+        )
     places = {name: _place(name, module, stacks, order) for name, module in _owners(model).items()}
     return Layers(
         bottom=tuple(name for name, place in places.items() if place == "bottom"),
         stacks=tuple(stacks),
         head=tuple(name for name, place in places.items() if place == "head"),
-        encoder=tuple(dict.fromkeys(calls[: last + 1])),
+        encoder=tuple(dict.fromkeys(calls[: runs[-1][-1] + 1])),
     )
 
 

@@ -66,3 +66,29 @@ def test_a_model_without_blocks_is_named() -> None:
         "model.name_or_path: no stack of equal layers in Two, only table (Embedding), out (Linear); "
         "choose another checkpoint, or method.name: full"
     )
+
+
+def test_lists_that_are_no_stacks_are_named() -> None:
+    """XLM keeps the parts of its blocks in lists side by side."""
+    sizes = {"emb_dim": 8, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 8}
+    config = transformers.AutoConfig.for_model("xlm", vocab_size=8, **sizes)
+    with pytest.raises(RunError) as error:
+        pretrained_layers(transformers.AutoModel.from_config(config))
+    assert str(error.value) == (
+        "model.name_or_path: the lists of equal layers in XLMModel do not run one after another: attentions, "
+        "layer_norm1, ffns, layer_norm2; choose another checkpoint, or method.name: full"
+    )
+
+
+def test_a_stack_that_never_runs_is_no_stack() -> None:
+    class Idle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.config = transformers.PretrainedConfig()
+            self.layer = nn.ModuleList([nn.Linear(2, 2)])
+
+        def forward(self, input_ids: object, attention_mask: object) -> None:
+            pass
+
+    with pytest.raises(RunError, match=r"in Idle do not run one after another: layer; "):
+        pretrained_layers(Idle())
