@@ -31,7 +31,8 @@ Make = Callable[..., Recipe]
 
 def rows_of(task: str) -> list[dict[str, Any]]:
     """24 rows of many lengths."""
-    words = "the film is not good it was an awful slow book and a great old city by the river in rome".split()
+    text = "the film is not good it was an awful slow book and a great old city by the river in rome"
+    words = text.split()
     rows: list[dict[str, Any]] = []
     for i in range(24):
         chosen = [words[(i * 7 + j) % len(words)] for j in range(2 + i % 9)]
