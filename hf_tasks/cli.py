@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from hf_tasks.distributed import is_main, launched
+from hf_tasks.distributed import is_loss_of_a_process, is_main, launched
 from hf_tasks.errors import UserError
 from hf_tasks.interrupts import Interrupted
 from hf_tasks.show import table
@@ -84,6 +84,16 @@ def check(recipe: RecipeArg, overrides: SetOption = None) -> None:
 
 
 @app.command()
+def explain(recipe: RecipeArg, overrides: SetOption = None) -> None:
+    """Every resolved value of a recipe, and where it comes from: a line, a default, the data."""
+    from hf_tasks.explain import explain as explain_recipe
+    from hf_tasks.explain import lines
+    from hf_tasks.shipped import find
+
+    print("\n".join(lines(explain_recipe(find(recipe), tuple(overrides or ())))))
+
+
+@app.command()
 def evaluate(
     run: RunArg,
     data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the recipe's own part.")] = None,
@@ -118,6 +128,23 @@ def compare(
     print("\n".join(comparison.lines(found, *(run.path for run in runs))))
     if output:
         comparison.write(found, output)
+
+
+@app.command()
+def reproduce(
+    run: RunArg,
+    output_dir: Annotated[
+        Path | None,
+        typer.Option("--output-dir", "-o", help="Where it is trained again; RUN-reproduced where not given."),
+    ] = None,
+) -> None:
+    """Train a run again and compare what is measured: exit code 1 where a metric differs."""
+    from hf_tasks import load_run
+    from hf_tasks.reproduce import reproduce as train_again
+
+    reproduction = train_again(load_run(run), output_dir)
+    print("\n".join(reproduction.lines()))
+    sys.exit(0 if reproduction.same else 1)
 
 
 @app.command()
@@ -242,6 +269,20 @@ def push(
     print(pushed.url)
 
 
+@app.command()
+def export(
+    run: RunArg,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that does not exist yet.")],
+    merge: Annotated[bool, typer.Option("--merge", help="Merge an adapter into its base.")] = False,
+) -> None:
+    """Write a run's model as one plain checkpoint, which transformers loads by itself."""
+    from hf_tasks import load_run
+    from hf_tasks.export import export as export_run
+
+    difference = export_run(load_run(run), out, merge=merge)
+    print(f"{out}: loads with transformers alone; its outputs differ from the run's by {difference:.1e} at most")
+
+
 @recipes_app.command("list")
 def list_recipes() -> None:
     """The shipped recipes, one a line."""
@@ -304,6 +345,10 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except RuntimeError as e:
+        if is_main() or not is_loss_of_a_process(e):
+            raise
+        sys.exit(1)
     sys.exit(0)
 
 

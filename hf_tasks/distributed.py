@@ -24,11 +24,17 @@ def is_main() -> bool:
 
 
 def start(use_cpu: bool = False) -> None:
-    """Meet the other processes, if there are any."""
-    if launched() > 1:
-        from accelerate import PartialState
+    """Meet the other processes, if there are any. RunError where not all of them are there."""
+    if launched() == 1:
+        return
+    import torch
+    from accelerate import PartialState
 
-        PartialState(cpu=use_cpu)
+    use_cpu = use_cpu or not torch.accelerator.is_available()
+    os.environ["ACCELERATE_USE_CPU"] = str(use_cpu).lower()  # TrainingArguments asks again
+    found = PartialState(cpu=use_cpu).num_processes
+    if found != launched():
+        raise RunError(f"{launched()} processes were started, {found} train together; start them with torchrun")
 
 
 def rank_and_size() -> tuple[int, int]:
@@ -58,6 +64,12 @@ def gather(value: T) -> list[T]:
     values: list[Any] = [None] * size
     distributed.all_gather_object(values, value)
     return values
+
+
+def is_loss_of_a_process(error: Exception) -> bool:
+    """Whether an error only says that another process has ended; that one knows why."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return launched() > 1 and ("DistError" in kinds or "gloo" in str(error))
 
 
 def told_by_main(find_out: Callable[[], T]) -> T:

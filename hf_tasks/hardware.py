@@ -44,7 +44,7 @@ def describe() -> dict[str, Any]:
 
     import torch
 
-    names = ("torch", "transformers", "datasets", "accelerate", "tokenizers", "numpy")
+    names = ("torch", "transformers", "peft", "datasets", "accelerate", "tokenizers", "safetensors", "numpy")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

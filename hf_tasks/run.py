@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from hf_tasks import artifacts, card, data, distributed, durable, evaluation, hardware, recipe_file
+from hf_tasks import artifacts, card, data, distributed, durable, evaluation, hardware, provenance, recipe_file
 from hf_tasks import recipe as recipes
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
@@ -76,8 +76,7 @@ class Run:
     @staticmethod
     def begin(recipe: Recipe, beside: Path | None) -> None:
         """Mark the recipe's output directory as a run, and note where and on what it is made."""
-        folder = {"recipe_folder": str(beside.resolve()) if beside else None}
-        durable.write_json(recipe.output_dir / ENVIRONMENT, hardware.describe() | folder)
+        durable.write_json(recipe.output_dir / ENVIRONMENT, provenance.environment(recipe, beside))
         (recipe.output_dir / RECIPE).write_text(recipes.to_yaml(recipe), encoding="utf-8")
 
     @classmethod
@@ -209,7 +208,7 @@ class Run:
 
     def measure(self, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> None:
         """Predict and score parts with the saved model; writes results.json, the predictions and the card."""
-        memory, results = self.memory, dict[str, Any]()
+        memory, results, predictions = self.memory, dict[str, Any](), dict[str, list[Any]]()
         for name, split in splits.items():
             predicted = evaluation.predict(
                 self.model, self.recipe.task, split, self.tokenizer,
@@ -217,19 +216,19 @@ class Run:
             )  # fmt: skip
             results[name] = evaluation.scores(self.recipe.task, predicted, split.examples, memory, intervals=True)
             results["example"] = card.example(self.recipe.task, split.examples, predicted.predictions)
-            if distributed.is_main():
-                _write_rows(self.path / "predictions" / f"{name}.jsonl", predicted.predictions)
-        if not distributed.is_main():
-            return
-        made = card.gather(self.path, self.recipe, facts)
-        _write_json(self.path / RESULTS, {**results, **facts, **made})
-        card.write(self)
+            predictions[name] = predicted.predictions
+        distributed.told_by_main(lambda: self._write_measured(predictions, {**results, **facts}))
+
+    def _write_measured(self, predictions: Mapping[str, list[Any]], results: Mapping[str, Any]) -> None:
+        with durable.written(self.path.parent):
+            for name, rows in predictions.items():
+                _write_rows(self.path / "predictions" / f"{name}.jsonl", rows)
+            _write_json(self.path / RESULTS, {**results, **card.gather(self.path, self.recipe, results)})
+            card.write(self)
 
     def publish(self) -> Self:
         """Move what `create` and `measure` wrote into the run's directory, the results last."""
-        if distributed.is_main():
-            durable.publish(self.path, self.path.parent, last=RESULTS)
-        distributed.barrier()
+        distributed.told_by_main(lambda: durable.publish(self.path, self.path.parent, last=RESULTS))
         return type(self)(self.path.parent, self.recipe)
 
 

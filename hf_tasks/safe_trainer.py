@@ -61,7 +61,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             with self.interrupts:
                 result = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
         except (OSError, RuntimeError, SafetensorError) as e:
-            if _lost_process(e):
+            if distributed.is_loss_of_a_process(e):
                 raise RunError("another process of this training has ended; the same command goes on with it") from e
             if self.saving is None:
                 raise
@@ -281,11 +281,6 @@ def _split(inputs: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
 
 def _out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
-
-
-def _lost_process(error: Exception) -> bool:
-    """Whether an exchange with the other processes failed; one of them knows why."""
-    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def _bytes_of_checkpoint(model: Any) -> int:

@@ -167,12 +167,14 @@ class Distance(evaluate.Metric):
 def test_a_local_script_of_evaluate_is_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluate.config.HF_MODULES_CACHE", str(tmp_path / "modules"))
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", tmp_path / "metrics")
+    monkeypatch.setenv("HF_TASKS_METRIC_CODE", "1")
     script = tmp_path / "lengths_apart.py"
     script.write_text(SCRIPT)
     assert score([str(script)], ["a", "bcd"], ["aaa", "b"], {}) == {"n": 2, "lengths_apart": 4}
 
 
-def test_a_metric_that_is_none() -> None:
+def test_a_metric_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TASKS_METRIC_CODE", "1")
     with pytest.raises(RecipeError) as e:
         from_evaluate("acuracy")
     text = str(e.value)

@@ -2,10 +2,11 @@
 
 A metric may also ask, by parameter name, for what a task remembers of its training data (`Task.memory`), and for
 what it says of the examples (`Task.context`).
-Any other name is passed to `evaluate.load`: a metric of the Hub, or a local script.
+Any other name is passed to `evaluate.load` (a metric of the Hub, or a local script) where the environment allows it.
 """
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,6 +46,9 @@ METRICS: dict[str, Metric] = {
     "gleu": gleu,
 }
 
+ALLOW_CODE = "HF_TASKS_METRIC_CODE"
+"""The environment variable that allows the code of metrics that are not ours."""
+
 LOWER_IS_BETTER = ("loss", "mse", "mae", "mape", "brier_score", "perplexity", "ter", "wer", "cer")
 
 
@@ -69,14 +73,20 @@ def find(name: str) -> Metric:
 
 
 def from_evaluate(name: str) -> Metric:
-    """A metric of the Hub, or a local script, as one of ours. Note that both run their author's Python code."""
+    """A metric of the Hub, or a local script, as one of ours.
+
+    Both run their author's Python code, so neither a recipe nor its author can ask for it: the person at this machine
+    allows it, by an environment variable. Raises RecipeError.
+    """
+    known = f'task.metrics: there is no metric "{name}"{did_you_mean(name, METRICS)} (one of: {", ".join(METRICS)}'
+    if os.environ.get(ALLOW_CODE) != "1":
+        how = f"set {ALLOW_CODE}=1 in the environment to allow the Python code of its author to run here"
+        raise RecipeError(f"{known}); if it is a metric of evaluate, {how}")
     import evaluate
 
     try:
         module = evaluate.load(name)
     except (FileNotFoundError, ConnectionError, ValueError, ImportError) as e:
-        raise RecipeError(
-            f'task.metrics: there is no metric "{name}"{did_you_mean(name, METRICS)} (one of: {", ".join(METRICS)}; '
-            f"or a metric of evaluate, by its Hub id or the path of its script, but: {str(e).splitlines()[0]})"
-        ) from None
+        text = f"{known}; or a metric of evaluate, by its Hub id or the path of its script, but: "
+        raise RecipeError(f"{text}{str(e).splitlines()[0]})") from None
     return lambda predictions, references: dict(module.compute(predictions=predictions, references=references))
