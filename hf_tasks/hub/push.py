@@ -63,7 +63,8 @@ def push_recipe(run_path: Path, target: Hub) -> Pushed:
         return _described(target, files, _push(run_path, target, files))
     except UserError as e:
         again = f"hf-tasks push {run_path} {target.repo_id}{target.flags()}"
-        raise RunError(f"{e}; the run is whole, in {run_path}; to push it: {again}") from None
+        whole = f"{e.problems[-1]}; the run is whole, in {run_path}; to push it: {again}"
+        raise RunError(*e.problems[:-1], whole) from None
 
 
 def check(target: Hub) -> None:

@@ -41,6 +41,16 @@ def logits(place: str, **options: Any) -> torch.Tensor:
         return model(**tokenizer(TEXTS, return_tensors="pt", padding=True)).logits
 
 
+def adapter_logits(place: str) -> list[list[float]]:
+    """By PEFT alone, on the base that the recipe names."""
+    from peft import AutoPeftModelForSequenceClassification
+
+    tokenizer = AutoTokenizer.from_pretrained("org/base")
+    model = AutoPeftModelForSequenceClassification.from_pretrained(place, num_labels=2).eval()
+    with torch.inference_mode():
+        return model(**tokenizer(TEXTS, return_tensors="pt", padding=True)).logits.tolist()
+
+
 def predicted(place: str) -> list[dict[str, Any]]:
     return hf_tasks.load_run(place).predict([{"text": text} for text in TEXTS])
 
@@ -59,7 +69,8 @@ def main(base: str) -> None:
     task = TextClassification(name="text-classification")
     rows = read_part(Data(path="org/rows", train="train"), "train", task, seed=0)
     assert rows is not None
-    full, part = trained(base, "full", "full"), trained("org/base", "part", "bitfit")
+    full = trained(base, "full", "full")
+    part, lora = trained("org/base", "part", "bitfit"), trained("org/base", "lora", "lora")
     here = predicted(str(full.path))
     found = {
         "rows": list(rows.rows()),
@@ -67,6 +78,8 @@ def main(base: str) -> None:
         "predictions": here == predicted("org/full@v1"),
         "command line": here == from_the_command_line("org/full"),
         "part": predicted(str(part.path)) == predicted("org/part"),
+        "adapter": predicted(str(lora.path)) == predicted("org/lora"),
+        "peft": adapter_logits(str(lora.path)) == adapter_logits("org/lora"),
     }
     print(json.dumps(found))
 
