@@ -5,7 +5,7 @@
 >>> run.predict(text="A quiet, moving film.")
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hf_tasks.recipe import Recipe
     from hf_tasks.run import Run
 
-__all__ = ["DataError", "RecipeError", "RunError", "UserError", "check", "load_run", "push", "train"]
+__all__ = ["DataError", "RecipeError", "RunError", "UserError", "check", "load_run", "load_runs", "push", "train"]
 __version__ = "0.1.0"
 
 
@@ -45,6 +45,17 @@ def load_run(path: str | Path) -> "Run":
     from hf_tasks.run import Run
 
     return Run.load(path)
+
+
+def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
+    """Several runs under names of their own, what they have in common in memory once. Raises RunError.
+
+    >>> runs = load_runs({"intent": "runs/intent", "sentiment": "runs/sentiment"})
+    >>> runs["sentiment"].predict(text="A quiet, moving film.")
+    """
+    from hf_tasks.sharing import load_runs as load_all
+
+    return load_all(paths)
 
 
 def push(run_path: str | Path, repo_id: str, **options: Any) -> "Pushed":

@@ -41,8 +41,15 @@ def is_whole(recipe: Recipe, path: Path) -> bool:
 
 
 def config_of(recipe: Recipe, path: Path) -> Model:
-    """Where a run's configuration and tokenizer are: in its directory with a whole model, else at the base."""
-    return Model(name_or_path=str(path)) if saved_as(recipe) == "model" else recipe.model
+    """Where a run's configuration and tokenizer are: in its directory with a whole model, else at the base. RunError
+    where that is a folder or package that is not there."""
+    if saved_as(recipe) == "model":
+        return Model(name_or_path=str(path))
+    try:
+        locate(recipe.model.name_or_path)
+    except RunError as e:
+        raise RunError(f"{path}: the run holds what was trained alone, and its checkpoint is missing: {e}") from None
+    return recipe.model
 
 
 def saved_bytes(recipe: Recipe, model: "nn.Module") -> int:

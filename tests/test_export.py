@@ -1,0 +1,96 @@
+"""A run's model as one plain checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import Tiny
+from typer.testing import CliRunner
+
+from hf_tasks import artifacts, cli
+from hf_tasks.errors import RunError
+from hf_tasks.export import export
+from hf_tasks.models.load import load_tokenizer
+from hf_tasks.recipe import from_dict, to_yaml
+from hf_tasks.run import Run
+
+IDS = torch.tensor([[2, 9, 10, 11, 12, 3]])
+
+
+def run_of(base: Path, folder: Path, method: dict[str, Any], **model: Any) -> Run:
+    """A run of an untrained model with random parameters where training would have changed some."""
+    recipe = from_dict(
+        {
+            "name": "small",
+            "task": {"name": "text-classification", "labels": ["no", "yes"], "metrics": ["accuracy"]},
+            "data": {"train": "x.jsonl"},
+            "model": {"name_or_path": str(base), **model},
+            "method": method,
+        }
+    )
+    tokenizer = load_tokenizer(recipe.model, recipe.task)
+    torch.manual_seed(0)
+    made = artifacts.assemble(recipe, tokenizer)
+    for parameter in made.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    folder.mkdir()
+    artifacts.save(recipe, made, folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
+    return Run.load(folder)
+
+
+@pytest.mark.parametrize("name", ["lora", "dora", "ia3", "bitfit", "full"])
+def test_the_checkpoint_is_plain_and_computes_the_same(tiny: Tiny, tmp_path: Path, name: str) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    run = run_of(tiny("bert"), tmp_path / "run", {"name": name})
+    difference = export(run, tmp_path / "plain", merge=True)
+    assert difference < 1e-5
+
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "plain").eval()
+    base = AutoModelForSequenceClassification.from_pretrained(tiny("bert"), num_labels=2)
+    assert plain.state_dict().keys() == base.state_dict().keys()
+    assert plain.config.id2label == {0: "no", 1: "yes"}
+    with torch.no_grad():
+        torch.testing.assert_close(plain(IDS).logits, run.model(IDS).logits, atol=1e-5, rtol=0)
+    assert AutoTokenizer.from_pretrained(tmp_path / "plain")("a b")["input_ids"] == run.tokenizer("a b")["input_ids"]
+    card = (tmp_path / "plain" / "README.md").read_text(encoding="utf-8")
+    assert f"adapted by {name} and written as one plain model" in card
+
+
+def test_what_has_no_plain_form_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    out = tmp_path / "plain"
+    for i, (method, model, message) in enumerate(
+        [
+            ({"name": "bottleneck-adapter"}, {}, "method.name: a bottleneck-adapter cannot be merged"),
+            ({"name": "prompt-tuning"}, {}, "method.name: no plain model computes what prompt-tuning has learned"),
+            ({"name": "frozen"}, {"weighted_layers": True}, "model.weighted_layers: no plain model reads a mix"),
+        ]
+    ):
+        run = run_of(tiny("bert"), tmp_path / f"run{i}", method, **model)
+        with pytest.raises(RunError, match=message):
+            export(run, out, merge=True)
+        assert not out.exists()
+
+
+def test_a_merge_that_is_not_exact_leaves_nothing(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of(tiny("bert"), tmp_path / "run", {"name": "lora"})
+    monkeypatch.setattr(type(run.recipe.method), "merge", lambda _, model: model.unload())
+    with pytest.raises(RunError, match=r"merged, the model computes something else \(by 0\.\d+\); use it as it is"):
+        export(run, tmp_path / "plain", merge=True)
+    assert not (tmp_path / "plain").exists()
+
+
+def test_the_command(tiny: Tiny, tmp_path: Path) -> None:
+    run = run_of(tiny("bert"), tmp_path / "run", {"name": "lora"})
+    with pytest.raises(RunError) as caught:
+        export(run, tmp_path / "plain", merge=False)
+    assert str(caught.value) == f"{tmp_path / 'run'}: the run is an adapter beside {tiny('bert')}; add --merge"
+    done = CliRunner().invoke(cli.app, ["export", str(tmp_path / "run"), str(tmp_path / "plain"), "--merge"])
+    assert done.exit_code == 0, done.output
+    assert "loads with transformers alone; its outputs differ from the run's by" in done.stdout
+    with pytest.raises(RunError, match="plain: exists already; name a folder that does not"):
+        export(run, tmp_path / "plain", merge=True)
