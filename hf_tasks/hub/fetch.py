@@ -20,7 +20,9 @@ def folder_of(run: str | Path) -> Path:
     Raises RunError where the Hub does not give it.
     """
     path, named = Path(run), ID.fullmatch(str(run))
-    if path.exists() or not named or Path(path.parts[0]).exists() or wrong_name(named[1]):
+    if path.exists() or not named or wrong_name(named[1]):
+        return path
+    if Path(path.parts[0]).exists() and not named[2]:  # a mistyped name in a folder that is here
         return path
     return fetch(named[1], named[2])
 
@@ -31,7 +33,8 @@ def fetch(repo_id: str, revision: str | None = None) -> Path:
 
     from hf_tasks import __version__
 
-    with explained(f"{repo_id}@{revision}" if revision else repo_id), bars():
+    name = f"{repo_id}@{revision}" if revision else repo_id
+    with explained(f"{name} (no folder here, so on the Hub)"), bars():
         folder = Path(
             retried(
                 lambda: snapshot_download(

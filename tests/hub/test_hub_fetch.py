@@ -56,6 +56,9 @@ def test_the_cache_serves_without_a_network(run: Hub, monkeypatch: pytest.Monkey
     assert run.pauses == []
 
 
+NOT_HERE = " (no folder here, so on the Hub)"
+
+
 def message(name: str = NAME, revision: str | None = None) -> str:
     with pytest.raises(RunError) as e:
         fetch(name, revision)
@@ -67,32 +70,36 @@ def message(name: str = NAME, revision: str | None = None) -> str:
 
 def test_what_cannot_be_had(run: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = "there is no such repository that you may see; check the name, or log in with: hf auth login"
-    assert message("org/nothing") == f"org/nothing: {nothing}"
+    assert message("org/nothing") == f"org/nothing{NOT_HERE}: {nothing}"
     assert message(revision="v9") == (
-        "org/model@v9: the repository has no such revision; give a branch, a tag or a commit of it"
+        f"org/model@v9{NOT_HERE}: the repository has no such revision; give a branch, a tag or a commit of it"
     )
     monkeypatch.setenv("HF_TOKEN", FINE)
-    assert message() == f"org/model: {nothing}"
+    assert message() == f"org/model{NOT_HERE}: {nothing}"
     monkeypatch.delenv("HF_TOKEN")
-    assert message() == f"org/model: {nothing}"
+    assert message() == f"org/model{NOT_HERE}: {nothing}"
     run.fail("info", status=403, headers={"X-Error-Code": "GatedRepo"})
     assert message() == (
-        "org/model: the repository is gated; ask for access on its page, and log in with: hf auth login"
+        f"org/model{NOT_HERE}: the repository is gated; ask for access on its page, and log in with: hf auth login"
     )
 
 
 def test_no_network_and_nothing_cached(run: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     run.server.shutdown()
     run.server.server_close()
-    assert message() == f"org/model: {run.url} does not answer (ConnectError); check the network, then try again"
+    assert (
+        message() == f"org/model{NOT_HERE}: {run.url} does not answer (ConnectError); check the network, then try again"
+    )
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert message() == "org/model: HF_HUB_OFFLINE is set, so the Hub is not asked; unset it"
+    assert message() == f"org/model{NOT_HERE}: HF_HUB_OFFLINE is set, so the Hub is not asked; unset it"
     assert run.pauses == []
 
 
 def test_an_expired_token(run: Hub) -> None:
     run.fail("info", status=401, headers={"X-Error-Message": "Invalid credentials in Authorization header"})
-    assert message().startswith("org/model: the Hub does not accept your token, it is wrong or has expired; make ")
+    assert message().startswith(
+        f"org/model{NOT_HERE}: the Hub does not accept your token, it is wrong or has expired; make "
+    )
 
 
 @pytest.mark.parametrize("route", ["info", "tree", "resolve", "blob"])
@@ -148,6 +155,8 @@ def test_what_is_here_is_not_looked_for_there(hub: Hub, tmp_path: Path, monkeypa
     for place in ("runs/intent", "runs/itnent", "./a", "../a", "/a/b", "a", "a/b/c", "a b/c", str(tmp_path)):
         assert folder_of(place) == Path(place)
     assert hub.requests == []
+    hub.add("runs/intent", WANTED)
+    assert contents(folder_of("runs/intent@main")) == WANTED
 
 
 def test_there_and_back(hub: Hub, tiny: Tiny, tmp_path: Path) -> None:

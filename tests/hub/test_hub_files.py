@@ -19,7 +19,7 @@ RECIPE: dict[str, Any] = {
     "task": {"name": "text-classification", "labels": ["/location/city", "/person"]},
     "data": {"train": ["/home/ann/a/rows.csv", "data/more.csv"], "data_dir": "~/corpora"},
     "model": {"name_or_path": "/home/ann/models/my-bert"},
-    "training": {"output_dir": "runs/x", "learning_rate": 2e-5, "logging_dir": "C:\\Users\\ann\\logs"},
+    "training": {"output_dir": "runs/x", "learning_rate": 2e-5},
 }
 CARD = '# x\n\nFrom /home/ann/models/my-bert and /home/ann/a/rows.csv, in runs/x: load_run("ORG/NAME")\n'
 RESULTS = {
