@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 SNIPPET = re.compile(r"^(`{3,})python\n(.*?)^\1$(?:\s*^(`{3,})text\n(.*?)^\3$)?", re.MULTILINE | re.DOTALL)
 PART = re.compile(r"^### On (\w+): .*?\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"-?\d+(\.\d+)?|not defined")
+NUMBERS = re.compile(r"-?\d+(\.\d+)?( to -?\d+(\.\d+)?)?|not defined")
+"""A cell that holds a measured value, or the two ends of an interval."""
 SECONDS = 600
 """After which a snippet counts as one that does not run."""
 REMEDY = "renew it with: hf-tasks card RUN --write"
@@ -74,8 +75,8 @@ def _numbers(run: "Run", card: str) -> Iterator[str]:
     """Results on the card that results.json does not have, and the other way round."""
     for part, text in PART.findall(blocks(card).get("results", "")):
         rows = [re.split(r"(?<!\\)\|", line)[2:-1] for line in text.splitlines() if line.startswith("|")]
-        cells = (one.strip() for row in rows for cell in row for one in cell.split(" to "))
-        shown = Counter(cell for cell in cells if NUMBER.fullmatch(cell))
+        cells = (cell.strip() for row in rows for cell in row)
+        shown = Counter(number for cell in cells if NUMBERS.fullmatch(cell) for number in cell.split(" to "))
         known = Counter(str(tables.cell(value)) for value in _leaves(run.results.get(part, {})))
         yield from (f"{part}: {value} is on the card, not in results.json; {REMEDY}" for value in shown - known)
         yield from (f"{part}: {value} is in results.json, not on the card; {REMEDY}" for value in known - shown)

@@ -45,7 +45,7 @@ def gather(path: Path, recipe: Recipe, results: Mapping[str, Any]) -> dict[str, 
         "base": base(recipe.model),
         "arguments": shown_arguments(recipe, validated="validation" in results["data"]),
         "curve": curve(path / "training_log.jsonl"),
-        "energy": watts and watts | {"kwh": round(results["training"]["seconds"] * watts["watts"] / 3.6e6, 6)},
+        "energy": watts and watts | {"wh": round(results["training"]["seconds"] * watts["watts"] / 3600, 3)},
     }
 
 

@@ -15,7 +15,7 @@ TOKENS = re.compile(
 """What access tokens of well-known services look like, and a name and password in an address."""
 SECRET_KEY = re.compile(r"(^|_)(token|secret|password|passwd|credentials?|api_?key)$", re.IGNORECASE)
 PATH = re.compile(r"(file://)?(~|/[^/\s]+|[A-Za-z]:|\\\\)[\\/]\S.*")
-LOCAL = ("output_dir", "logging_dir")
+LOCAL = ("output_dir",)
 """Keys of `training` that name places of this machine and nothing else."""
 HIDDEN = "***"
 

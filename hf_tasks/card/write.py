@@ -1,5 +1,6 @@
 """The card of a run's directory: made, or renewed where people have written in it."""
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from hf_tasks.run import Run
 
 FILE = "README.md"
+MARKS = re.compile(r"^<!-- hf_tasks:.*-->$|^</?details>(<summary>)?|</summary>$", re.MULTILINE)
+"""What a page in a browser hides, and a terminal would show."""
 
 
 def text(run: "Run", model_id: str = MODEL_ID) -> str:
@@ -49,4 +52,4 @@ def show(card: str) -> None:
 
     metadata = FRONT.match(card)
     front = f"```yaml\n{metadata[1]}```\n\n" if metadata else ""
-    Console().print(Markdown(front + FRONT.sub("", card, count=1)))
+    Console().print(Markdown(front + MARKS.sub("", FRONT.sub("", card, count=1))))

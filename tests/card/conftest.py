@@ -36,7 +36,7 @@ RESULTS: dict[str, Any] = {
         "test": {"examples": 40, "features": 40, "dropped": 0, "tokens_cut": 0, "files": {"t.csv": "f" * 64}},
     },
     "training": {
-        "steps": 12, "epochs": 3.0, "seconds": 4.5, "parameters": 1234567, "parameters_trained": 1234,
+        "steps": 12, "epochs": 3.0, "seconds": 7.2, "parameters": 1234567, "parameters_trained": 1234,
         "precision": "float32", "best_step": 8,
     },
     "environment": {
@@ -45,7 +45,7 @@ RESULTS: dict[str, Any] = {
     },
     "base": {"from": "hub", "model_type": "distilbert", "license": "apache-2.0"},
     "curve": {"train": [[10, 0.5], [12, 0.25]], "validation": [[12, 0.25, 0.9]]},
-    "energy": {"watts": 10.0, "from": "assumed: 5 W for each of the 2 cores", "kwh": 0.000012},
+    "energy": {"watts": 10.0, "from": "assumed: 5 W for each of the 2 cores", "wh": 0.02},
 }  # fmt: skip
 
 

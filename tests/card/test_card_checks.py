@@ -1,0 +1,193 @@
+"""A card is checked against what it stands for: real runs with a tiny model, their snippets really run."""
+
+import contextlib
+import io
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hf_tasks
+from hf_tasks import card
+from hf_tasks.card import checks
+from hf_tasks.card.usage import same_output
+from hf_tasks.recipe import Recipe, from_dict, to_yaml
+from hf_tasks.run import Run
+
+Tiny = Callable[[str], Path]
+
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "text-classification": [
+        {"text": "a good film", "label": "good"}, {"text": "a bad film", "label": "ba|d"},
+        {"text": "it was great", "label": "good"}, {"text": "it was slow", "label": "ba|d"},
+    ],
+    "token-classification": [
+        {"tokens": ["john", "was", "in", "paris"], "tags": ["B-PER", "O", "O", "B-LOC"]},
+        {"tokens": ["mary", "went"], "tags": ["B-PER", "O"]},
+    ],
+    "question-answering": [
+        {"id": "1", "question": "who won", "context": "anna won a book",
+         "answers": {"text": ["anna"], "answer_start": [0]}},
+        {"id": "2", "question": "where", "context": "he lives in rome",
+         "answers": {"text": ["rome"], "answer_start": [12]}},
+    ],
+    "translation": [
+        {"source": "a good film", "target": "the good film"}, {"source": "a bad film", "target": "the bad film"},
+    ],
+}  # fmt: skip
+
+
+def run_here(code: str) -> "subprocess.CompletedProcess[str]":
+    """What `checks._run` does, in this process."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(code, {"__name__": "__main__"})
+    return subprocess.CompletedProcess([], 0, output.getvalue(), "")
+
+
+@pytest.fixture
+def trained(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """`trained(task, architecture, method)`: a run of two steps; its snippets run in this process, which is faster."""
+    monkeypatch.setattr(Run, "verify", lambda *args: None)
+    monkeypatch.setattr(checks, "_run", run_here)
+
+    def train(task: str, architecture: str = "bert", method: str = "full", **more: Any) -> Run:
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS[task]))
+        values = {
+            "name": "mine", "task": {"name": task, "max_length": 32} | more,
+            "data": {"train": str(rows), "test": str(rows), "validation_size": 0.0},
+            "model": {"name_or_path": str(tiny(architecture))}, "method": {"name": method},
+            "training": {"output_dir": str(tmp_path / "run"), "max_steps": 2, "bf16": False},
+        }  # fmt: skip
+        return hf_tasks.train(from_dict(values))
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("task", "architecture", "more"),
+    [
+        ("text-classification", "roberta", {}),
+        ("token-classification", "bert", {}),
+        ("question-answering", "bert", {"version_2_with_negative": True}),
+        ("translation", "t5", {}),
+    ],
+)
+def test_a_new_run_has_a_card_that_is_true(
+    trained: Callable[..., Run], task: str, architecture: str, more: dict[str, Any]
+) -> None:
+    run = trained(task, architecture, **more)
+    text = (run.path / "README.md").read_text()
+    snippets = [code for _, code, _, _ in checks.SNIPPET.findall(text)]
+    assert ["import hf_tasks" in code for code in snippets] == [True, False]
+    assert [bool(output) for *_, output in checks.SNIPPET.findall(text)] == [True, True]
+    assert card.check(run) == []
+
+
+@pytest.mark.parametrize("method", ["lora", "bottleneck-adapter"])
+def test_adapters_say_how_they_are_loaded(trained: Callable[..., Run], method: str) -> None:
+    run = trained("text-classification", "bert", method)
+    usage = (run.path / "README.md").read_text().partition("hf_tasks:end usage")[0]
+    assert ("PeftModel" in usage) == (method == "lora")
+    assert ("Plain `from_pretrained` cannot load it" in usage) == (method == "bottleneck-adapter")
+    assert card.check(run) == []
+
+
+# -- what is not true, without training
+
+
+@pytest.fixture
+def run(tmp_path: Path, recipe: Recipe, results: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run's directory with a card and no model; its snippets count as right."""
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    (tmp_path / "recipe.yaml").write_text(to_yaml(recipe))
+    (tmp_path / "environment.json").write_text("{}")
+    monkeypatch.setattr(checks, "_snippets", lambda *args: iter(()))
+    found = Run(tmp_path, recipe)
+    card.write(found)
+    return found
+
+
+def edit(run: Run, before: str, after: str) -> None:
+    text = (run.path / "README.md").read_text()
+    assert before in text
+    (run.path / "README.md").write_text(text.replace(before, after))
+
+
+def test_a_fresh_card_is_true(run: Run) -> None:
+    assert card.check(run) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problems"),
+    [
+        ("| 0.9125 |", "| 0.9999 |", [
+            'the generated part "results" is not what recipe and results say; renew',
+            "test: 0.9999 is on the card, not in results.json; renew",
+            "test: 0.9125 is in results.json, not on the card; renew",
+        ]),
+        ("| no | 0.5000 | 20 |", "| no | 0.6000 | 20 |", [
+            'the generated part "results" is not what recipe and results say; renew',
+            "test: 0.6000 is on the card, not in results.json; renew",
+            "test: 0.5000 is in results.json, not on the card; renew",
+        ]),
+        ("value: 0.91254", "value: 0.99", [
+            "the metadata say that accuracy is 0.99 on test, which results.json does not; renew",
+        ]),
+        ("value: 0.91254", "value: .nan", [
+            "the metadata say that accuracy is nan, which is no number",
+            "the metadata say that accuracy is nan on test, which results.json does not; renew",
+        ]),
+        ("1,234 of 1,234,567", "1 of 1,234,567", [
+            'the generated part "training" is not what recipe and results say; renew',
+        ]),
+        ("## Limits\n", "## Limits\n\nMine, 0.77.\n", []),
+        ("language: en", "language: [en", ["the metadata are not valid: "]),
+        ("model-index:\n- name: intents\n", "model-index:\n- title: intents\n", ["the metadata are not valid: "]),
+    ],
+)  # fmt: skip
+def test_what_is_not_true_is_named(run: Run, before: str, after: str, problems: list[str]) -> None:
+    edit(run, before, after)
+    found = card.check(run)
+    assert len(found) == len(problems)
+    for problem, expected in zip(found, problems, strict=True):
+        assert problem.startswith(f"{run.path / 'README.md'}: {expected}")
+
+
+def test_a_run_without_card(run: Run) -> None:
+    (run.path / "README.md").unlink()
+    assert card.check(run) == [
+        f"{run.path / 'README.md'}: there is no card; write it with: hf-tasks card RUN --write"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "problem"),
+    [
+        ('print("yes", 0.87)', "yes 0.88", None),
+        ('print("no", 0.87)', "yes 0.88", "the snippet that begins \"import sys\" prints 'no 0.87', not 'yes 0.88'"),
+        ("raise ValueError(sys.argv[0])", "", 'the snippet that begins "import sys" does not run: ValueError: -c'),
+    ],
+)
+def test_snippets_are_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch, code: str, output: str, problem: str | None
+) -> None:
+    monkeypatch.undo()
+    fences = f"```python\nimport sys\n{code}\n```\n\n```text\n{output}\n```\n"
+    text = f"<!-- hf_tasks:begin usage -->\n{fences}<!-- hf_tasks:end usage -->\n"
+    assert list(checks._snippets(run, text, "ORG/NAME")) == ([problem] if problem else [])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("yes 0.87", "yes 0.88", True), ("yes 0.87", "yes 0.89", False), ("O O", "O", False), ("a", "b", False),
+        ("nan", "nan", True), ("['x', 'y']", "['x', 'y']", True), ("1", "one", False),
+    ],
+)  # fmt: skip
+def test_outputs_are_compared_word_by_word(first: str, second: str, same: bool) -> None:
+    assert same_output(first, second) is same
