@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -170,6 +171,34 @@ def predict(
         write([highest(row, top) for row in predictions] if top else predictions)
     if output:
         print(f"{len(predictions)} predictions in {output}", file=sys.stderr)
+
+
+@app.command()
+def features(
+    input: Annotated[str, typer.Argument(help="Any file of texts (lines, or a column `text`), or - .")],
+    model: Annotated[str, typer.Option(help="A run, a checkpoint's folder, a Hub id, or package:NAME.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .parquet or .npy file.")],
+    pool: Annotated[
+        Literal["cls", "mean", "none"], typer.Option(help="The first token's vector, the mean, or one a token.")
+    ] = "mean",
+    layers: Annotated[str, typer.Option(help="last, all, or numbers such as -1,-2; 0 are the embeddings.")] = "last",
+    normalize: Annotated[bool, typer.Option(help="Scale each vector to length 1.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts that are computed at once.")] = 64,
+    format: FormatOption = None,
+) -> None:
+    """What a model makes of texts: a vector for each row of a file, in order."""
+    from hf_tasks import features as extraction
+
+    extraction.check_output(output, pool)
+    texts = extraction.texts_of(input, _format_of(input, format))
+    extractor = extraction.Extractor.load(model)
+    chosen = extractor.layers(layers)
+    began = time.perf_counter()
+    batches = extractor.encode(texts, chosen, pool, normalize, batch_size)
+    cut = extraction.write(output, batches, len(texts), chosen, pool)
+    speed = len(texts) / (time.perf_counter() - began)
+    notes = f"; {cut} texts cut to {extractor.max_length} tokens" if cut else ""
+    print(f"{len(texts)} rows in {output}, {speed:.0f} a second{notes}", file=sys.stderr)
 
 
 class _SeveralValues(TyperCommand):
@@ -379,8 +408,7 @@ def _labelled(run: "Run", data: str | None, part: PartName, format: str | None) 
 def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:
     from hf_tasks.data import read_file
 
-    if path == "-" and format is None:
-        format = "jsonl" if _first_bytes().lstrip().startswith(b"{") else "text"
+    format = _format_of(path, format)
     section = run.recipe.data
     if labelled and format is None:
         format = section.format
@@ -388,6 +416,13 @@ def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:
     return read_file(
         path, run.recipe.task, format=format, columns=section.columns, labelled=labelled, bad_rows=bad_rows
     )
+
+
+def _format_of(path: str, format: str | None) -> str | None:
+    """The format of standard input is seen from its beginning."""
+    if path != "-" or format is not None:
+        return format
+    return "jsonl" if _first_bytes().lstrip().startswith(b"{") else "text"
 
 
 def _first_bytes() -> bytes:
