@@ -65,7 +65,12 @@ def make(tiny: Tiny, tmp_path: Path) -> Make:
     """A frozen recipe on the 24 rows, 18 to train on; `epochs` of plain gradient descent in float32."""
 
     def build(
-        name: str = "text-classification", architecture: str = "bert", epochs: int = 2, cache: bool = True, **task: Any
+        name: str = "text-classification",
+        architecture: str = "bert",
+        epochs: int = 2,
+        cache: bool = True,
+        weighted: bool = False,
+        **task: Any,
     ) -> Recipe:
         file = tmp_path / f"{name}.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows_of(name)), encoding="utf-8")
@@ -75,7 +80,7 @@ def make(tiny: Tiny, tmp_path: Path) -> Make:
                 "name": "tiny",
                 "task": {"name": name, "max_length": 40} | stride | task,
                 "data": {"train": str(file), "validation_size": 0.25},
-                "model": {"name_or_path": str(tiny(architecture))},
+                "model": {"name_or_path": str(tiny(architecture)), "weighted_layers": weighted},
                 "method": {"name": "frozen", "cache": cache},
                 "training": {"num_train_epochs": epochs, "per_device_train_batch_size": 8, "bf16": False,
                              "optim": "sgd", "learning_rate": 0.5, "save_strategy": "no",
@@ -105,10 +110,11 @@ def encoder_of(recipe: Recipe) -> tuple[frozen_features.Encoder, Split]:
     return encoder, splits["train"]
 
 
+@pytest.mark.parametrize("weighted", [False, True], ids=["last layer", "weighted layers"])
 @pytest.mark.parametrize("architecture", ["bert", "albert", "roberta", "distilbert"])
 @pytest.mark.parametrize("name", READS)
-def test_what_is_played_is_what_is_computed(make: Make, name: str, architecture: str) -> None:
-    recipe, model, splits, tokenizer = ready(make(name, architecture))
+def test_what_is_played_is_what_is_computed(make: Make, name: str, architecture: str, weighted: bool) -> None:
+    recipe, model, splits, tokenizer = ready(make(name, architecture, weighted=weighted))
     before = {part: evaluation.outputs(model, recipe.task, split, tokenizer) for part, split in splits.items()}
     learned = frozen_features.remembered(recipe, model, splits, tokenizer, "cpu")
     for part, (items, loss) in before.items():
@@ -119,9 +125,12 @@ def test_what_is_played_is_what_is_computed(make: Make, name: str, architecture:
             assert loss_again == pytest.approx(loss, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", READS)
-def test_training_on_what_is_kept_is_training(make: Make, name: str) -> None:
-    kept, again = train(make(name)), train(make(name, cache=False))
+@pytest.mark.parametrize(
+    ("name", "weighted"),
+    [("text-classification", True), ("token-classification", False), ("question-answering", False)],
+)
+def test_training_on_what_is_kept_is_training(make: Make, name: str, weighted: bool) -> None:
+    kept, again = (train(make(name, cache=cache, weighted=weighted)) for cache in (True, False))
     weights = [load_file(run.path / "trained.safetensors") for run in (kept, again)]
     assert weights[0].keys() == weights[1].keys()
     for parameter, weight in weights[0].items():
@@ -141,22 +150,11 @@ def test_the_least_that_the_head_reads_is_found(make: Make, name: str) -> None:
     }[name]  # fmt: skip
 
 
-def test_a_head_that_reads_every_layer(make: Make) -> None:
-    recipe, model, splits, tokenizer = ready(make())
-
-    def mean_of_layers(module: torch.nn.Module, args: Any, output: Any) -> Any:
-        output.last_hidden_state = torch.stack(output.hidden_states).mean(0)
-        output.pooler_output = module.pooler(output.last_hidden_state)
-        return output
-
-    model.config.output_hidden_states = True
-    model.bert.register_forward_hook(mean_of_layers)
-    before = evaluation.outputs(model, recipe.task, splits["train"], tokenizer)[0]
-    learned = frozen_features.remembered(recipe, model, splits, tokenizer, "cpu")
-    played = evaluation.outputs(model, recipe.task, learned["train"], tokenizer)[0]
-    assert np.allclose(evaluation.flat(played), evaluation.flat(before), rtol=0, atol=1e-6)
-    (file, *_) = sorted(feature_store.root().glob("*/states.f32"), key=lambda path: -path.stat().st_size)
-    assert file.stat().st_size == 18 * 1 * 2 * 32 * 4  # features, positions, layers, hidden size, bytes
+def test_every_layer_is_kept_where_the_head_mixes_them(make: Make) -> None:
+    recipe, model, splits, tokenizer = ready(make(weighted=True))
+    frozen_features.remembered(recipe, model, splits, tokenizer, "cpu")
+    sizes = sorted(path.stat().st_size for path in feature_store.root().glob("*/states.f32"))
+    assert sizes == [features * 1 * 2 * 32 * 4 for features in (6, 18)]  # positions, layers, hidden size, bytes
 
 
 def test_the_encoder_runs_as_often_for_many_epochs_as_for_one(
