@@ -3,6 +3,7 @@
 check who we are -> look at the repository -> make it, or see that it may be changed -> commit -> compare -> tag
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,7 @@ def check_card(run_path: Path) -> None:
     from hf_tasks import card
     from hf_tasks.run import Run
 
+    print("running the snippets of the card", file=sys.stderr, flush=True)
     if problems := card.check(Run.load(run_path)):
         raise RunError(*problems)
 
@@ -94,9 +96,8 @@ def _push(run_path: Path, target: Hub, files: Sequence[Staged]) -> str:
         pushing = _Push(connect(), target, files)
         pushing.check_login()
         found = pushing.exists()
-        if found:
-            pushing.check_open()
-        check_card(run_path)
+        if not (found and pushing.check_open()):
+            check_card(run_path)
         if not found:
             pushing.make()
         commit = retried(pushing.committing(pushing.parent()), unreachable=True)
@@ -165,8 +166,8 @@ class _Push:
             if status(e) != 409:  # it is there already: an answer was lost, or somebody else's
                 raise
 
-    def check_open(self) -> None:
-        """RunError where the repository must not be changed."""
+    def check_open(self) -> bool:
+        """Whether the repository holds this run already. RunError where it must not be changed."""
         info = retried(lambda: self.api.model_info(self.name))
         if self.target.private and not info.private:
             raise RunError(f"{self.name}: is public; add --public (in a recipe hub.private: false) to push there")
@@ -184,6 +185,7 @@ class _Push:
                 f"{self.name}: exists and holds other files; choose another name, or add --update "
                 "(in a recipe hub.update: true)"
             )
+        return same
 
     def parent(self) -> str | None:
         """The commit that the push builds on, of a branch that is made where there is none."""

@@ -89,9 +89,10 @@ def test_public_and_predictions_on_demand(hub: Hub, run: Path) -> None:
     assert held(hub) == FILES | {"predictions/test.jsonl": b"{}\n"}
 
 
-def test_again_makes_no_commit(hub: Hub, run: Path) -> None:
+def test_again_makes_no_commit(hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = push(run, NAME)
     requests = len(hub.requests)
+    monkeypatch.setattr("hf_tasks.hub.push.check_card", None)
     assert push(run, NAME) == first
     assert len(hub.repositories[NAME].commits) == 2
     assert {"commit", "put", "create", "batch"}.isdisjoint(route for route, _ in hub.requests[requests:])
