@@ -179,29 +179,34 @@ def test_the_encoder_runs_as_often_for_many_epochs_as_for_one(
     assert counts[2] == counts[1] + layers * (4 * parts - parts - tried)
 
 
+def announced(recipe: Recipe, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What is said of the states before a training."""
+    recipe, model, splits, tokenizer = ready(recipe)
+    learned = frozen_features.remembered(recipe, model, splits, tokenizer, "cpu")
+    items, _ = evaluation.outputs(model, recipe.task, learned["train"], tokenizer)
+    assert len(items) == 18
+    return [line.removeprefix("  states     ") for line in capsys.readouterr().err.splitlines() if "states" in line]
+
+
 def test_kept_states_serve_the_next_training(make: Make, capsys: pytest.CaptureFixture[str], cache: Path) -> None:
-    train(make(epochs=1))
-    first = capsys.readouterr().err
-    assert f"  states     train: 18 x 1 x 32, 2304 bytes, go to {cache}\n" in first
-    assert f"  states     validation: 6 x 1 x 32, 768 bytes, go to {cache}\n" in first
-    train(make(epochs=2))
-    again = capsys.readouterr().err
-    assert f"  states     train: 2304 bytes, found in {cache}\n" in again
-    assert "go to" not in again
+    assert announced(make(), capsys) == [
+        f"train: 18 x 1 x 32, 2304 bytes, go to {cache}",
+        f"validation: 6 x 1 x 32, 768 bytes, go to {cache}",
+    ]
+    assert announced(make(), capsys) == [
+        f"train: 2304 bytes, found in {cache}",
+        f"validation: 768 bytes, found in {cache}",
+    ]
 
 
 def test_too_many_states_are_computed_in_every_epoch(
     make: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     monkeypatch.setattr(feature_store, "LIMIT", 1000)
-    run = train(make(epochs=1))
-    lines = [line for line in capsys.readouterr().err.splitlines() if "states" in line]
-    assert lines == [
-        f"  states     train: 2304 bytes are more than the 1000 bytes that {cache} may hold; the encoder runs in every "
-        "epoch",
-        f"  states     validation: 6 x 1 x 32, 768 bytes, go to {cache}",
+    assert announced(make(), capsys) == [
+        f"train: 2304 bytes are more than the 1000 bytes that {cache} may hold; the encoder runs in every epoch",
+        f"validation: 6 x 1 x 32, 768 bytes, go to {cache}",
     ]
-    assert run.results["validation"]["n"] == 6
 
 
 def test_a_folder_that_cannot_be_written(
@@ -209,11 +214,16 @@ def test_a_folder_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("HF_TASKS_CACHE", str(tmp_path / "file"))
-    train(make(epochs=1))
-    line = (
-        f"  states     train: they cannot be written to {tmp_path}/file/features: Not a directory; the encoder runs in"
-    )
-    assert line in capsys.readouterr().err
+    problem = f"they cannot be written to {tmp_path}/file/features: Not a directory; the encoder runs in every epoch"
+    assert announced(make(), capsys) == [f"train: {problem}", f"validation: {problem}"]
+
+
+def test_a_head_that_cannot_be_understood(
+    make: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "what the head reads of this model cannot be kept: the encoder runs in every epoch"
+    monkeypatch.setattr(frozen_features, "READS", (Reads("first", every_layer=False),))
+    assert announced(make("token-classification"), capsys) == [line]
 
 
 def test_the_key_is_of_data_model_and_encoding(make: Make, tiny: Tiny) -> None:
