@@ -25,7 +25,7 @@ NEED_A_BASE = ("adapter_model.safetensors", "trained.safetensors")
 TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
     "vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model",
-    "source.spm", "target.spm", "chat_template.jinja",
+    "source.spm", "target.spm", "target_vocab.json", "bpe.codes", "chat_template.jinja",
 )  # fmt: skip
 ALLOWED = (
     CARD, *WEIGHTS, "model.safetensors.index.json", "config.json", "generation_config.json", "adapter_config.json",
@@ -85,7 +85,7 @@ def _clean(run: Path, contents: Mapping[str, bytes], repo_id: str) -> dict[str, 
     clean, paths, base = dict[str, bytes](), set[str](), ""
     for name in sorted(set(contents) & set(scrub.CLEANERS), key="recipe.yaml".__ne__):  # the recipe first
         try:
-            base = base or _base(run, contents[name])
+            base = _base(run, contents[name]) if name == "recipe.yaml" else base
             clean[name] = scrub.cleaned(name, contents[name], base)
             paths |= scrub.paths_in(name, contents[name])
         except (ValueError, KeyError, TypeError, yaml.YAMLError):
@@ -97,8 +97,8 @@ def _clean(run: Path, contents: Mapping[str, bytes], repo_id: str) -> dict[str, 
 def _base(run: Path, recipe: bytes) -> str:
     """The recipe's name of the checkpoint that training started from. RunError where only this machine has it, and the
     run is no model without it."""
-    base = str(yaml.safe_load(recipe)["model"]["name_or_path"])
-    local = scrub.short(base) != base or Path(base).is_dir()
+    base = yaml.safe_load(recipe)["model"].get("name_or_path") or ""  # nothing for a model from scratch
+    local = base and (scrub.short(base) != base or Path(base).is_dir())
     if local and any((run / name).is_file() for name in NEED_A_BASE):
         raise RunError(
             f"{run}: nobody could use it without its base checkpoint, the folder {base} of this machine; "

@@ -129,6 +129,11 @@ def test_a_part_of_a_model_needs_its_base(tmp_path: Path) -> None:
     assert json.loads(staged(run)["adapter_config.json"]) == {"base_model_name_or_path": "package:x", "r": 8}
 
 
+def test_a_model_from_scratch_has_no_base(tmp_path: Path) -> None:
+    recipe = "model: {config: {model_type: bert}}\n"
+    assert staged(write(tmp_path / "run", recipe=recipe))["recipe.yaml"] == recipe.encode()
+
+
 @pytest.mark.parametrize(
     ("missing", "text"),
     [
