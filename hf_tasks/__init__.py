@@ -39,12 +39,12 @@ def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = ()) -> list[
     return check_recipe(loaded, beside=beside)
 
 
-def load_run(path: str | Path) -> "Run":
+def load_run(path: str | Path, overrides: Sequence[str] = ()) -> "Run":
     """The run in a directory, or of the Hub (ORG/NAME, ORG/NAME@REVISION): `load_run(path).predict(rows)`,
-    `.evaluate(rows)`. Raises RunError."""
+    `.evaluate(rows)`. `overrides`: `decoding.key=value`, for a run that writes texts. Raises RunError."""
     from hf_tasks.run import Run
 
-    return Run.load(path)
+    return Run.load(path, overrides)
 
 
 def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":

@@ -40,6 +40,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. training.learning_rate=3e-5."),
 ]
+DecodingOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Find texts in another way, e.g. decoding.num_beams=5."),
+]
 PartName = Literal["train", "validation", "test"]
 FormatOption = Annotated[str | None, typer.Option(help="The input's format, where its ending does not tell.")]
 
@@ -100,11 +104,12 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the recipe's own part.")] = None,
     part: Annotated[PartName, typer.Option(help="Without --data: which part of the run's recipe.")] = "test",
     format: FormatOption = None,
+    overrides: DecodingOption = None,
 ) -> None:
     """Score a run on labelled data."""
     from hf_tasks import load_run
 
-    loaded = load_run(run)
+    loaded = load_run(run, overrides or ())
     rows = _labelled(loaded, data, part, format)
     results = loaded.evaluate(rows)
     print(table(results))
@@ -155,16 +160,17 @@ def predict(
         str, typer.Argument(help="Any file the task reads, or - for standard input (a text a line, or JSON).")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file; standard output where not given.")
+        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file (texts: .txt); else standard output.")
     ] = None,
     format: FormatOption = None,
     top: Annotated[int | None, typer.Option(min=1, help="Of all labels' probabilities, keep the highest ones.")] = None,
+    overrides: DecodingOption = None,
 ) -> None:
     """Predict every row of a file, in order."""
     from hf_tasks import load_run
     from hf_tasks.rows_out import highest, writer
 
-    loaded = load_run(run)
+    loaded = load_run(run, overrides or ())
     with writer(output, texts=loaded.recipe.decoding is not None) as write:
         part = _read(loaded, input, format, labelled=False)
         predictions = loaded.predict_part(part, "Predicting").predictions

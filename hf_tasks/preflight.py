@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 QUICK = Greedy(name="greedy", max_new_tokens=8)
 """Enough of a text to try metrics on."""
+OVERFLOWING = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
+"""Models whose training in fp16 ends in infinities (https://github.com/huggingface/transformers/pull/9487)."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     arguments(recipe, validated=parts.validation is not None)
     tokenizer = load_tokenizer(recipe.model, recipe.task, recipe.task.texts(parts.train.examples))
     model = artifacts.assemble(recipe, tokenizer)
+    check_precision(recipe, model)
     recipe = with_decoding(recipe, model)
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
     memory = recipe.task.memory(parts.train.examples)
@@ -72,6 +75,15 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
         metrics.find(name)  # before the model is loaded
     parts = [part and data.check(part, task, section.bad_rows) for part in (train, validation, test)]
     return recipe.model_copy(update={"task": task}), Parts(*parts)  # type: ignore[arg-type]
+
+
+def check_precision(recipe: Recipe, model: Any) -> None:
+    """RecipeError for half precision where the model's activations do not fit in it."""
+    if recipe.training.given().get("fp16") and model.config.model_type in OVERFLOWING:
+        raise RecipeError(
+            f"training.fp16: {model.config.model_type} was pretrained in bfloat16 and its activations exceed 65,504, "
+            "the largest number of fp16; use bf16: true"
+        )
 
 
 def with_decoding(recipe: Recipe, model: "nn.Module") -> Recipe:

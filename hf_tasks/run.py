@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from hf_tasks import artifacts, card, data, distributed, durable, evaluation, hardware, provenance, recipe_file
+from hf_tasks import artifacts, card, data, distributed, durable, evaluation, hardware, provenance, redecoding
 from hf_tasks import recipe as recipes
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
@@ -49,13 +49,13 @@ class Run:
     recipe: Recipe
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
         """The run in a directory, or of the Hub: ORG/NAME, ORG/NAME@REVISION. RunError where there is none, or where it
-        is not whole."""
+        is not whole. `overrides`: `decoding.key=value`, to find texts in another way than the recipe says."""
         path = folder_of(path)
         if not (path / RECIPE).is_file():
             raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
-        run = cls(path, recipes.validate(recipe_file.read(path / RECIPE)))
+        run = cls(path, recipes.validate(redecoding.read(path / RECIPE, overrides)))
         if not artifacts.is_whole(run.recipe, path) or not run.recipe.task.metrics:
             raise RunError(f"{path}: this training did not finish, there is no model; give its command again to go on")
         return run

@@ -17,7 +17,7 @@ from hf_tasks.hub import push as hub
 from hf_tasks.models import weighted_layers
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_tokenizer, quiet
-from hf_tasks.preflight import Parts, check_metrics, prepare, report, with_decoding
+from hf_tasks.preflight import Parts, check_metrics, check_precision, prepare, report, with_decoding
 from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe
 from hf_tasks.run import Run
@@ -46,6 +46,7 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     set_seed(args.seed)
     tokenizer = load_tokenizer(recipe.model, recipe.task, recipe.task.texts(parts.train.examples))
     model = artifacts.assemble(recipe, tokenizer)
+    check_precision(recipe, model)
     recipe = with_decoding(recipe, model)
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
     for line in report(recipe, parts, splits, model):

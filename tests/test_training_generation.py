@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 import hf_tasks
 from hf_tasks.cli import app
-from hf_tasks.decoding import Beam
+from hf_tasks.decoding import MBR, Beam, Greedy
 from hf_tasks.errors import RecipeError
-from hf_tasks.preflight import check
-from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.preflight import check, check_precision
+from hf_tasks.recipe import Recipe, Training, from_dict
 from hf_tasks.run import Run
 from hf_tasks.training import train
 
@@ -102,6 +102,39 @@ def test_the_commands(run: Run, tmp_path: Path) -> None:
     assert f"bleu                   {run.results['test']['bleu']:.4f}" in done.output
 
 
+def test_another_decoding_of_a_trained_run(run: Run) -> None:
+    beam = Run.load(run.path, ["decoding.num_beams=3"]).recipe.decoding
+    assert beam == Beam(name="beam", num_beams=3, max_new_tokens=6)
+    sampled = Run.load(run.path, ["decoding.name=mbr", "decoding.num_samples=3"])
+    assert sampled.recipe.decoding == MBR(name="mbr", num_samples=3, max_new_tokens=6)
+    assert "expected_utility" in sampled.predict(source="good film")
+    whole = Run.load(run.path, ["decoding={name: greedy, max_new_tokens: 3}"]).recipe.decoding
+    assert whole == Greedy(name="greedy", max_new_tokens=3)
+    done = CliRunner().invoke(app, ["evaluate", str(run.path), "--set", "decoding={name: greedy}"])
+    greedy = hf_tasks.load_run(run.path, ["decoding.name=greedy"])
+    rows = [{"source": s, "target": " ".join(WORDS[word] for word in s.split())} for s in SOURCES]
+    assert f"chrf                   {greedy.evaluate(rows)['chrf']:.4f}" in done.output
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        (
+            "task.prefix=x",
+            "--set task.prefix=x: only keys of decoding can be changed after training; train again",
+        ),
+        (
+            "decoding.num_beams=x",
+            '--set decoding.num_beams=x: decoding.num_beams: input should be a valid integer; found "x"',
+        ),
+    ],
+)
+def test_what_cannot_be_changed_after_training(run: Run, override: str, expected: str) -> None:
+    with pytest.raises(RecipeError) as e:
+        Run.load(run.path, [override])
+    assert str(e.value) == expected
+
+
 def test_mbr_in_a_recipe(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(Run, "verify", lambda *_: None)
     mbr = {"name": "mbr", "num_samples": 4, "utility": "bleu", "weights": "model"} | SHORT
@@ -161,9 +194,20 @@ def test_the_same_training_gives_the_same_model(run: Run, monkeypatch: pytest.Mo
     monkeypatch.setattr(Run, "verify", lambda *_: None)
     weights = []
     for number, decoding in enumerate(({"name": "sample"} | SHORT, {"name": "greedy"} | SHORT)):
-        place = {"num_train_epochs": 2, "output_dir": str(tmp_path / str(number))}
+        place = {"max_steps": 2, "eval_strategy": "steps", "eval_steps": 1, "output_dir": str(tmp_path / str(number))}
         weights.append(train(changed(run, decoding=decoding, training=place)).model.state_dict())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_t5_in_half_precision_is_refused_with_the_reason(run: Run) -> None:
+    half = run.recipe.model_copy(update={"training": Training(fp16=True)})
+    with pytest.raises(RecipeError) as e:
+        check_precision(half, run.model)
+    assert str(e.value) == (
+        "training.fp16: t5 was pretrained in bfloat16 and its activations exceed 65,504, the largest number of fp16; "
+        "use bf16: true"
+    )
+    check_precision(run.recipe, run.model)
 
 
 def test_python_needs_no_file(run: Run) -> None:
