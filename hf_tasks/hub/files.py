@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from hf_tasks.card.pictures import CURVE, LAYERS
 from hf_tasks.card.usage import MODEL_ID
 from hf_tasks.errors import RunError
 from hf_tasks.hub import scrub
@@ -30,7 +31,7 @@ TOKENIZER = (
 ALLOWED = (
     CARD, *WEIGHTS, "model.safetensors.index.json", "config.json", "generation_config.json", "adapter_config.json",
     *TOKENIZER, "recipe.yaml", "results.json", "memory.json", "training_log.jsonl", "environment.json",
-    "pictures/*.png", "pictures/*.svg",
+    CURVE, LAYERS, "pictures/*.png", "pictures/*.svg",
 )  # fmt: skip
 PREDICTIONS = "predictions/*.jsonl"
 TEXTS = (".json", ".jsonl", ".yaml", ".md", ".txt", ".jinja", ".svg")

@@ -56,6 +56,7 @@ def staged(run: Path) -> dict[str, bytes]:
     {
         "model.safetensors": True, "model-00001-of-00003.safetensors": True, "adapter_model.safetensors": True,
         "trained.safetensors": True, "pictures/curve.svg": True, "spiece.model": True, "README.md": True,
+        "training_curve.png": True, "layer_weights.png": True,
         "training_args.bin": False, "model.bin": False, "a.pt": False, "a.pth": False, "a.pkl": False, ".env": False,
         "checkpoints/model.safetensors": False, "pictures/a/b.png": False, "../README.md": False, "x.py": False,
         "pictures/../../b.png": False, "predictions/test.jsonl": False, "modeling_x.py": False,
