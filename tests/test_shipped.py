@@ -33,7 +33,7 @@ def test_a_shipped_recipe_fits_the_schema(path: Path) -> None:
     schema = recipe.Recipe.model_json_schema()
     values = recipe_file.read(path).values
     assert set(schema["required"]) <= values.keys() <= schema["properties"].keys()
-    for section, name in (("data", "Data"), ("model", "Model"), ("training", "TrainingArguments")):
+    for section, name in (("data", "Data"), ("model", "Model"), ("training", "Training")):
         assert values.get(section, {}).keys() <= schema["$defs"][name]["properties"].keys()
     task = schema["properties"]["task"]["discriminator"]["mapping"][values["task"]["name"]].rpartition("/")[2]
     assert values["task"].keys() <= schema["$defs"][task]["properties"].keys()
