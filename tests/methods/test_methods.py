@@ -23,7 +23,11 @@ HEADS = {
     "roberta": r"classifier\.",
     "distilbert": r"pre_classifier\.|classifier\.",
     "albert": r"albert\.pooler\.|classifier\.",
+    "t5": r"(encoder|decoder)\.final_layer_norm\.",
 }
+NORMS = r".*(block|layer|albert_layers)\.\d+\..*(?i:layer_?norm\w*)\."
+CLASSES = {"name": "text-classification", "labels": ["no", "yes"], "problem_type": "single_label_classification"}
+TASKS = {"t5": {"name": "text2text-generation", "metrics": ["bleu"]}}
 METHODS: dict[str, tuple[dict[str, Any], str]] = {
     # what is promised beside the head: a pattern of parameter names
     "full": ({"name": "full"}, r".*"),
@@ -31,19 +35,27 @@ METHODS: dict[str, tuple[dict[str, Any], str]] = {
     "gradual-unfreezing": ({"name": "gradual-unfreezing", "steps_per_block": 1}, r".*"),
     "bitfit": ({"name": "bitfit"}, r".*\.bias$"),
     "frozen": ({"name": "frozen"}, r"(?!)"),
+    "houlsby": ({"name": "bottleneck-adapter", "reduction_factor": 2}, rf".*\.adapter\.|{NORMS}"),
+    "pfeiffer": ({"name": "bottleneck-adapter", "variant": "pfeiffer", "reduction_factor": 2}, r".*\.adapter\."),
+    "lora": ({"name": "lora"}, r".*\.lora_[AB]\.|.*\.modules_to_save\."),
 }
-CASES = [(method, architecture) for method in METHODS for architecture in HEADS]
+NOT_OF_T5 = {"bitfit", "frozen"}
+"""It has no biases, and no head of its own; these are errors, tested elsewhere."""
+CASES = [(m, a) for m in METHODS for a in HEADS if a != "t5" or m not in NOT_OF_T5]
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 16, 17, 18, 3]])
 SEVERAL_STAGES = 2 + 2
 """Steps after which gradual unfreezing has freed the head, two blocks and the bottom."""
 
 
-def recipe_of(folder: Path, method: dict[str, Any]) -> Recipe:
+def inputs(architecture: str) -> dict[str, torch.Tensor]:
+    return {"input_ids": IDS} | ({"decoder_input_ids": IDS} if architecture == "t5" else {})
+
+
+def recipe_of(folder: Path, method: dict[str, Any], architecture: str = "") -> Recipe:
     return from_dict(
         {
             "name": "adapted",
-            "task": {"name": "text-classification", "labels": ["no", "yes"], "metrics": ["accuracy"],
-                     "problem_type": "single_label_classification"},
+            "task": TASKS.get(architecture, CLASSES | {"metrics": ["accuracy"]}),
             "data": {"train": "rows.jsonl"},
             "model": {"name_or_path": str(folder)},
             "method": method,
@@ -63,7 +75,8 @@ def step(recipe: Recipe, model: nn.Module, steps: int) -> None:
     """Optimizer steps as transformers' Trainer makes them, the method's callbacks included."""
     from transformers import Trainer, TrainingArguments
 
-    rows = [{"input_ids": ids, "labels": torch.tensor(i % 2)} for i, ids in enumerate(IDS.repeat(steps, 1))]
+    labels = list(IDS.repeat(steps, 1)) if "text2text" in recipe.task.name else torch.arange(2 * steps) % 2
+    rows = [{"input_ids": ids, "labels": label} for ids, label in zip(IDS.repeat(steps, 1), labels, strict=True)]
     args = TrainingArguments(
         "unused", learning_rate=1e-2, max_steps=steps, per_device_train_batch_size=2, save_strategy="no",
         report_to="none", disable_tqdm=True, use_cpu=True, dataloader_pin_memory=False,
@@ -76,10 +89,10 @@ def step(recipe: Recipe, model: nn.Module, steps: int) -> None:
     ).train()  # fmt: skip
 
 
-def logits(model: nn.Module) -> torch.Tensor:
+def logits(model: nn.Module, architecture: str) -> torch.Tensor:
     model.eval()
     with torch.inference_mode():
-        return model(input_ids=IDS).logits
+        return model(**inputs(architecture)).logits
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +104,7 @@ def trained(
 
     def build(method: str, architecture: str) -> tuple[Path, nn.Module, set[str]]:
         if (method, architecture) not in done:
-            recipe = recipe_of(tiny(architecture), METHODS[method][0])
+            recipe = recipe_of(tiny(architecture), METHODS[method][0], architecture)
             tokenizer = load_tokenizer(recipe.model, recipe.task)
             torch.manual_seed(0)
             model = artifacts.assemble(recipe, tokenizer)
@@ -122,8 +135,10 @@ from hf_tasks.run import Run
 for line in sys.stdin:
     run = Run.load(line.strip())
     model = run.model.eval()
+    ids = torch.tensor(json.loads(sys.argv[1]))
+    target = {"decoder_input_ids": ids} if model.config.is_encoder_decoder else {}
     with torch.inference_mode():
-        print(json.dumps(model(input_ids=torch.tensor(json.loads(sys.argv[1]))).logits.tolist()))
+        print(json.dumps(model(input_ids=ids, **target).logits.tolist()))
 """
 
 
@@ -138,7 +153,7 @@ def test_a_fresh_process_computes_the_same(trained: Any) -> None:
         check=True,
     )
     for case, (_, model, _), line in zip(CASES, built, fresh.stdout.splitlines(), strict=True):
-        torch.testing.assert_close(torch.tensor(json.loads(line)), logits(model), msg=str(case))
+        torch.testing.assert_close(torch.tensor(json.loads(line)), logits(model, case[1]), msg=str(case))
 
 
 def test_gradual_unfreezing_frees_from_the_top(tiny: Tiny) -> None:
