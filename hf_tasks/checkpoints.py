@@ -39,6 +39,7 @@ def folders(root: Path) -> list[Path]:
 def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     """Make a checkpoint count: its files are brought to the disk, then listed in its manifest together with `facts`
     (`best`: the name of the best checkpoint so far, or None; the rest is the caller's)."""
+    (folder / MANIFEST).unlink(missing_ok=True)
     files = {}
     for path in durable.files_below(folder):
         durable.sync(path)
@@ -69,6 +70,8 @@ def problem(folder: Path) -> str | None:
     there = {path.relative_to(folder).as_posix() for path in durable.files_below(folder)} - {MANIFEST}
     if strange := sorted(there - manifest["files"].keys()):
         return f"{strange[0]} does not belong to it"
+    if outside := [name for name in manifest["files"] if ".." in Path(name).parts or Path(name).is_absolute()]:
+        return f"{outside[0]} is not in it"
     wrong = (_file_problem(folder / name, name, listed) for name, listed in manifest["files"].items())
     return next(filter(None, wrong), None)
 

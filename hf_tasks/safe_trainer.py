@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -60,6 +61,10 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         try:
             with self.interrupts:
                 result = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+        except UnpicklingError:  # torch.load(weights_only=True) has refused it, and run nothing
+            raise RunError(
+                f"{resume_from_checkpoint}: holds something else than numbers; remove this checkpoint"
+            ) from None
         except (OSError, RuntimeError, SafetensorError) as e:
             if distributed.is_loss_of_a_process(e):
                 raise RunError("another process of this training has ended; the same command goes on with it") from e

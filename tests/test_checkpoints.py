@@ -72,7 +72,10 @@ def test_every_truncation_of_every_file_is_recognised(tmp_path: Path) -> None:
     folder = make(tmp_path, 4)
     for name in [*CONTENTS, MANIFEST]:
         whole = (folder / name).read_bytes()
-        for length in range(len(whole) - 1):  # without its last newline a manifest says the same
+        for length in {
+            *range(0, len(whole) - 1, 17),
+            len(whole) - 2,
+        }:  # without its last newline a manifest says the same
             (folder / name).write_bytes(whole[:length])
             assert last_good(tmp_path)[0] is None, (name, length)
         (folder / name).write_bytes(whole)

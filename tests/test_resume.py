@@ -75,7 +75,7 @@ def facts_of(run: Run) -> dict[str, Any]:
     training = {key: run.results["training"][key] for key in ("steps", "epochs", "best_step", "padding")}
     return {
         "files": sorted(path.relative_to(run.path).as_posix() for path in run.path.rglob("*")),
-        "weights": hashlib.sha256((run.path / "model.safetensors").read_bytes()).hexdigest(),
+        "weights": [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(run.path.glob("*.safetensors"))],
         "evaluations": [(row["step"], row["eval_loss"]) for row in log if "eval_loss" in row],
         "validation": run.results["validation"],
         "training": training,
@@ -269,3 +269,21 @@ def test_without_validation_it_goes_on_too(make: Make, tmp_path: Path, rows_file
         assert run.results["training"]["steps"] == 8
         weights.append((run.path / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "gradual-unfreezing": {"epochs_per_block": 1},
+    "frozen": {},
+    "bitfit": {},
+    "lora": {"r": 4, "lora_dropout": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_kind_of_method_goes_on_exactly(make: Make, tmp_path: Path, name: str) -> None:
+    sections = {"method": {"name": name, **METHODS[name]}, "early_stopping": None}
+    training = {"num_train_epochs": 3}
+    undisturbed = facts_of(train(make(tmp_path / "undisturbed", training, **sections)))
+    with killed_in(SafeTrainer, "training_step", 7):
+        train(make(tmp_path / "killed", training, **sections))
+    assert facts_of(train(make(tmp_path / "killed", training, **sections))) == undisturbed

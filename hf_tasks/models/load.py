@@ -88,6 +88,7 @@ def load_model(
             locate(model.name_or_path),
             revision=model.revision,
             trust_remote_code=False,
+            use_safetensors=True,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
