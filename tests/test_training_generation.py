@@ -175,7 +175,7 @@ def test_check_tells_the_decoding_and_the_length_follows_the_targets(run: Run) -
         (
             {"decoding": {"name": "mbr", "utility": "chrff"}},
             'recipe: decoding: there is no utility "chrff"; did you mean "chrf"? (one of: chrf, chrf++, bleu, rouge1, '
-            "rouge2, rougeL, token_f1)",
+            "rouge2, rougeL, token_f1, embedding)",
         ),
         (
             {"decoding": {"name": "mbr", "utility": "bleu", "aggregate": True}},

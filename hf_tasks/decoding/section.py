@@ -12,13 +12,14 @@ from pydantic import Field, model_validator
 
 from hf_tasks.block import Block, did_you_mean
 from hf_tasks.decoding.mbr import Choice, mbr, mbr_aggregate, mbr_pruned
-from hf_tasks.decoding.utilities import UTILITIES
+from hf_tasks.decoding.utilities import UTILITIES, Utility
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig
 
 MARGIN = 32
 """Tokens that an output may be longer than the longest target of the task."""
+EMBEDDING = "embedding"
 SAMPLING = ("temperature", "top_k", "top_p", "epsilon_cutoff")
 
 
@@ -144,7 +145,9 @@ class MBR(Sampling):
     num_references: int | None = Field(None, ge=1)
     """Further samples as pseudo-references; the candidates themselves where not given."""
     utility: str = "chrf"
-    """What is good: chrf, chrf++, bleu, rouge1, rouge2, rougeL or token_f1."""
+    """What is good: chrf, chrf++, bleu, rouge1, rouge2, rougeL, token_f1 or embedding."""
+    utility_model: str | None = None
+    """Of utility: embedding, the encoder: a Hub model id, a folder, or `package:NAME`."""
     prune: bool = False
     """Give up unlikely candidates early (Cheng and Vlachos 2023, https://aclanthology.org/2023.emnlp-main.767)."""
     aggregate: bool = False
@@ -155,9 +158,13 @@ class MBR(Sampling):
 
     @model_validator(mode="after")
     def _known(self) -> "MBR":
-        if self.utility not in UTILITIES:
-            guess = did_you_mean(self.utility, UTILITIES)
-            raise ValueError(f'there is no utility "{self.utility}"{guess} (one of: {", ".join(UTILITIES)})')
+        if self.utility not in (known := [*UTILITIES, EMBEDDING]):
+            guess = did_you_mean(self.utility, known)
+            raise ValueError(f'there is no utility "{self.utility}"{guess} (one of: {", ".join(known)})')
+        if self.utility == EMBEDDING and not self.utility_model:
+            raise ValueError("utility: embedding needs utility_model: an encoder, e.g. a Hub model id")
+        if self.utility != EMBEDDING and self.utility_model:
+            raise ValueError("utility_model goes with utility: embedding; remove one of them")
         if self.aggregate and self.utility != "chrf":
             raise ValueError("aggregate goes with utility: chrf; remove one of them")
         if self.prune and (self.aggregate or self.weights == "model"):
@@ -179,11 +186,18 @@ class MBR(Sampling):
         return choice.index, {"expected_utility": float(choice.expected[choice.index])}
 
     def _choose(self, candidates: list[str], references: list[str], weights: list[float] | None) -> Choice:
-        if self.prune:
-            return mbr_pruned(candidates, UTILITIES[self.utility], references, seed=self.seed)
         if self.aggregate:
             return mbr_aggregate(candidates, references, weights)
-        return mbr(candidates, UTILITIES[self.utility], references, weights)
+        if self.prune:
+            return mbr_pruned(candidates, self._utility(), references, seed=self.seed)
+        return mbr(candidates, self._utility(), references, weights)
+
+    def _utility(self) -> Utility:
+        if self.utility_model is None:
+            return UTILITIES[self.utility]
+        from hf_tasks.decoding.embedding import embedding
+
+        return embedding(self.utility_model)
 
 
 AnyDecoding = Annotated[Greedy | Beam | Sample | MBR, Field(discriminator="name")]
