@@ -18,10 +18,10 @@ from tqdm import tqdm
 
 from hf_tasks import distributed, feature_store
 from hf_tasks.arguments import autocasts
-from hf_tasks.evaluation import BATCH_SIZE
 from hf_tasks.feature_store import NoRoom, in_bytes
 from hf_tasks.methods import Frozen
 from hf_tasks.methods.layers import Stack, pretrained_layers
+from hf_tasks.models.fast_cpu import plain_attention
 from hf_tasks.progress import say
 from hf_tasks.recipe import Recipe
 from hf_tasks.replay import Reads, Replay, hidden, watched
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from torch import Tensor, nn
 
+BATCH_SIZE = 32
+"""Features that are encoded at once."""
 TRIED = 8
 """Features on which it is tried what the head reads."""
 TOLERANCE = 1e-5
@@ -61,14 +63,16 @@ def remembered(
     if not (isinstance(recipe.method, Frozen) and recipe.method.cache and isinstance(task, DiscriminativeTask)):
         return learned
     inputs = tuple(n for n in tokenizer.model_input_names if n in learned["train"].features.column_names)
-    encoder = understood(task, model.to(device), learned["train"].features, inputs, task.collator(tokenizer, model))
+    train = _read_by_model(learned["train"].features, inputs)
+    encoder = understood(task, model.to(device), train, inputs, task.collator(tokenizer, model))
     if encoder is None:
         say("  states     what the head reads of this model cannot be kept: the encoder runs in every epoch")
         return learned
     kept: list[Kept] = []
     for name, split in learned.items():
         try:
-            states = encoder.kept(name, split.features, autocasts(recipe) and name == "train")
+            read = _read_by_model(split.features, inputs)
+            states = encoder.kept(name, read, autocasts(recipe) and name == "train")
         except NoRoom as e:
             say(f"  states     {name}: {e}; the encoder runs in every epoch")
             continue
@@ -80,6 +84,11 @@ def remembered(
     if kept:
         encoder.replay().states = partial(_states, kept)
     return learned
+
+
+def _read_by_model(features: "Dataset", inputs: Sequence[str]) -> "Dataset":
+    """The features' columns for the model, and the labels."""
+    return features.select_columns([name for name in features.column_names if name in (*inputs, "labels")])
 
 
 @dataclass(frozen=True)
@@ -196,7 +205,7 @@ class Encoder:
 
         `known` (B,): what to give a replay as `feature_row`.
         """
-        columns = features.select_columns([*self.inputs, *({"labels"} & {*features.column_names})])[list(rows)]
+        columns = features[list(rows)]
         batch = self.collate(
             [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         )
@@ -204,7 +213,11 @@ class Encoder:
         batch |= {} if known is None else {FEATURE_ROW: known}
         tensors = {name: tensor.to(device) for name, tensor in batch.items()}
         labels = tensors.pop("labels", None)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16):
+        with (
+            plain_attention(),
+            torch.inference_mode(),
+            torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16),
+        ):
             return self.model(**tensors), labels
 
     def key(self, features: "Dataset", in_bfloat16: bool) -> str:

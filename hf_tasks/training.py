@@ -113,6 +113,10 @@ class TaskTrainer(SafeTrainer):
         with fast_dropout(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             return super().compute_loss(model, inputs, *args, **options)
 
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Not counted: transformers would walk through all parameters at every step."""
+        return 0
+
     def evaluation_loop(
         self, dataloader: Any, description: str, *args: Any, metric_key_prefix: str = "eval", **options: Any
     ) -> EvalLoopOutput:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 class Frozen(Method):
-    learning_rate: ClassVar[float] = 1e-3
-    """A new head alone bears twenty times the learning rate of full fine-tuning."""
+    learning_rate: ClassVar[float] = 5e-3
+    """Measured with MiniLM: Banking77 (10 examples a class, 10 epochs) 0.677 at 1e-3, 0.794 at 5e-3 and 1e-2, 0.764 at
+    3e-2; SST-2 (2,000 sentences) 0.722, 0.724, 0.716, 0.716."""
     saves: ClassVar[Saved] = "trained"
 
     name: Literal["frozen"]
@@ -27,8 +28,12 @@ class Frozen(Method):
         trained = head(model, layers)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in trained)
-        model.train = partial(_train, model, layers.encoder)  # type: ignore[method-assign]
-        return model.train(model.training)
+        training = model.training
+        model.eval()
+        below = set(layers.encoder)
+        above = [module for module in model.modules() if module not in below]
+        model.train = partial(_train, model, above)  # type: ignore[method-assign]
+        return model.train(training)
 
 
 def head(model: "nn.Module", layers: Layers) -> set[str]:
@@ -46,9 +51,8 @@ def head(model: "nn.Module", layers: Layers) -> set[str]:
     return set(above)
 
 
-def _train(model: "nn.Module", frozen: Sequence["nn.Module"], mode: bool = True) -> "nn.Module":
-    """`model.train(mode)`, but for the modules that are frozen: their dropout stays off."""
-    type(model).train(model, mode)
-    for module in frozen:
-        module.training = False
+def _train(model: "nn.Module", above: Sequence["nn.Module"], mode: bool = True) -> "nn.Module":
+    """`model.train(mode)` of the modules above the frozen ones alone: the dropout of these stays off."""
+    for module in above:
+        module.training = mode
     return model

@@ -18,6 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+FEW = 128
+"""Positions up to which PyTorch's fused attention is slower on a processor than the plain product."""
+
 
 class fast_dropout(TorchFunctionMode):  # noqa: N801  (used as a context manager)
     """Within this context, dropout on CPU tensors is drawn 16 bits an element (p to within 1 / 65,536)."""
@@ -39,6 +42,20 @@ class fast_dropout(TorchFunctionMode):  # noqa: N801  (used as a context manager
         ):
             return _attention(*args, **kwargs)
         return function(*args, **kwargs)
+
+
+class plain_attention(TorchFunctionMode):  # noqa: N801  (used as a context manager)
+    """Within this context, attention over few positions of CPU tensors is the plain product, which is faster there."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        kinds: Iterable[type],
+        args: Any = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        few = function is functional.scaled_dot_product_attention and args[0].shape[-2] <= FEW
+        return (_attention if few and args[0].device.type == "cpu" else function)(*args, **(kwargs or {}))
 
 
 def _dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hf_tasks.models.fast_cpu import fast_dropout
+from hf_tasks.models.fast_cpu import FEW, fast_dropout, plain_attention
 
 N = 1_000_000
 
@@ -177,3 +177,16 @@ def test_attention_drops_weights_with_the_mean_unchanged() -> None:
     spread = (0.1 / 0.9 / 50) ** 0.5
     assert abs(float(y.mean()) - 1) < 5 * spread / 2000**0.5
     assert float(y.std()) == pytest.approx(spread, rel=0.1)
+
+
+@pytest.mark.parametrize("length", [FEW, FEW + 1])
+@pytest.mark.parametrize("masked", [False, True])
+def test_plain_attention_is_attention(length: int, masked: bool) -> None:
+    query, key, value = torch.randn(3, 2, 2, length, 8, generator=torch.Generator().manual_seed(0)).unbind(0)
+    mask = torch.arange(length) < torch.tensor([5, length])[:, None] if masked else None
+    mask = mask if mask is None else mask[:, None, None]
+    expected = functional.scaled_dot_product_attention(query, key, value, mask)
+    with plain_attention():
+        found = functional.scaled_dot_product_attention(query, key, value, mask)
+    assert torch.allclose(found, expected, rtol=0, atol=1e-6)
+    assert torch.equal(found, expected) or length == FEW
