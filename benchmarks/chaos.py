@@ -205,7 +205,9 @@ def survive(kills: int, processes: int, machines: bool, seed: int) -> int:
             until = time.monotonic() + chance.uniform(0.1, 1.0) * duration
             while time.monotonic() < until and not (path / "results.json").exists():
                 time.sleep(0.002)
-            if hits.total() < kills and not (path / "results.json").exists():
+            if (path / "results.json").exists():
+                duration *= 0.8  # faster than it was thought to be: hit earlier
+            elif hits.total() < kills:
                 kind = chance.choice(SIGNALS)
                 os.kill(chance.choice(pids), kind)
                 hits[phase(path)] += 1

@@ -173,18 +173,27 @@ def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None
     stack.enter_context(locked(path))
     if (path / FINISHED).exists() and not overwrite:
         raise RunError(f"{path}: another training has just finished here; there is nothing to do")
+    if not overwrite and begun_with(path) is None and holds_files(path):
+        text = "a run that was not finished is here, and how it was begun is not known"
+        raise RunError(f"{path}: {text}; look at it, choose another --output-dir, or add --overwrite")
     checkpoint, lines = (None, []) if overwrite else checkpoint_to_resume(path, now)
     for line in lines:
         say(line)
     try:
         if checkpoint is None:
             _empty(path)
-            begin()
         note(path, "running", origin=asdict(now))
+        if checkpoint is None:
+            begin()
     except OSError as e:
         raise unwritable(path, e) from None
     stack.enter_context(noted(path))
     return checkpoint
+
+
+def holds_files(path: Path) -> bool:
+    """Whether anything is in a directory but empty folders and what a training leaves that was killed at once."""
+    return any(file.is_file() and not file.name.startswith(".") for file in path.rglob("*"))
 
 
 def _empty(path: Path) -> None:

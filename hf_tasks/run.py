@@ -28,7 +28,7 @@ from hf_tasks.errors import RunError
 from hf_tasks.hub.fetch import folder_of
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
-from hf_tasks.resume import STAGING
+from hf_tasks.resume import STAGING, begun_with
 from hf_tasks.tasks import Split
 
 if TYPE_CHECKING:
@@ -63,11 +63,13 @@ class Run:
     @staticmethod
     def is_finished(path: Path) -> bool:
         """Whether a directory holds a run that was trained, saved and measured to its end."""
-        return (path / RESULTS).is_file()
+        return Run.is_ours(path) and (path / RESULTS).is_file()
 
     @staticmethod
     def is_ours(path: Path) -> bool:
-        """Whether a directory was made by `begin`."""
+        """Whether a directory was made by a training."""
+        if begun_with(path) is not None:
+            return True
         try:
             return "hf_tasks" in _read_json(path / ENVIRONMENT)["packages"]
         except (RunError, KeyError, TypeError):

@@ -143,8 +143,7 @@ def check_free(path: Path) -> None:
     """RunError where something stands that is not a run: it is never touched."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
-    files = [file for file in path.rglob("*") if file.is_file() and file.name != resume.LOCK]
-    if files and not Run.is_ours(path):
+    if resume.holds_files(path) and not Run.is_ours(path):
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
 
 
