@@ -71,9 +71,14 @@ def chooser(utility: str, *, prune: bool, aggregate: bool) -> Choose:
 
 
 def utility_of(name: str) -> Utility:
+    """The utility of a name, or `embedding:MODEL`. Raises UserError."""
+    if name.startswith("embedding:"):
+        from hf_tasks.decoding.embedding import embedding
+
+        return embedding(name.partition(":")[2])
     if name not in UTILITIES:
-        guess = did_you_mean(name, UTILITIES)
-        raise UserError(f'--utility: there is no utility "{name}"{guess} (one of: {", ".join(UTILITIES)})')
+        known = ", ".join([*UTILITIES, "embedding:MODEL"])
+        raise UserError(f'--utility: there is no utility "{name}"{did_you_mean(name, UTILITIES)} (one of: {known})')
     return UTILITIES[name]
 
 

@@ -103,7 +103,7 @@ def with_decoding(recipe: Recipe, model: "nn.Module") -> Recipe:
 def check_metrics(recipe: Recipe, split: Split, model: Any, tokenizer: Any, memory: dict[str, Any]) -> None:
     """Score a few predictions of the untrained model. RecipeError for a metric that cannot score this task's
     predictions, and where the one that shall choose the checkpoint is not measured."""
-    examples = split.examples.select(range(min(64, len(split.examples))))
+    examples = split.examples.select(range(min(8 if recipe.decoding else 64, len(split.examples))))
     few = evaluation.encode(examples, recipe.task, tokenizer)
     predicted = evaluation.predict(model, recipe.task, few, tokenizer, decoding=QUICK)
     known: set[str] = {"score"}

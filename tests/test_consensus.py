@@ -161,7 +161,7 @@ def test_options_that_do_not_go_together(files, tmp_path):
         mbr(*files, "--utility", "rougel")
     assert message(error) == (
         '--utility: there is no utility "rougel"; did you mean "rougeL"? '
-        "(one of: chrf, chrf++, bleu, rouge1, rouge2, rougeL, token_f1)"
+        "(one of: chrf, chrf++, bleu, rouge1, rouge2, rougeL, token_f1, embedding:MODEL)"
     )
     for others in (["--prune"], ["--utility", "bleu"]):
         with pytest.raises(UserError) as error:

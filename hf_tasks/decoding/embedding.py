@@ -12,28 +12,32 @@ import numpy as np
 
 from hf_tasks.decoding.ngrams import Floats
 from hf_tasks.decoding.utilities import Texts, Utility
+from hf_tasks.errors import RunError
 
 BATCH_SIZE = 64
 LARGEST = 50_000_000
 """Similarities of tokens that are in memory at once."""
 
 Vectors = tuple[np.ndarray, np.ndarray]
-"""The tokens' vectors of several texts, (tokens, D) of length 1, one text after the other; (T,) their numbers of tokens."""
+"""The vectors of the tokens of T texts, (tokens, D) of length 1, text after text; (T,) the texts' numbers of tokens."""
 
 
 @cache
 def embedding(name_or_path: str) -> Utility:
-    """The utility of an encoder: a Hub model id, a folder, or `package:NAME`. It stays in memory."""
+    """The utility of an encoder: a Hub model id, a folder, or `package:NAME`. It stays in memory. Raises RunError."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     from hf_tasks.models.load import locate, quiet
 
     place = locate(name_or_path)
-    with quiet():
-        model = AutoModel.from_pretrained(place, dtype=torch.float32).eval()
+    try:
+        with quiet():
+            model = AutoModel.from_pretrained(place, dtype=torch.float32, trust_remote_code=False).eval()
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+    except (OSError, ValueError) as e:
+        raise RunError(f"utility: the encoder {name_or_path} cannot be loaded: {str(e).splitlines()[0]}") from None
     model = model.to("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = AutoTokenizer.from_pretrained(place)
 
     def vectors(texts: Texts) -> Vectors:
         found = [one for start in range(0, len(texts), BATCH_SIZE) for one in batch(texts[start : start + BATCH_SIZE])]
@@ -82,7 +86,8 @@ def _f1(hypotheses: Vectors, references: Vectors) -> Floats:
 
 def _mean(values: np.ndarray, lengths: np.ndarray, axis: int) -> Floats:
     shape = (-1, 1) if axis == 0 else (1, -1)
-    return _segments(np.add, values.astype(float), lengths, axis) / np.maximum(lengths, 1).reshape(shape)
+    mean: Floats = _segments(np.add, values.astype(float), lengths, axis) / np.maximum(lengths, 1).reshape(shape)
+    return mean
 
 
 def _segments(function: np.ufunc, values: np.ndarray, lengths: np.ndarray, axis: int) -> np.ndarray:

@@ -144,10 +144,11 @@ def _for_inference(model: Any, decoding: Decoding) -> Iterator[None]:
     """Neither dropout nor gradients, and training's random numbers stay as they are."""
     import torch
 
-    was_training = model.training
+    was_training, sampled = model.training, decoding.options()["do_sample"]
+    devices = [model.device] if model.device.type == "cuda" else []
     model.eval()
     try:
-        with torch.inference_mode(), torch.random.fork_rng(enabled=decoding.options()["do_sample"]):
+        with torch.inference_mode(), torch.random.fork_rng(devices, enabled=sampled):
             yield
     finally:
         model.train(was_training)

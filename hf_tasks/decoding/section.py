@@ -156,6 +156,9 @@ class MBR(Sampling):
     weights: Literal["uniform", "model"] = "uniform"
     """How probable the pseudo-references are: all the same, as unbiased samples are, or as the model says."""
 
+    keep_candidates: bool = False
+    """Write the candidates beside each prediction: `hf-tasks mbr` reads them, and knows the best possible choice."""
+
     @model_validator(mode="after")
     def _known(self) -> "MBR":
         if self.utility not in (known := [*UTILITIES, EMBEDDING]):
@@ -183,7 +186,8 @@ class MBR(Sampling):
         separate = slice(self.num_samples, None) if self.num_references else slice(None)
         weights = list(log_probabilities[separate]) if self.weights == "model" else None
         choice = self._choose(candidates[: self.num_samples], candidates[separate], weights)
-        return choice.index, {"expected_utility": float(choice.expected[choice.index])}
+        facts: dict[str, Any] = {"expected_utility": float(choice.expected[choice.index])}
+        return choice.index, facts | ({"candidates": candidates[: self.num_samples]} if self.keep_candidates else {})
 
     def _choose(self, candidates: list[str], references: list[str], weights: list[float] | None) -> Choice:
         if self.aggregate:

@@ -65,6 +65,7 @@ def load_tokenizer(model: Model, task: Task, texts: Iterable[str] = ()) -> "PreT
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    task.set_languages(tokenizer)
     return tokenizer
 
 
@@ -96,6 +97,7 @@ def load_model(
         )
     _check_complete(model, loaded, info, trained)
     loaded.config.pad_token_id = tokenizer.pad_token_id
+    task.set_first_token(loaded, tokenizer)
     return _limited(loaded, tokenizer)
 
 

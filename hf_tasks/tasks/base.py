@@ -114,6 +114,14 @@ class Task(Block, ABC):
         """What an example shares with others that must not stand in another part; "" where they are independent."""
         return ""
 
+    # -- tokenizer and model
+
+    def set_languages(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        """Tell a freshly loaded tokenizer of several languages which ones are meant. RecipeError for unknown ones."""
+
+    def set_first_token(self, model: Any, tokenizer: "PreTrainedTokenizerBase") -> None:
+        """Tell a freshly loaded model which token its texts begin with, where the language decides."""
+
     # -- from examples to features
 
     def head_config(self) -> dict[str, Any]:

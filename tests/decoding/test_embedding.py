@@ -1,5 +1,6 @@
 """The utility by meaning, against its definition one pair and one token at a time."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,12 @@ import torch
 from conftest import Tiny
 from transformers import AutoModel, AutoTokenizer
 
+from hf_tasks.consensus import utility_of
 from hf_tasks.decoding import MBR
 from hf_tasks.decoding import embedding as module
 from hf_tasks.decoding.embedding import embedding, greedy_matching
 from hf_tasks.decoding.mbr import mbr
-from hf_tasks.errors import RecipeError
+from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.recipe import from_dict
 
 HYPOTHESES = ["the good film", "a bad book in paris", "", "the good film"]
@@ -57,6 +59,17 @@ def test_matching_of_given_vectors() -> None:
     assert greedy_matching((np.zeros((0, 2)), np.array([], int)), references).shape == (0, 1)
 
 
+def test_the_consensus_of_systems_by_meaning(tiny: Tiny) -> None:
+    by_name = utility_of(f"embedding:{tiny('bert')}")
+    assert by_name(HYPOTHESES, REFERENCES).tolist() == embedding(str(tiny("bert")))(HYPOTHESES, REFERENCES).tolist()
+
+
+def test_an_encoder_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(RunError) as e:
+        embedding(str(tmp_path))
+    assert str(e.value).startswith(f"utility: the encoder {tmp_path} cannot be loaded: ")
+
+
 def test_mbr_by_meaning(tiny: Tiny) -> None:
     place = str(tiny("bert"))
     decoding = MBR(name="mbr", num_samples=4, utility="embedding", utility_model=place)
@@ -64,6 +77,8 @@ def test_mbr_by_meaning(tiny: Tiny) -> None:
     choice = mbr(HYPOTHESES, embedding(place))
     assert index == choice.index
     assert facts == {"expected_utility": float(choice.expected[choice.index])}
+    kept = decoding.model_copy(update={"keep_candidates": True, "num_samples": 3})
+    assert kept.select(HYPOTHESES, [0.0] * 4)[1]["candidates"] == HYPOTHESES[:3]
 
 
 @pytest.mark.parametrize(
