@@ -25,10 +25,10 @@ METHODS: dict[str, list[str]] = {
     "bitfit": ["method.name=bitfit"],
     "bottleneck-adapter, houlsby": ["method.name=bottleneck-adapter", "method.variant=houlsby"],
     "bottleneck-adapter, pfeiffer": ["method.name=bottleneck-adapter", "method.variant=pfeiffer"],
-    "lora": ["method.name=lora"],
+    "lora": ["method.name=lora", "training.learning_rate=2e-3"],
 }
-OWN_RATE = ("full", "gradual-unfreezing")
-"""Methods that train with the recipe's learning rate; the others have a default of their own."""
+RECIPES_RATE = ("full", "gradual-unfreezing", "lora")
+"""Methods without a learning rate of their own here: the recipe's, or the one above; the others have a default."""
 
 
 def settings(recipe: str, method: str, data: Path) -> list[str]:
@@ -37,7 +37,7 @@ def settings(recipe: str, method: str, data: Path) -> list[str]:
     from hf_tasks.shipped import find
 
     changes = [f"data.data_dir={data}", *METHODS[method]]
-    if method not in OWN_RATE:
+    if method not in RECIPES_RATE:
         changes.append(f"training.learning_rate={recipes.load(find(recipe), changes).method.learning_rate}")
     return changes
 
