@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from yaml import YAMLError
+
 from hf_tasks.card import metadata, tables
 from hf_tasks.card.blocks import blocks
 from hf_tasks.card.render import render
@@ -36,7 +38,11 @@ def check(run: "Run") -> list[str]:
         return [f"{file}: there is no card; write it with: hf-tasks card RUN --write"]
     card = file.read_text(encoding="utf-8")
     model_id = _model_id(card)
-    problems = [*_metadata(card), *_up_to_date(run, card, model_id), *_numbers(run, card)]
+    try:
+        scores = _scores(card)
+    except (ValueError, KeyError, TypeError, AttributeError, YAMLError) as e:
+        return [f"{file}: the metadata are not valid: {str(e).splitlines()[0]}"]
+    problems = [*_metadata(run, scores), *_up_to_date(run, card, model_id), *_numbers(run, card)]
     return [f"{file}: {problem}" for problem in problems or _snippets(run, card, model_id)]
 
 
@@ -45,22 +51,23 @@ def _model_id(card: str) -> str:
     return found[1] if found else MODEL_ID
 
 
-def _metadata(card: str) -> Iterator[str]:
-    """Problems of the metadata by huggingface_hub, and numbers that are none."""
-    import yaml
+def _scores(card: str) -> list[Any]:
+    """The evaluation results of the metadata, read and validated by huggingface_hub."""
     from huggingface_hub import ModelCard
 
-    try:
-        data: Any = ModelCard(card).data
-        data.to_yaml()
-    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as e:
-        yield f"the metadata are not valid: {str(e).splitlines()[0]}"
-        return
-    if not data.to_dict():
-        yield f"there are no metadata at the top; {REMEDY}"
-    for score in data.eval_results or []:
+    data: Any = ModelCard(card).data
+    data.to_yaml()
+    return list(data.eval_results or [])
+
+
+def _metadata(run: "Run", scores: list[Any]) -> Iterator[str]:
+    """Results in the metadata that are no numbers, or not those of results.json."""
+    for score in scores:
+        place = f"{score.metric_name} is {score.metric_value}"
         if not metadata.is_number(score.metric_value) or not math.isfinite(score.metric_value):
-            yield f"the metadata say that {score.metric_name} is {score.metric_value}, which is no number"
+            yield f"the metadata say that {place}, which is no number"
+        elif run.results.get(score.dataset_split, {}).get(score.metric_name) != score.metric_value:
+            yield f"the metadata say that {place} on {score.dataset_split}, which results.json does not; {REMEDY}"
 
 
 def _up_to_date(run: "Run", card: str, model_id: str) -> Iterator[str]:
@@ -80,10 +87,6 @@ def _numbers(run: "Run", card: str) -> Iterator[str]:
         known = Counter(str(tables.cell(value)) for value in _leaves(run.results.get(part, {})))
         yield from (f"{part}: {value} is on the card, not in results.json; {REMEDY}" for value in shown - known)
         yield from (f"{part}: {value} is in results.json, not on the card; {REMEDY}" for value in known - shown)
-    for score in _scores(card):
-        if run.results.get(score.dataset_split, {}).get(score.metric_name) != score.metric_value:
-            place = f"{score.metric_name} is {score.metric_value} on {score.dataset_split}"
-            yield f"the metadata say that {place}, which results.json does not; {REMEDY}"
 
 
 def _leaves(values: Any) -> Iterator[Any]:
@@ -99,21 +102,13 @@ def _leaves(values: Any) -> Iterator[Any]:
             yield values
 
 
-def _scores(card: str) -> list[Any]:
-    from huggingface_hub import ModelCard
-
-    data: Any = ModelCard(card).data
-    return list(data.eval_results or [])
-
-
 def _snippets(run: "Run", card: str, model_id: str) -> Iterator[str]:
     """Snippets that do not run on this very directory, or print something else than the card says."""
-    places = {model_id: str(run.path.resolve())}
-    if base := metadata.base_id(run.recipe, run.results):
-        places[base] = locate(run.recipe.model.name_or_path)
+    base = metadata.base_name(run.recipe, run.results)
+    places = {model_id: str(run.path.resolve()), base: locate(run.recipe.model.name_or_path)}
     for _, code, _, expected in SNIPPET.findall(blocks(card).get("usage", "")):
         for name, place in places.items():
-            code = code.replace(f'("{name}"', f"({place!r}").replace(f'="{name}"', f"={place!r}")
+            code = code.replace(f'"{name}"', repr(place))
         done = _run(code)
         first = next((line for line in code.splitlines() if " import " in f" {line}"), "")
         if done.returncode:

@@ -26,6 +26,8 @@ POINTS = 100
 WATTS_PER_CORE = 5.0
 """Assumed for each core of a processor that the system shows; servers and laptops draw about 2 to 10."""
 ROWS_FOR_EXAMPLE = 50
+SHORT = 300
+"""Characters of an example that are easily read."""
 NOT_SHOWN = (
     *LOCAL, "run_name", "hub_token", "push_to_hub_token", "hub_strategy", "project", "log_level", "log_level_replica",
     "disable_tqdm", "local_rank", "ddp_timeout", "length_column_name", "skip_memory_metrics", "do_eval",
@@ -87,10 +89,11 @@ def curve(log: Path) -> dict[str, list[list[float]]]:
 
 
 def example(task: Task, examples: "Dataset", predictions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The shortest of the first examples and what the model predicts for it."""
+    """The first example that is short, or the shortest of the first ones, and what the model predicts for it."""
     names = task.usage() if set(task.usage()) <= set(examples.column_names) else task.inputs
     few = [{name: row[name] for name in names} for row in examples.select(range(min(ROWS_FOR_EXAMPLE, len(examples))))]
-    row = min(range(len(few)), key=lambda i: len(json.dumps(few[i])))
+    sizes = [len(json.dumps(one, ensure_ascii=False)) for one in few]
+    row = next((i for i, size in enumerate(sizes) if size <= SHORT), sizes.index(min(sizes)))
     kept = {key: value for key, value in predictions[row].items() if key not in LEFT_OUT}
     return {"input": few[row], "prediction": kept}
 

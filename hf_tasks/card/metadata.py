@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks import artifacts
+from hf_tasks.card import redact
 from hf_tasks.card.definitions import NO_SCORES, hub_name
 from hf_tasks.recipe import Recipe
 
@@ -42,6 +43,11 @@ def base_id(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
     """The Hub id of the base model: of a folder or a package, the one that the recipe's card section names."""
     on_hub = results.get("base", {}).get("from") == "hub"
     return recipe.model.name_or_path if on_hub else recipe.card.base_model
+
+
+def base_name(recipe: Recipe, results: Mapping[str, Any]) -> str:
+    """What the card calls the base model: its id, or the recipe's name of it without folders of this machine."""
+    return base_id(recipe, results) or str(redact.public(recipe.model.name_or_path))
 
 
 def license(recipe: Recipe, results: Mapping[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from hf_tasks import artifacts
 from hf_tasks.card import citations, markdown, metadata, pictures, redact, tables, usage
+from hf_tasks.card_section import Card
 from hf_tasks.errors import RecipeError
 from hf_tasks.recipe import Recipe
 
@@ -70,8 +71,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "license": metadata.license(recipe, results),
         "datasets": metadata.datasets(recipe),
         "data_name": metadata.data_name(recipe),
-        "base_id": metadata.base_id(recipe, results),
-        "base_name": metadata.base_id(recipe, results) or redact.public(recipe.model.name_or_path),
+        "base_name": metadata.base_name(recipe, results),
         "model_id": model_id,
         "head": {key: value for key, value in head.items() if value is not None},
         "saved_as": artifacts.saved_as(recipe),
@@ -82,7 +82,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "plain_output": None if output is None or _chosen_by_us(recipe) else Markup(output),
         "parts": _parts(recipe, results),
         "chosen": {key: value for key, value in redact.public(given).items() if key not in redact.LOCAL},
-        "yaml": Markup(redact.to_yaml(recipe)),
+        "yaml": Markup(redact.to_yaml(recipe.model_copy(update={"card": Card()}))),
         "has_curve": pictures.has_curve(results),
         "curve_picture": f"{pictures.FOLDER}/{pictures.CURVE}",
         "layers_picture": f"{pictures.FOLDER}/{pictures.LAYERS}",

@@ -56,12 +56,19 @@ def test_a_package_s_checkpoint_states_its_own_licence_not_the_package_s() -> No
     }  # fmt: skip
 
 
-def test_the_example_is_the_shortest_of_the_first(recipe: Recipe) -> None:
-    texts = ["a long one", "short", "also long", *["filler text"] * 60, "x"]
+@pytest.mark.parametrize(
+    ("texts", "chosen"),
+    [
+        (["a" * 400, "first", "b"], 1),
+        (["a" * 400, "b" * 350, "c" * 500, *["d" * 600] * 60, "x"], 1),
+    ],
+    ids=["the first short one", "the shortest of the first"],
+)
+def test_the_example_is_short(recipe: Recipe, texts: list[str], chosen: int) -> None:
     predictions = [{"label": str(i), "score": 0.5, "probabilities": {"no": 0.5}} for i in range(len(texts))]
     examples = Dataset.from_dict({"text": texts, "label": ["no"] * len(texts)})
     assert example(recipe.task, examples, predictions) == {
-        "input": {"text": "short"}, "prediction": {"label": "1", "score": 0.5},
+        "input": {"text": texts[chosen]}, "prediction": {"label": str(chosen), "score": 0.5},
     }  # fmt: skip
 
 

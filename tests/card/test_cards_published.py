@@ -1,0 +1,34 @@
+"""The cards in `cards/` are what their recipes and results give."""
+
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+from hf_tasks import recipe_file, shipped
+from hf_tasks.card.publish import CARD, RECIPE, published
+
+CARDS = Path(__file__).parent.parent.parent / "cards"
+FOLDERS = sorted(path.parent for path in CARDS.glob(f"*/{CARD}"))
+NAMES = [folder.name for folder in FOLDERS]
+
+
+def test_they_are_those_of_shipped_recipes() -> None:
+    assert "quickstart" in NAMES
+    assert set(NAMES) <= shipped.shipped().keys()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+def test_a_card_is_what_its_recipe_and_results_give(folder: Path) -> None:
+    card = (folder / CARD).read_text(encoding="utf-8")
+    assert card == published(folder)
+    assert ModelCard(card).data.to_dict()["model-index"][0]["name"].replace("-", "_") == folder.name
+    assert "](pictures/training_curve.png)" in card and (folder / "pictures" / "training_curve.png").is_file()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+def test_its_recipe_is_the_shipped_one(folder: Path) -> None:
+    run, here = recipe_file.read(folder / RECIPE).values, recipe_file.read(shipped.find(folder.name)).values
+    assert run["model"] == here["model"] and run["card"].keys() == here["card"].keys()
+    for key, value in here.get("training", {}).items():
+        assert run["training"][key] == value
