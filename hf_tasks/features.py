@@ -83,11 +83,13 @@ class Extractor:
         """The states (B, L, H) of every layer, the embeddings first."""
         import torch
 
+        from hf_tasks.models.fast_cpu import plain_attention
+
         device = next(self.model.parameters()).device
         encoder: Any = self.model
         if encoder.config.is_encoder_decoder:
             encoder = encoder.get_encoder()
-        with torch.inference_mode():
+        with plain_attention(), torch.inference_mode():
             output = encoder(**{name: tensor.to(device) for name, tensor in inputs.items()}, output_hidden_states=True)
         return output.hidden_states  # type: ignore[no-any-return]
 

@@ -16,6 +16,9 @@ from hf_tasks import features
 from hf_tasks.cli import app
 from hf_tasks.errors import DataError, RecipeError, RunError
 from hf_tasks.features import Extractor
+from hf_tasks.recipe import from_dict
+from hf_tasks.run import Run
+from hf_tasks.training import train
 
 TEXTS = ["a good film", "", "the old city by the river is slow and quiet and small", "bad", "a good film"]
 
@@ -119,6 +122,30 @@ def test_an_encoder_decoder_gives_its_encoder(tiny: Tiny) -> None:
         states = model(**extractor.tokenizer("a good film", return_tensors="pt")).last_hidden_state[0]
     ((one,),) = extractor.encode(["a good film"], extractor.layers("last"), "none")
     assert np.allclose(one.vectors[:, 0], states.numpy(), rtol=0, atol=1e-6)
+
+
+def test_a_run_gives_the_vectors_of_what_it_learned(
+    tiny: Tiny, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    rows = [{"text": text, "label": "yes"} for text in TEXTS if text] + [{"text": "slow", "label": "no"}] * 4
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    values = {
+        "name": "tiny",
+        "task": {"name": "text-classification", "max_length": 8},
+        "data": {"train": str(tmp_path / "rows.jsonl"), "validation_size": 0},
+        "model": {"name_or_path": str(tiny("bert"))},
+        "training": {"num_train_epochs": 4, "learning_rate": 1e-2, "output_dir": str(tmp_path / "run")},
+    }
+    trained = train(from_dict(values))
+    model = AutoModel.from_pretrained(trained.path).eval()
+    with torch.inference_mode():
+        expected = model(**trained.tokenizer(TEXTS[0], return_tensors="pt")).last_hidden_state[0, 0]
+    out = tmp_path / "out.npy"
+    result = run(file, "--model", trained.path, "-o", out, "--pool", "cls")
+    assert result.stderr.endswith("; 1 texts cut to 8 tokens\n")
+    assert np.allclose(np.load(out)[0], expected.numpy(), rtol=0, atol=1e-6)
+    assert not np.allclose(np.load(out)[0], plain(tiny("bert"))[0][0, -1], atol=1e-3)
 
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:

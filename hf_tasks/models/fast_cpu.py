@@ -45,7 +45,7 @@ class fast_dropout(TorchFunctionMode):  # noqa: N801  (used as a context manager
 
 
 class plain_attention(TorchFunctionMode):  # noqa: N801  (used as a context manager)
-    """Within this context, attention over few positions of CPU tensors is the plain product, which is faster there."""
+    """Within this context, float32 attention over few positions of CPU tensors is the plain product, which is faster."""
 
     def __torch_function__(
         self,
@@ -54,8 +54,11 @@ class plain_attention(TorchFunctionMode):  # noqa: N801  (used as a context mana
         args: Any = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        few = function is functional.scaled_dot_product_attention and args[0].shape[-2] <= FEW
-        return (_attention if few and args[0].device.type == "cpu" else function)(*args, **(kwargs or {}))
+        if function is not functional.scaled_dot_product_attention:
+            return function(*args, **(kwargs or {}))
+        query = args[0]
+        plain = query.shape[-2] <= FEW and query.device.type == "cpu" and query.dtype == torch.float32
+        return (_attention if plain else function)(*args, **(kwargs or {}))
 
 
 def _dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
