@@ -45,7 +45,7 @@ class fast_dropout(TorchFunctionMode):  # noqa: N801  (used as a context manager
 
 
 class plain_attention(TorchFunctionMode):  # noqa: N801  (used as a context manager)
-    """Within this context, float32 attention over few positions on a CPU is the plain product, which is faster there."""
+    """Within this context, float32 attention over few positions on a CPU is the plain product, which is faster."""
 
     def __torch_function__(
         self,
