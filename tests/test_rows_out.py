@@ -105,3 +105,28 @@ def test_broken_off_work_leaves_the_old_file_and_nothing_else(tmp_path: Path) ->
         write([{"label": "a"}])
         raise KeyboardInterrupt
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"out.jsonl": "old"}
+
+
+def test_texts_are_a_line_each_and_a_break_inside_one_shifts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"prediction": text, "cut": False} for text in ("one", "two\nlines\r\nand three", "", "a\u2028b")]
+    with writer(tmp_path / "out.txt", texts=True) as write:
+        write(rows)
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "one\ntwo lines and three\n\na b\n"
+    assert capsys.readouterr().err == "2 predictions have line breaks, written as blanks; a .jsonl file keeps them\n"
+    with writer(tmp_path / "out.jsonl", texts=True) as write:
+        write(rows)
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").split("\n")
+    assert [json.loads(line)["prediction"] for line in lines[:4]] == [row["prediction"] for row in rows]
+
+
+def test_only_texts_are_written_as_lines(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as e, writer(tmp_path / "out.txt"):
+        pass
+    assert str(e.value) == (
+        f"{tmp_path}/out.txt: predictions are written as .jsonl or .csv; give the file such an ending"
+    )
+    with pytest.raises(DataError) as e, writer(tmp_path / "out.tsv", texts=True):
+        pass
+    assert "written as .jsonl or .csv or .txt;" in str(e.value)
