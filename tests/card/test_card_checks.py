@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import subprocess
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,10 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 
 
 def run_here(code: str) -> "subprocess.CompletedProcess[str]":
-    """What `checks._run` does, in this process."""
+    """What `checks._run` does, in this process; there too, warnings of libraries are no errors."""
     output = io.StringIO()
-    with contextlib.redirect_stdout(output):
+    with contextlib.redirect_stdout(output), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         exec(code, {"__name__": "__main__"})
     return subprocess.CompletedProcess([], 0, output.getvalue(), "")
 

@@ -9,7 +9,8 @@ from markdown_it import MarkdownIt
 from hf_tasks.card import render
 from hf_tasks.card.blocks import blocks, metadata
 from hf_tasks.errors import RecipeError
-from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.recipe import Recipe, from_dict, validate
+from hf_tasks.recipe_file import Source
 
 PARSER = MarkdownIt("commonmark").enable("table")
 NAMES = ["summary", "usage", "results", "limits", "data", "training", "recipe", "licence", "citation"]
@@ -183,6 +184,14 @@ def test_a_template_of_ones_own(values: dict[str, Any], results: dict[str, Any],
     assert str(e.value) == (
         "card.template: mine.jinja cannot be used (UndefinedError: 'nothing' is undefined); mend it or remove the key"
     )
+
+
+def test_a_template_that_is_not_there_is_a_problem_of_the_recipe(values: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("text,label\n")
+    values["data"]["train"], values["card"]["template"] = "train.csv", "mine.jinja"
+    with pytest.raises(RecipeError) as e:
+        validate(Source("recipe", values), beside=tmp_path)
+    assert str(e.value) == "recipe: card.template: there is no file mine.jinja beside the recipe; name one"
 
 
 @pytest.mark.parametrize(
