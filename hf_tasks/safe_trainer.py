@@ -14,12 +14,13 @@ import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer
 from transformers.trainer_utils import seed_worker
 
 from hf_tasks import checkpoints, distributed
 from hf_tasks.batches import Batches, Rows, Shares
 from hf_tasks.errors import RunError
+from hf_tasks.guard import Guard
 from hf_tasks.interrupts import Interrupted, Interrupts
 from hf_tasks.progress import say
 from hf_tasks.tasks.collate import IGNORE
@@ -36,12 +37,12 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         self.keep, self.args.save_total_limit = self.args.save_total_limit, None  # removed after the save, not before
         self.locate, self.interrupts = locate, interrupts or Interrupts()
         rank, processes = distributed.rank_and_size()
-        shares = Shares(batch_size, self.args.train_batch_size, processes, rank)
+        shares = Shares(batch_size, self.args.per_device_train_batch_size, processes, rank)
         lengths = self.train_dataset[self.args.length_column_name][:]
         self.batches = Batches(
             lengths, shares, self.args.train_sampling_strategy, self.args.data_seed or self.args.seed
         )
-        self.counters = {"tokens": 0, "places": 0, "seconds": 0.0, "at_once": self.args.train_batch_size}
+        self.counters = {"tokens": 0, "places": 0, "seconds": 0.0, "at_once": shares.at_once}
         """What this process has done since the training's very beginning, and how many rows it can take at once."""
         self.taken: list[Mapping[str, Any]] = []
         """The pieces of the step under way."""
@@ -49,7 +50,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         """1 where a loss of the step under way is infinite or not a number."""
         self.saving: Path | None = None
         """The checkpoint that is being written."""
-        self.add_callback(_Guard(self))
+        self.add_callback(Guard(self))
 
     # -- from the beginning, or from a checkpoint
 
@@ -155,7 +156,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         if self.batches.shares.processes > 1:
             error = RunError(
                 f"training: {rows} rows do not fit in memory at once; set training.per_device_train_batch_size to "
-                f"{half} with training.batch_size {self.batches.shares.batch_size}, which changes nothing else"
+                f"{half} beside training.batch_size {self.batches.shares.batch_size}: the effective batch stays"
             )
             error.local = True
             raise error
@@ -185,8 +186,8 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         root.mkdir(parents=True, exist_ok=True)
         if folder.exists():
             checkpoints.remove(folder)
-        good, _ = next(((path, None) for path in checkpoints.folders(root)), (None, None))
-        size = checkpoints.size(good) if good else _bytes_of_checkpoint(self.model)
+        newest = next(iter(checkpoints.folders(root)), None)
+        size = checkpoints.size(newest) if newest else _bytes_of_checkpoint(self.model)
         if trouble := checkpoints.lacking_room(root, size):
             raise RunError(
                 f"{root}: {trouble}; {self.last_sound()}, make room and give the same command again to go on"
@@ -205,72 +206,6 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             checkpoints.rotate(folder.parent, self.keep)
         distributed.barrier()
         self.saving = None
-
-
-class _Guard(TrainerCallback):  # type: ignore[misc]
-    """What must happen between the steps of a SafeTrainer."""
-
-    def __init__(self, trainer: SafeTrainer) -> None:
-        self.trainer, self.stopping = trainer, 0
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if state.best_global_step:  # where it is now, even if the run was moved
-            best = Path(args.output_dir) / f"checkpoint-{state.best_global_step}"
-            state.best_model_checkpoint = str(best) if best.is_dir() else None
-
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.trainer.taken.clear()
-        self.trainer.not_finite.zero_()
-
-    def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        known = [float(self.trainer.not_finite), float(self.trainer.interrupts.received)]
-        not_finite, signum = distributed.largest(known, args.device)
-        self.stopping = int(signum)
-        if not_finite:
-            rate = kwargs["lr_scheduler"].get_last_lr()[0]
-            raise RunError(
-                f"training: the loss is infinite or not a number at step {state.global_step + 1} (learning rate "
-                f"{rate:.3g}), in the rows {self._rows(state.global_step)}; look at these rows, or lower "
-                f"training.learning_rate; {self.trainer.last_sound()}"
-            )
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        epoch_ends = control.should_training_stop or float(state.epoch or 0).is_integer()
-        if self.stopping and not epoch_ends:
-            control.should_save = True
-
-    def on_epoch_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if self.stopping:  # only now: the evaluation of the epoch belongs before the checkpoint
-            control.should_save = True
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        distributed.barrier()
-        if not all(bool(torch.isfinite(p).all()) for p in kwargs["model"].parameters()):
-            shutil.rmtree(folder, ignore_errors=True)
-            raise RunError(
-                f"training: weights are infinite or not numbers after step {state.global_step}; lower "
-                f"training.learning_rate; {self.trainer.last_sound()}"
-            )
-        self.trainer.seal(folder, done=control.should_training_stop)
-        if self.stopping:
-            raise self.trainer.interrupted(self.stopping)
-
-    def _rows(self, step: int) -> str:
-        """`data/train.csv:3, 17, 40`: the rows of a step, each file named once."""
-        places = sorted({tuple(self.trainer.locate(row).rsplit(":", 1)) for row in self.trainer.rows_of_step(step)})
-        files: dict[str, list[str]] = {}
-        for place in places:
-            files.setdefault(place[0], []).append(place[-1])
-        return "; ".join(f"{name}:{', '.join(sorted(lines, key=len))}" for name, lines in files.items())
 
 
 class _Loader(DataLoader):  # type: ignore[type-arg]
