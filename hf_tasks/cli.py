@@ -234,7 +234,9 @@ def mbr(
     references: Annotated[
         list[Path] | None, typer.Option(help="Files of true texts: score the consensus and each system.")
     ] = None,
-    utility: Annotated[str, typer.Option(help="chrf, chrf++, bleu, rouge1, rouge2, rougeL, token_f1 or embedding:MODEL.")] = "chrf",
+    utility: Annotated[
+        str, typer.Option(help="chrf, chrf++, bleu, rouge1, rouge2, rougeL, token_f1 or embedding:MODEL.")
+    ] = "chrf",
     pseudo_references: Annotated[
         list[Path] | None, typer.Option(help="Files of texts that may be right; without them, the candidates.")
     ] = None,
