@@ -73,7 +73,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "data_name": metadata.data_name(recipe),
         "base_name": metadata.base_name(recipe, results),
         "model_id": model_id,
-        "head": {key: value for key, value in head.items() if value is not None},
+        "head": {key: Markup(repr(value)) for key, value in head.items() if value is not None},
         "saved_as": artifacts.saved_as(recipe),
         "generation": _generation(recipe),
         "input": usage.asked(recipe, results),
