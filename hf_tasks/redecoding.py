@@ -17,8 +17,10 @@ def read(path: Path, overrides: Sequence[str] = ()) -> recipe_file.Source:
             what = "only keys of decoding can" if before else "this run writes no texts, nothing can"
             raise RecipeError(f"--set {override}: {what} be changed after training; train again")
     section = source.values.get("decoding", {})
+    if not before or not isinstance(section, dict):
+        return source
     if section.get("name") != before.get("name"):
         given = {name for key in source.overrides for name in (key[1:2] or section)}
-        source.values["decoding"] = {name: value for name, value in section.items() if name in given}
-        source.values["decoding"].setdefault("max_new_tokens", before["max_new_tokens"])
+        section = {name: value for name, value in section.items() if name in given}
+    source.values["decoding"] = {"max_new_tokens": before["max_new_tokens"]} | section
     return source

@@ -110,6 +110,8 @@ def test_another_decoding_of_a_trained_run(run: Run) -> None:
     assert "expected_utility" in sampled.predict(source="good film")
     whole = Run.load(run.path, ["decoding={name: greedy, max_new_tokens: 3}"]).recipe.decoding
     assert whole == Greedy(name="greedy", max_new_tokens=3)
+    again = Run.load(run.path, ["decoding={name: beam, num_beams: 5}"]).recipe.decoding
+    assert again == Beam(name="beam", num_beams=5, max_new_tokens=6)
     done = CliRunner().invoke(app, ["evaluate", str(run.path), "--set", "decoding={name: greedy}"])
     greedy = hf_tasks.load_run(run.path, ["decoding.name=greedy"])
     rows = [{"source": s, "target": " ".join(WORDS[word] for word in s.split())} for s in SOURCES]
@@ -122,6 +124,10 @@ def test_another_decoding_of_a_trained_run(run: Run) -> None:
         (
             "task.prefix=x",
             "--set task.prefix=x: only keys of decoding can be changed after training; train again",
+        ),
+        (
+            "decoding=greedy",
+            '--set decoding=greedy: decoding: must be a section, with its keys indented below it; found "greedy"',
         ),
         (
             "decoding.num_beams=x",
