@@ -122,9 +122,7 @@ def killed_in(where: Any, name: str, nth: int, *, half_written: bool = False) ->
 POINTS: dict[str, tuple[Any, ...]] = {
     "before the first checkpoint": (SafeTrainer, "training_step", 3),
     "within the second epoch": (SafeTrainer, "training_step", 7),
-    "at an epoch's first step": (SafeTrainer, "training_step", 9),
     "during an evaluation": (evaluation, "outputs", 3),
-    "before anything of a checkpoint": (SafeTrainer, "save_model", 2),
     "within optimizer.pt": (torch, "save", 6),
     "within rng_state.pth": (torch, "save", 8),
     "before a manifest": (checkpoints, "seal", 2),
