@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks import artifacts, data, evaluation, metrics
+from hf_tasks import artifacts, card, data, evaluation, metrics
 from hf_tasks.arguments import arguments, autocasts
 from hf_tasks.block import did_you_mean
 from hf_tasks.data import Part
@@ -74,7 +74,10 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
     for name in task.metrics:
         metrics.find(name)  # before the model is loaded
     parts = [part and data.check(part, task, section.bad_rows) for part in (train, validation, test)]
-    return recipe.model_copy(update={"task": task}), Parts(*parts)  # type: ignore[arg-type]
+    recipe = recipe.model_copy(update={"task": task})
+    if recipe.card.template:
+        card.render(recipe, {}, folder=beside)  # a template that cannot be used is known now, not after training
+    return recipe, Parts(*parts)  # type: ignore[arg-type]
 
 
 def check_precision(recipe: Recipe, model: Any) -> None:

@@ -11,6 +11,10 @@ from typer.testing import CliRunner
 from hf_tasks import cli
 from hf_tasks.errors import DataError, RecipeError, RunError, UserError
 
+COMMANDS = [
+    "train", "check", "explain", "evaluate", "compare", "predict", "features", "card", "export", "push", "reproduce",
+    "mbr", "recipes",
+]  # fmt: skip
 COMMAND = [sys.executable, "-m", "hf_tasks"]
 GOOD = (
     "name: x\ntask:\n  name: text-classification\ndata:\n  train: train.csv\n  validation_size: 0\n"
@@ -50,12 +54,12 @@ def test_help_names_the_commands_and_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent.parent
     )
     assert done.returncode == 0
-    for command in ("train", "check", "evaluate", "predict", "card", "recipes"):
+    for command in COMMANDS:
         assert f" {command} " in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("command", ["train", "check", "evaluate", "predict", "card", "recipes"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
     for option in ("--help", "-h"):
         result = CliRunner().invoke(cli.app, [command, option])

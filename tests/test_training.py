@@ -337,3 +337,10 @@ def test_models_without_padding_token_or_segments_and_slow_tokenizers(
     alone = [loaded.predict(text=GOOD), loaded.predict(text=BAD + " 1 2 3")]
     for row, expected in zip(together, alone, strict=True):
         assert row["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
+
+
+def test_a_template_that_cannot_be_used_stops_before_training(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "mine.jinja").write_text("{{ nothing }}", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"card\.template: mine\.jinja cannot be used \(UndefinedError"):
+        train(make(card={"template": "mine.jinja"}), beside=tmp_path)
+    assert not (tmp_path / "run").exists()
