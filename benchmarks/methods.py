@@ -14,7 +14,7 @@ from typing import Any
 RECIPES = {
     "intent_banking77_minilm": ("intent_banking77", "accuracy"),
     "sentiment_sst2_minilm": ("sst2", "accuracy"),
-    "ner_wnut17_minilm": ("ner_wnut17", "f1"),
+    "ner_wnut17_minilm": ("ner_wnut17", "entity_f1"),
 }
 """The folder of each recipe's data, and its metric."""
 METHODS: dict[str, list[str]] = {
