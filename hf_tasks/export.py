@@ -56,7 +56,7 @@ def _plain(run: Run, path: Path) -> "nn.Module":
 
     auto = getattr(transformers, run.recipe.task.auto_model)
     with quiet():
-        model: nn.Module = auto.from_pretrained(path)
+        model: nn.Module = auto.from_pretrained(path, trust_remote_code=False)
     return model.eval()
 
 

@@ -79,6 +79,7 @@ DATA: dict[str, list[Pairs]] = {
     "cmrc2018": [answers(40, missing=True)],
     "bleu": [texts(30)],
     "rouge": [texts(20)],
+    "rougeL": [texts(20)],
 }
 
 

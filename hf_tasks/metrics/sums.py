@@ -184,6 +184,7 @@ SUMMABLE: dict[str, Callable[[list[Any], list[Any]], Sums]] = {
     "cmrc2018": _answers({"cmrc2018_f1": best_f1, "cmrc2018_exact_match": best_exact}),
     "bleu": _bleu,
     "rouge": _rouge,
+    "rougeL": _rouge,
 }
 
 

@@ -56,12 +56,13 @@ def test_whole_groups():
     rows = [
         {"question": f"q{i}", "context": f"c{i // 4}", "answers": {"text": [], "answer_start": []}} for i in range(40)
     ]
-    whole = read_rows(rows, QuestionAnswering(name="question-answering"), labelled=True)
-    rest, held = hold_out(whole, QuestionAnswering(name="question-answering"), 0.25, 0)
+    task = QuestionAnswering(name="question-answering", version_2_with_negative=True)
+    whole = read_rows(rows, task, labelled=True)
+    rest, held = hold_out(whole, task, 0.25, 0)
     contexts = [set(one.examples["context"][:]) for one in (rest, held)]
     assert (len(rest), len(held)) == (28, 12)
     assert not contexts[0] & contexts[1]
-    rest, held = hold_out(whole, QuestionAnswering(name="question-answering"), 0.99, 0)
+    rest, held = hold_out(whole, task, 0.99, 0)
     assert (len(rest), len(held)) == (4, 36)
 
 

@@ -128,7 +128,7 @@ def test_weights_that_are_no_safetensors(bert: Path, content: bytes) -> None:
 
 def test_no_weights(bert: Path) -> None:
     (bert / "model.safetensors").unlink()
-    reason = f"Error no file named model.safetensors, or pytorch_model.bin, found in directory {bert}"
+    reason = f"Error no file named model.safetensors found in directory {bert}"
     assert refusal(load, bert) == f"{bert} cannot be loaded: {reason}; {ADVICE}"
 
 
