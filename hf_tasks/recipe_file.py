@@ -13,6 +13,8 @@ import yaml
 from hf_tasks.errors import RecipeError
 
 Key = tuple[str | int, ...]
+CHOICES = ("method", "decoding")
+"""Sections whose keys depend on their name: another name by --set replaces what the file says of the first."""
 
 _CORE_SCHEMA = {
     "tag:yaml.org,2002:null": (r"null|Null|NULL|~|", "nN~\0"),
@@ -144,6 +146,9 @@ def _override(source: Source, override: str) -> str | None:
         if not isinstance(section.get(name), dict):
             section[name] = {}
         section = section[name]
+    if path[1:] == ("name",) and path[0] in CHOICES and section.get("name") != value:
+        for key in [key for key in section if (path[0], key) not in source.overrides]:
+            del section[key]
     section[path[-1]] = value
     source.overrides[path] = override
     source.lines = {key: line for key, line in source.lines.items() if key[: len(path)] != path}

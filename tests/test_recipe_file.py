@@ -138,3 +138,14 @@ def test_wrong_overrides_are_reported_together(recipe: Path) -> None:
         "--set a=[1: the value '[1' is not valid YAML; quote it",
         "--set b=!!int x: the value '!!int x' is not valid YAML; quote it",
     )
+
+
+def test_another_method_by_set_leaves_the_keys_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "method:\n  name: full\n  layer_decay: 0.9\ndata:\n  path: org/data\n  name: en\n", encoding="utf-8"
+    )
+    assert read(path, ("method.name=full",)).values["method"] == {"name": "full", "layer_decay": 0.9}
+    assert read(path, ("method.name=lora",)).values["method"] == {"name": "lora"}
+    assert read(path, ("method.r=4", "method.name=lora")).values["method"] == {"name": "lora", "r": 4}
+    assert read(path, ("data.name=de",)).values["data"] == {"path": "org/data", "name": "de"}
