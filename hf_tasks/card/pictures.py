@@ -72,7 +72,8 @@ def _layers(weights: list[float]) -> "Figure":
     axes = figure.subplots()
     axes.bar(range(len(weights)), weights, color=BLUE)
     axes.axhline(1 / len(weights), color=GREY, linewidth=1, linestyle="--")
-    axes.text(len(weights) - 0.45, 1 / len(weights), "equal", color=GREY, va="bottom", ha="right")
+    axes.set_xlim(-0.6, len(weights) + 0.1)  # room for the word beside the bars
+    axes.text(len(weights) + 0.1, 1 / len(weights), "equal", color=GREY, va="bottom", ha="right")
     axes.set_xticks(range(len(weights)))
     axes.set_xlabel("layer (0: embeddings)")
     axes.set_ylabel("weight")
