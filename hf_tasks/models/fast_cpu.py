@@ -22,8 +22,8 @@ FEW = 128
 """Positions up to which PyTorch's fused attention is slower on a processor than the plain product."""
 
 
-class fast_dropout(TorchFunctionMode):  # noqa: N801  (used as a context manager)
-    """Within this context, dropout on CPU tensors is drawn 16 bits an element (p to within 1 / 65,536)."""
+class _Faster(TorchFunctionMode):
+    """Within this context, functions of PyTorch are replaced by what `choose` says."""
 
     def __torch_function__(
         self,
@@ -33,32 +33,31 @@ class fast_dropout(TorchFunctionMode):  # noqa: N801  (used as a context manager
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
+        return self.choose(function, args, kwargs)(*args, **kwargs)
+
+    def choose(self, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Callable[..., Any]:
+        raise NotImplementedError
+
+
+class fast_dropout(_Faster):  # noqa: N801  (used as a context manager)
+    """Within this context, dropout on CPU tensors is drawn 16 bits an element (p to within 1 / 65,536)."""
+
+    def choose(self, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Callable[..., Any]:
         if function is functional.dropout and args and args[0].device.type == "cpu":
-            return _dropout(*args, **kwargs)
-        if (
-            function is functional.scaled_dot_product_attention
-            and kwargs.get("dropout_p")
-            and args[0].device.type == "cpu"
-        ):
-            return _attention(*args, **kwargs)
-        return function(*args, **kwargs)
+            return _dropout
+        attends = function is functional.scaled_dot_product_attention and kwargs.get("dropout_p")
+        return _attention if attends and args[0].device.type == "cpu" else function
 
 
-class plain_attention(TorchFunctionMode):  # noqa: N801  (used as a context manager)
+class plain_attention(_Faster):  # noqa: N801  (used as a context manager)
     """Within this context, float32 attention over few positions on a CPU is the plain product, which is faster."""
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        kinds: Iterable[type],
-        args: Any = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def choose(self, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Callable[..., Any]:
         if function is not functional.scaled_dot_product_attention:
-            return function(*args, **(kwargs or {}))
+            return function
         query = args[0]
         plain = query.shape[-2] <= FEW and query.device.type == "cpu" and query.dtype == torch.float32
-        return (_attention if plain else function)(*args, **(kwargs or {}))
+        return _attention if plain else function
 
 
 def _dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
