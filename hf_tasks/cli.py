@@ -12,8 +12,8 @@ from typer.core import TyperCommand
 
 from hf_tasks.distributed import is_loss_of_a_process, is_main, launched
 from hf_tasks.errors import UserError
-from hf_tasks.interrupts import Interrupted
 from hf_tasks.show import table
+from hf_tasks.trainer.interrupts import Interrupted
 
 if TYPE_CHECKING:
     from hf_tasks.run import Run

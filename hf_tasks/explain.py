@@ -9,10 +9,10 @@ from typing import Any
 
 from hf_tasks import recipe as recipes
 from hf_tasks import recipe_file
-from hf_tasks.arguments import arguments
 from hf_tasks.block import Block
 from hf_tasks.preflight import prepare
 from hf_tasks.recipe import Recipe
+from hf_tasks.trainer.arguments import arguments
 
 
 @dataclass(frozen=True)

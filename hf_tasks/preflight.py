@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks import artifacts, card, data, evaluation, metrics
-from hf_tasks.arguments import arguments, autocasts
 from hf_tasks.block import did_you_mean
 from hf_tasks.data import Part
 from hf_tasks.decoding import Beam, Greedy
@@ -15,6 +14,7 @@ from hf_tasks.hub import push as hub
 from hf_tasks.models.load import load_tokenizer, longest_input
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import GenerativeTask, Split, TextClassification
+from hf_tasks.trainer.arguments import arguments, autocasts
 
 if TYPE_CHECKING:
     from torch import nn

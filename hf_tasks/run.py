@@ -28,8 +28,8 @@ from hf_tasks.errors import RunError
 from hf_tasks.hub.fetch import folder_of
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
-from hf_tasks.resume import STAGING, begun_with
 from hf_tasks.tasks import Split
+from hf_tasks.trainer.resume import STAGING, begun_with
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,19 +10,21 @@ import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import EvalLoopOutput
 
-from hf_tasks import artifacts, distributed, evaluation, frozen_features, hardware, resume
-from hf_tasks.arguments import arguments, autocasts, batch_size
+from hf_tasks import artifacts, distributed, evaluation, hardware
 from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.frozen import frozen_features
 from hf_tasks.hub import push as hub
 from hf_tasks.models import weighted_layers
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_tokenizer, quiet
 from hf_tasks.preflight import Parts, check_metrics, check_precision, prepare, report, with_decoding
-from hf_tasks.progress import Progress, say
 from hf_tasks.recipe import Recipe
 from hf_tasks.run import Run
-from hf_tasks.safe_trainer import SafeTrainer
 from hf_tasks.tasks import Split
+from hf_tasks.trainer import resume
+from hf_tasks.trainer.arguments import arguments, autocasts, batch_size
+from hf_tasks.trainer.progress import Progress, say
+from hf_tasks.trainer.safe_trainer import SafeTrainer
 
 
 def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False) -> Run:

@@ -13,11 +13,11 @@ import transformers
 from conftest import Tiny
 
 import hf_tasks
-from hf_tasks.arguments import arguments
 from hf_tasks.errors import DataError, RecipeError, RunError
 from hf_tasks.preflight import prepare
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
+from hf_tasks.trainer.arguments import arguments
 from hf_tasks.training import TaskTrainer, train
 
 GOOD, BAD = "a good moving film", "an awful slow book"

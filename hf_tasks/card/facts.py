@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.arguments import arguments
 from hf_tasks.card.blocks import metadata
 from hf_tasks.card.redact import LOCAL
 from hf_tasks.models.load import PACKAGE, locate
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import Task
+from hf_tasks.trainer.arguments import arguments
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hf_tasks import checkpoints, distributed, durable
+from hf_tasks import distributed, durable
 from hf_tasks.errors import RunError
-from hf_tasks.interrupts import Interrupted
 from hf_tasks.recipe import Recipe
+from hf_tasks.trainer import checkpoints
+from hf_tasks.trainer.interrupts import Interrupted
 
 Status = Literal["running", "interrupted", "failed", "finished"]
 STATUS, LOCK, CHECKPOINTS, STAGING, FINISHED = "status.json", ".lock", "checkpoints", "unfinished", "results.json"
@@ -168,7 +169,7 @@ def claimed(path: Path, now: Origin, begin: Callable[[], None], overwrite: bool)
 
 
 def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None], overwrite: bool) -> Path | None:
-    from hf_tasks.progress import say
+    from hf_tasks.trainer.progress import say
 
     stack.enter_context(locked(path))
     if (path / FINISHED).exists() and not overwrite:

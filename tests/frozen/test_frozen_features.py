@@ -12,11 +12,12 @@ from conftest import Tiny
 from safetensors.torch import load_file
 from transformers.models.bert.modeling_bert import BertLayer
 
-from hf_tasks import artifacts, evaluation, feature_store, frozen_features
+from hf_tasks import artifacts, evaluation
+from hf_tasks.frozen import feature_store, frozen_features
+from hf_tasks.frozen.replay import Reads
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.preflight import prepare
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.replay import Reads
 from hf_tasks.run import Run
 from hf_tasks.tasks import Split
 from hf_tasks.training import train

@@ -16,18 +16,19 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from hf_tasks import distributed, feature_store
-from hf_tasks.arguments import autocasts
-from hf_tasks.feature_store import NoRoom, in_bytes
+from hf_tasks import distributed
+from hf_tasks.frozen import feature_store
+from hf_tasks.frozen.feature_store import NoRoom, in_bytes
+from hf_tasks.frozen.replay import Reads, Replay, hidden, watched
 from hf_tasks.methods import Frozen
 from hf_tasks.methods.layers import Stack, pretrained_layers
 from hf_tasks.models.fast_cpu import plain_attention
-from hf_tasks.progress import say
 from hf_tasks.recipe import Recipe
-from hf_tasks.replay import Reads, Replay, hidden, watched
 from hf_tasks.tasks import DiscriminativeTask, Split
 from hf_tasks.tasks.base import Collator
 from hf_tasks.tasks.collate import FEATURE_ROW
+from hf_tasks.trainer.arguments import autocasts
+from hf_tasks.trainer.progress import say
 
 if TYPE_CHECKING:
     from datasets import Dataset

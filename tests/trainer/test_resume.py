@@ -15,12 +15,13 @@ import torch
 from conftest import Tiny
 from safetensors.torch import load_file
 
-from hf_tasks import artifacts, checkpoints, evaluation, resume
+from hf_tasks import artifacts, evaluation
 from hf_tasks.errors import RunError
-from hf_tasks.interrupts import Interrupted
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
-from hf_tasks.safe_trainer import SafeTrainer
+from hf_tasks.trainer import checkpoints, resume
+from hf_tasks.trainer.interrupts import Interrupted
+from hf_tasks.trainer.safe_trainer import SafeTrainer
 from hf_tasks.training import train
 
 ROWS = 40

@@ -11,7 +11,7 @@ from hf_tasks import distributed
 from hf_tasks.errors import RunError
 
 if TYPE_CHECKING:
-    from hf_tasks.safe_trainer import SafeTrainer
+    from hf_tasks.trainer.safe_trainer import SafeTrainer
 
 
 class Guard(TrainerCallback):  # type: ignore[misc]

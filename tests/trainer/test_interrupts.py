@@ -9,7 +9,7 @@ import pytest
 
 from hf_tasks import cli
 from hf_tasks.errors import RunError
-from hf_tasks.interrupts import Interrupted, Interrupts
+from hf_tasks.trainer.interrupts import Interrupted, Interrupts
 
 
 def raising(error: BaseException) -> Any:

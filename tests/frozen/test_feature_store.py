@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hf_tasks import feature_store
-from hf_tasks.feature_store import NoRoom, find, locked, make_room, write
+from hf_tasks.frozen import feature_store
+from hf_tasks.frozen.feature_store import NoRoom, find, locked, make_room, write
 
 SHAPE = (6, 2, 4)
 VALUES = np.arange(48, dtype=np.float32).reshape(SHAPE)
@@ -109,7 +109,7 @@ WRITER = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from hf_tasks.feature_store import find, locked, write
+from hf_tasks.frozen.feature_store import find, locked, write
 values, pause = np.arange(48, dtype=np.float32).reshape(6, 2, 4), float(sys.argv[2])
 def pieces():
     yield values[:3]

@@ -17,13 +17,14 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import seed_worker
 
-from hf_tasks import checkpoints, distributed
-from hf_tasks.batches import Batches, Rows, Shares
+from hf_tasks import distributed
 from hf_tasks.errors import RunError
-from hf_tasks.guard import Guard
-from hf_tasks.interrupts import Interrupted, Interrupts
-from hf_tasks.progress import say
 from hf_tasks.tasks.collate import IGNORE
+from hf_tasks.trainer import checkpoints
+from hf_tasks.trainer.batches import Batches, Rows, Shares
+from hf_tasks.trainer.guard import Guard
+from hf_tasks.trainer.interrupts import Interrupted, Interrupts
+from hf_tasks.trainer.progress import say
 
 
 class SafeTrainer(Trainer):  # type: ignore[misc]

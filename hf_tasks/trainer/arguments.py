@@ -4,10 +4,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks import distributed, evaluation, hardware, metrics
-from hf_tasks.batches import Shares
 from hf_tasks.errors import RecipeError
 from hf_tasks.recipe import Recipe
-from hf_tasks.resume import CHECKPOINTS
+from hf_tasks.trainer.batches import Shares
+from hf_tasks.trainer.resume import CHECKPOINTS
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hf_tasks import checkpoints, durable
-from hf_tasks.checkpoints import MANIFEST, facts, folders, last_good, remove_unusable, rotate, seal
+from hf_tasks import durable
+from hf_tasks.trainer import checkpoints
+from hf_tasks.trainer.checkpoints import MANIFEST, facts, folders, last_good, remove_unusable, rotate, seal
 
 CONTENTS = {"model.safetensors": b"weights" * 50, "optimizer.pt": b"moments" * 90, "trainer_state.json": b"{}"}
 

@@ -13,12 +13,12 @@ import transformers
 from conftest import Tiny
 from safetensors.torch import load_file
 
-from hf_tasks import checkpoints, resume
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
-from hf_tasks.safe_trainer import SafeTrainer
 from hf_tasks.tasks import TextClassification
+from hf_tasks.trainer import checkpoints, resume
+from hf_tasks.trainer.safe_trainer import SafeTrainer
 from hf_tasks.training import train
 
 Make = Callable[..., Recipe]
