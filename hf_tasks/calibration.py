@@ -1,0 +1,43 @@
+"""Whether a model is as sure as it is right: reliability, calibration error, and the temperature that mends it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The predictions whose confidence lies in (low, high]; the first bin holds 0 as well."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    """Mean confidence; nan where the bin is empty."""
+    accuracy: float
+    """Share of right predictions; nan where the bin is empty."""
+
+
+def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> list[Bin]:
+    """The reliability diagram: accuracy against confidence in bins of equal width over [0, 1] (Guo et al. 2017,
+    https://arxiv.org/abs/1706.04599).
+
+    confidence: (E,) probabilities of the predicted answers; correct: (E,) whether they are right.
+    """
+    confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
+    assert confidence.shape == correct.shape
+    edges = np.linspace(0, 1, bins + 1)
+    rows = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    n, sure, right = (np.bincount(rows, weights, minlength=bins) for weights in (None, confidence, correct))
+    with np.errstate(invalid="ignore"):
+        means = zip(edges[:-1], edges[1:], n, sure / n, right / n, strict=True)
+    return [Bin(float(low), float(high), int(k), float(c), float(a)) for low, high, k, c, a in means]
+
+
+def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> float:
+    """Mean distance between confidence and accuracy of the bins, weighted by their sizes (Naeini et al. 2015,
+    https://doi.org/10.1609/aaai.v29i1.9602); 0 of no predictions."""
+    full = [one for one in reliability(confidence, correct, bins) if one.n]
+    return sum(one.n * abs(one.confidence - one.accuracy) for one in full) / max(sum(one.n for one in full), 1)
