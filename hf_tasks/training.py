@@ -1,13 +1,14 @@
 """The straight line: recipe -> data -> task -> model -> method -> training -> run -> results."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_utils import EvalLoopOutput
 
 from hf_tasks import artifacts, distributed, evaluation, hardware
@@ -27,8 +28,15 @@ from hf_tasks.trainer.progress import Progress, say
 from hf_tasks.trainer.safe_trainer import SafeTrainer
 
 
-def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False) -> Run:
+def train(
+    recipe: Recipe,
+    *,
+    beside: Path | None = None,
+    overwrite: bool = False,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Run:
     """Train what the recipe describes and save the run. `beside`: the recipe file's folder, for its relative paths.
+    `callbacks`: who else watches the training.
 
     Raises RecipeError, DataError or RunError; nothing is written before recipe, data and checkpoint are known good.
     """
@@ -71,7 +79,7 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
         data_collator=recipe.task.collator(tokenizer, model),
         processing_class=tokenizer,
         optimizer_cls_and_kwargs=_optimizer(recipe, model, args),
-        callbacks=[Progress(), *recipe.method.callbacks(), *_early_stopping(recipe)],
+        callbacks=[Progress(), *recipe.method.callbacks(), *_early_stopping(recipe), *callbacks],
     )
     with resume.claimed(recipe.output_dir, origin, lambda: Run.begin(recipe, beside), overwrite) as checkpoint:
         with quiet():
