@@ -15,19 +15,24 @@ if TYPE_CHECKING:
     from hf_tasks.hub.push import Pushed
     from hf_tasks.recipe import Recipe
     from hf_tasks.run import Run
+    from hf_tasks.seeds import SeedRuns
 
 __all__ = ["DataError", "RecipeError", "RunError", "UserError", "check", "load_run", "load_runs", "push", "train"]
 __version__ = "0.1.0"
 
 
-def train(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, overwrite: bool = False) -> "Run":
-    """Train a recipe (a file, a shipped recipe's name, or a Recipe) and return the saved run.
+def train(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, overwrite: bool = False) -> "Run | SeedRuns":
+    """Train a recipe (a file, a shipped recipe's name, or a Recipe) and return the saved run; the runs, where it names
+    `seeds`.
 
     `overrides` are `dotted.key=value` strings. Raises RecipeError, DataError or RunError.
     """
+    from hf_tasks.seeds import train as train_seeds
     from hf_tasks.training import train as train_recipe
 
     loaded, beside = _recipe(recipe, overrides)
+    if loaded.seeds is not None:
+        return train_seeds(loaded, beside=beside, overwrite=overwrite)
     return train_recipe(loaded, beside=beside, overwrite=overwrite)
 
 

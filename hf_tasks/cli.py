@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -45,7 +46,25 @@ DecodingOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Find texts in another way, e.g. decoding.num_beams=5."),
 ]
 PartName = Literal["train", "validation", "test"]
+ReferencesOption = Annotated[
+    list[str] | None, typer.Option(help="With --data, a text file of sources: the files of true texts, line by line.")
+]
 FormatOption = Annotated[str | None, typer.Option(help="The input's format, where its ending does not tell.")]
+
+
+class _SeveralValues(TyperCommand):
+    """`--references A B` is short for `--references A --references B`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        option, repeated = "", list[str]()
+        for arg in args:
+            if arg.startswith("-"):
+                option, more = arg, [arg]
+            else:
+                again = option in ("--references", "--pseudo-references") and repeated[-1] != option
+                more = [option, arg] if again else [arg]
+            repeated += more
+        return super().parse_args(ctx, repeated)
 
 
 @app.command()
@@ -62,12 +81,16 @@ def train(
 ) -> None:
     """Train a recipe, evaluate it, and save the run. The same command goes on with a training that was interrupted."""
     from hf_tasks import train as train_recipe
+    from hf_tasks.seeds import SeedRuns
 
     changes = [*(overrides or ()), *([f"training.output_dir={json.dumps(str(output_dir))}"] if output_dir else [])]
     if num_processes and num_processes != launched():
         sys.exit(_in_processes(num_processes, ["train", recipe], changes, overwrite))
     run = train_recipe(recipe, changes, overwrite=overwrite)
     if not is_main():
+        return
+    if isinstance(run, SeedRuns):
+        print("\n".join(["", *run.lines(), f"The runs are in {run.path}"]))
         return
     for part in ("validation", "test"):
         if part in run.results:
@@ -98,11 +121,12 @@ def explain(recipe: RecipeArg, overrides: SetOption = None) -> None:
     print("\n".join(lines(explain_recipe(find(recipe), tuple(overrides or ())))))
 
 
-@app.command()
+@app.command(cls=_SeveralValues)
 def evaluate(
     run: RunArg,
     data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the recipe's own part.")] = None,
     part: Annotated[PartName, typer.Option(help="Without --data: which part of the run's recipe.")] = "test",
+    references: ReferencesOption = None,
     format: FormatOption = None,
     overrides: DecodingOption = None,
 ) -> None:
@@ -110,17 +134,18 @@ def evaluate(
     from hf_tasks import load_run
 
     loaded = load_run(run, overrides or ())
-    rows = _labelled(loaded, data, part, format)
+    rows = _labelled(loaded, data, part, format, references)
     results = loaded.evaluate(rows)
     print(table(results))
 
 
-@app.command()
+@app.command(cls=_SeveralValues)
 def compare(
     first: RunArg,
     second: RunArg,
     data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the first run's own part.")] = None,
     part: Annotated[PartName, typer.Option(help="Without --data: which part of the first run's recipe.")] = "test",
+    references: ReferencesOption = None,
     format: FormatOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file for the answers that differ.")
@@ -130,7 +155,7 @@ def compare(
     from hf_tasks import comparison, load_run
 
     runs = load_run(first), load_run(second)
-    found = comparison.compare(*runs, _labelled(runs[0], data, part, format))
+    found = comparison.compare(*runs, _labelled(runs[0], data, part, format, references))
     print("\n".join(comparison.lines(found, *(run.path for run in runs))))
     if output:
         comparison.write(found, output)
@@ -205,21 +230,6 @@ def features(
     speed = len(texts) / (time.perf_counter() - began)
     notes = f"; {cut} texts cut to {extractor.max_length} tokens" if cut else ""
     print(f"{len(texts)} rows in {output}, {speed:.0f} a second{notes}", file=sys.stderr)
-
-
-class _SeveralValues(TyperCommand):
-    """`--references A B` is short for `--references A --references B`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        option, repeated = "", list[str]()
-        for arg in args:
-            if arg.startswith("-"):
-                option, more = arg, [arg]
-            else:
-                again = option in ("--references", "--pseudo-references") and repeated[-1] != option
-                more = [option, arg] if again else [arg]
-            repeated += more
-        return super().parse_args(ctx, repeated)
 
 
 @app.command(cls=_SeveralValues)
@@ -400,20 +410,22 @@ def _in_processes(processes: int, command: list[str], changes: list[str], overwr
     return launch(processes, [*command, *options, *(["--overwrite"] if overwrite else [])])
 
 
-def _labelled(run: "Run", data: str | None, part: PartName, format: str | None) -> Any:
+def _labelled(run: "Run", data: str | None, part: PartName, format: str | None, references: list[str] | None) -> Any:
     """The rows of a file, or of a part of the run's own recipe."""
     from hf_tasks.errors import RunError
     from hf_tasks.preflight import prepare
 
     if data is not None:
-        return _read(run, data, format, labelled=True)
+        return _read(run, data, format, references or (), labelled=True)
+    if references:
+        raise RunError("--references: they belong to a file of sources; name it with --data")
     parts = prepare(run.recipe, run.recipe_folder)[1].named()
     if part not in parts:
         raise RunError(f"--part {part}: the run's recipe has no {part} part; give a labelled file with --data")
     return parts[part]
 
 
-def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:
+def _read(run: "Run", path: str, format: str | None, targets: Sequence[str] = (), *, labelled: bool) -> Any:
     from hf_tasks.data import read_file
 
     format = _format_of(path, format)
@@ -422,8 +434,9 @@ def _read(run: "Run", path: str, format: str | None, *, labelled: bool) -> Any:
         format = section.format
     bad_rows = section.bad_rows if labelled else "stop"
     return read_file(
-        path, run.recipe.task, format=format, columns=section.columns, labelled=labelled, bad_rows=bad_rows
-    )
+        path, run.recipe.task, format=format, columns=section.columns, labelled=labelled, bad_rows=bad_rows,
+        targets=targets,
+    )  # fmt: skip
 
 
 def _format_of(path: str, format: str | None) -> str | None:

@@ -57,13 +57,13 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
     """Read and check every part of the data; the recipe comes back resolved (labels, metrics)."""
     section = recipe.data
     train, validation, test = (
-        data.read_part(section, name, recipe.task, seed=recipe.seed, beside=beside)
+        data.read_part(section, name, recipe.task, seed=recipe.data_seed, beside=beside)
         for name in ("train", "validation", "test")
     )
     if train is None:
         raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
     if validation is None and section.validation_size:
-        train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.seed)
+        train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.data_seed)
     task, flags = recipe.task, section.columns.get("labels")
     if isinstance(task, TextClassification) and isinstance(flags, tuple) and not task.labels:
         task = task.model_copy(update={"labels": flags, "label_indices": False})  # also those of no training row

@@ -23,6 +23,7 @@ from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.hub.section import Hub
 from hf_tasks.methods import AnyMethod, Full
 from hf_tasks.models.section import Model
+from hf_tasks.sweep.section import Sweep
 from hf_tasks.tasks import AnyTask, GenerativeTask
 
 B = TypeVar("B", bound=Block)
@@ -85,16 +86,25 @@ class Recipe(Block):
     greedy, where not given."""
     training: Training = Training()
     """transformers.TrainingArguments, under its own key names."""
+    seeds: tuple[int, ...] | None = None
+    """One training for each seed, e.g. [13, 42, 87]; results are their mean and spread."""
     early_stopping: EarlyStopping | None = None
     """Stop before the last epoch when the metric no longer improves."""
     card: Card = Card()
     """What the model card says and no file can tell."""
     hub: Hub | None = None
     """Where the run is pushed at the end; nowhere where not given."""
+    sweep: Sweep | None = None
+    """What `hf-tasks sweep` varies; a training by itself does not read it."""
 
     @property
     def seed(self) -> int:
         return self.training.given().get("seed", 42)  # type: ignore[no-any-return]
+
+    @property
+    def data_seed(self) -> int:
+        """What draws the held-out validation part and `data.max_examples`."""
+        return self.seed if self.data.seed is None else self.data.seed
 
     @property
     def output_dir(self) -> Path:
@@ -184,6 +194,7 @@ def _missing_files(data: Data, beside: Path) -> Problems:
 def _clashes(recipe: Recipe) -> Problems:
     """Combinations of keys that cannot work together."""
     yield from _training_clashes(recipe)
+    yield from _seeds_clashes(recipe)
     yield from _model_clashes(recipe)
     if recipe.decoding and not isinstance(recipe.task, GenerativeTask):
         yield ("decoding",), f"{recipe.task.name} writes no text; remove it"
@@ -231,6 +242,22 @@ def _training_clashes(recipe: Recipe) -> Problems:
         yield ("early_stopping",), 'needs evaluations during training; set training.eval_strategy to "epoch" or "steps"'
     if recipe.data.no_validation and (recipe.early_stopping or given.get("load_best_model_at_end")):
         yield ("data", "validation_size"), "the best checkpoint is chosen on a validation part; give a size above 0"
+
+
+def _seeds_clashes(recipe: Recipe) -> Problems:
+    seeds = recipe.seeds
+    if seeds is None:
+        return
+    if not seeds:
+        yield ("seeds",), "names no seed; give some, e.g. [13, 42, 87], or remove it"
+    if double := [seed for i, seed in enumerate(seeds) if seed in seeds[:i]]:
+        yield ("seeds",), f"{double[0]} is named twice; keep one of them"
+    if wrong := [seed for seed in seeds if not 0 <= seed < 2**32]:
+        yield ("seeds",), f"must be from 0 to {2**32 - 1}; found {wrong[0]}"
+    if recipe.training.given().get("seed") is not None:
+        yield ("training", "seed"), "the recipe names seeds, one for each training; remove one of the two"
+    if recipe.hub:
+        yield ("hub",), "there is a run for each seed; remove it, and push the one you choose with hf-tasks push"
 
 
 def _one_a_key(values: Any, errors: Sequence[Any]) -> Problems:

@@ -53,6 +53,8 @@ class Run:
         """The run in a directory, or of the Hub: ORG/NAME, ORG/NAME@REVISION. RunError where there is none, or where it
         is not whole. `overrides`: `decoding.key=value`, to find texts in another way than the recipe says."""
         path = folder_of(path)
+        if seeds := sorted(path.glob(f"seed-*/{RECIPE}")):
+            raise RunError(f"{path}: the runs of several seeds are here; name one of them, e.g. {seeds[0].parent}")
         if not (path / RECIPE).is_file():
             raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
         run = cls(path, recipes.validate(redecoding.read(path / RECIPE, overrides)))

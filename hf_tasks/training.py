@@ -1,11 +1,11 @@
 """The straight line: recipe -> data -> task -> model -> method -> training -> run -> results."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
@@ -41,6 +41,8 @@ def train(
     Raises RecipeError, DataError or RunError; nothing is written before recipe, data and checkpoint are known good.
     """
     started = time.perf_counter()
+    if recipe.seeds is not None:
+        raise RecipeError("seeds: this trains one run; remove it, or name one as training.seed")
     if not overwrite and Run.is_finished(recipe.output_dir):
         return finished(recipe)
     check_free(recipe.output_dir)
@@ -68,19 +70,9 @@ def train(
     check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
     learned = frozen_features.remembered(recipe, model, splits, tokenizer, args.device)
 
-    trainer = TaskTrainer(
-        recipe,
-        locate=lambda row: parts.train.where(splits["train"].features[row]["example"]),
-        validation=learned.get("validation"),
-        memory=memory,
-        model=model,
-        args=args,
-        train_dataset=learned["train"].features,
-        data_collator=recipe.task.collator(tokenizer, model),
-        processing_class=tokenizer,
-        optimizer_cls_and_kwargs=_optimizer(recipe, model, args),
-        callbacks=[Progress(), *recipe.method.callbacks(), *_early_stopping(recipe), *callbacks],
-    )
+    ready = Ready(recipe, args, parts, splits, tokenizer, model, memory)
+    watching = [Progress(), *recipe.method.callbacks(), *_early_stopping(recipe), *callbacks]
+    trainer = ready.trainer(TaskTrainer, learned, watching)
     with resume.claimed(recipe.output_dir, origin, lambda: Run.begin(recipe, beside), overwrite) as checkpoint:
         with quiet():
             trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
@@ -97,6 +89,38 @@ def train(
     if recipe.hub and distributed.is_main():
         say(f"pushed to {hub.push_recipe(run.path, recipe.hub).url}")
     return run
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that a trainer is made of, known to be good."""
+
+    recipe: Recipe
+    args: TrainingArguments
+    parts: Parts
+    splits: dict[str, Split]
+    tokenizer: Any
+    model: Any
+    memory: dict[str, Any]
+
+    def trainer(
+        self, kind: type["SomeTrainer"], learned: Mapping[str, Split], callbacks: Sequence[TrainerCallback]
+    ) -> "SomeTrainer":
+        """The trainer; `learned`: the parts as it shall read them."""
+        train = self.splits["train"].features
+        return kind(
+            self.recipe,
+            locate=lambda row: self.parts.train.where(train[row]["example"]),
+            validation=learned.get("validation"),
+            memory=self.memory,
+            model=self.model,
+            args=self.args,
+            train_dataset=learned["train"].features,
+            data_collator=self.recipe.task.collator(self.tokenizer, self.model),
+            processing_class=self.tokenizer,
+            optimizer_cls_and_kwargs=_optimizer(self.recipe, self.model, self.args),
+            callbacks=list(callbacks),
+        )
 
 
 class TaskTrainer(SafeTrainer):
@@ -147,6 +171,9 @@ class TaskTrainer(SafeTrainer):
         predicted = evaluation.predict(self.model, self.task, self.validation, self.processing_class)
         task = self.task.tune(predicted.predictions, self.task.references(self.validation.examples))
         return self.recipe.model_copy(update={"task": task})
+
+
+SomeTrainer = TypeVar("SomeTrainer", bound=TaskTrainer)
 
 
 def check_free(path: Path) -> None:

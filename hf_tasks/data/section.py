@@ -49,6 +49,8 @@ class Data(Block):
     """Share of the training rows that is held out where no validation part is given: seeded and stratified."""
     max_examples: int | None = Field(None, ge=1)
     """At most this many examples of each part, drawn by the seed; for quick tries."""
+    seed: int | None = Field(None, ge=0)
+    """Draws the held-out validation part and max_examples; training.seed where not given."""
     bad_rows: Literal["stop", "drop"] = "stop"
     """What to do with rows that cannot be used: stop with the list of them, or leave them out and count them."""
 

@@ -1,0 +1,158 @@
+"""`seeds`: one training for each seed, and what they measure as mean and spread.
+
+runs/NAME/seed-13, seed-42, ...   whole runs, each with what any run has
+runs/NAME/seeds.json              of every part and metric: mean, std, min, max, interval, the values of the seeds
+
+What a seed decides: new weights (of the head, of adapters, of models from nothing), the order of batches, dropout.
+The data are the same for all: a held-out validation part and `max_examples` are drawn by `data.seed`.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hf_tasks import distributed, durable, evaluation
+from hf_tasks import recipe as recipes
+from hf_tasks.errors import RunError
+from hf_tasks.recipe import Recipe
+from hf_tasks.run import Run
+from hf_tasks.trainer.progress import say
+
+RESULTS = "seeds.json"
+PARTS = ("validation", "test")
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class SeedRuns:
+    """The runs of one recipe, a seed each, in the folders below `path`."""
+
+    path: Path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SeedRuns":
+        """The runs in a directory. RunError where not all of them are trained."""
+        group = cls(Path(path))
+        if not group.is_here(group.path):
+            raise RunError(f"{path}: no runs of several seeds are here (no {RESULTS}); train a recipe with seeds")
+        return group
+
+    @staticmethod
+    def is_here(path: str | Path) -> bool:
+        """Whether all seeds of a recipe were trained in a directory."""
+        return (Path(path) / RESULTS).is_file()
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """`seeds`, and for each part the summary of every number that was measured."""
+        try:
+            return json.loads((self.path / RESULTS).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        except (OSError, ValueError):
+            text = "the file is missing or broken; give the command of this training again"
+            raise RunError(f"{self.path / RESULTS}: {text}") from None
+
+    @cached_property
+    def runs(self) -> dict[int, Run]:
+        """The run of each seed."""
+        return {seed: Run.load(folder(self.path, seed)) for seed in self.results["seeds"]}
+
+    def lines(self) -> Iterator[str]:
+        """The results for people, a table for each part."""
+        seeds = self.results["seeds"]
+        for part in (name for name in PARTS if name in self.results):
+            yield f"{part}, seeds {', '.join(map(str, seeds))}"
+            header = ("mean", "std", "min", "max", f"{LEVEL:.0%} interval", *(f"seed {seed}" for seed in seeds))
+            yield f"  {'metric':<22} " + " ".join(f"{name:>{_width(name)}}" for name in header)
+            for name, row in self.results[part].items():
+                low, high = row["interval"] or (None, None)
+                interval = f"[{low:.4f}, {high:.4f}]" if row["interval"] else "-"
+                cells = [row["mean"], row["std"], row["min"], row["max"], interval, *row["values"]]
+                shown = [f"{_shown(cell):>{_width(title)}}" for title, cell in zip(header, cells, strict=True)]
+                yield f"  {name:<22} {' '.join(shown)}"
+
+
+def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False) -> SeedRuns:
+    """Train a recipe that names seeds. The same call goes on where an interrupted one was; finished seeds stay.
+
+    Raises RecipeError, DataError or RunError.
+    """
+    from hf_tasks.training import train as train_one
+
+    assert recipe.seeds
+    path = recipe.output_dir
+    _check_free(path)
+    if overwrite and distributed.is_main():
+        (path / RESULTS).unlink(missing_ok=True)
+    measured = []
+    for i, seed in enumerate(recipe.seeds, 1):
+        say(f"seed {seed}, {i} of {len(recipe.seeds)}")
+        measured.append(train_one(of_seed(recipe, seed), beside=beside, overwrite=overwrite).results)
+    results = summarize(recipe.seeds, measured)
+    distributed.told_by_main(lambda: _write(path, results))
+    return SeedRuns(path)
+
+
+def of_seed(recipe: Recipe, seed: int) -> Recipe:
+    """The recipe of one of the seeds, which names the seed of the data too."""
+    values = json.loads(recipe.model_dump_json(exclude_unset=True, exclude={"seeds"}))
+    values["data"]["seed"] = recipe.data_seed
+    values["training"] = values.get("training", {}) | {"seed": seed, "output_dir": str(folder(recipe.output_dir, seed))}
+    return recipes.from_dict(values)
+
+
+def folder(path: Path, seed: int) -> Path:
+    """Where the run of a seed is."""
+    return path / f"seed-{seed}"
+
+
+def summarize(seeds: Sequence[int], measured: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What seeds.json holds, from the results of the runs."""
+    parts: dict[str, Any] = {}
+    for part in (name for name in PARTS if name in measured[0]):
+        rows = [evaluation.numbers(results[part]) for results in measured]
+        names = [name for name in rows[0] if all(name in row for row in rows)]
+        parts[part] = {name: summary([float(row[name]) for row in rows]) for name in names if name != "n"}
+    return {"seeds": list(seeds), **parts}
+
+
+def summary(values: Sequence[float]) -> dict[str, Any]:
+    """Mean, standard deviation of the sample (n - 1), min, max, and where the mean over all seeds lies with 95 %
+    confidence, by Student's t; of one value there is neither deviation nor interval."""
+    from scipy.stats import t
+
+    n, mean = len(values), float(np.mean(values))
+    std = float(np.std(values, ddof=1)) if n > 1 else None
+    half = None if std is None else float(t.ppf((1 + LEVEL) / 2, n - 1)) * std / n**0.5
+    interval = None if half is None else [mean - half, mean + half]
+    ends = {"min": min(values), "max": max(values)}
+    return {"mean": mean, "std": std, **ends, "interval": interval, "values": list(values)}
+
+
+def _write(path: Path, results: dict[str, Any]) -> None:
+    with durable.written(path):
+        durable.write_json(path / RESULTS, results)
+
+
+def _check_free(path: Path) -> None:
+    """RunError where something else stands than the runs of seeds: it is never touched."""
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path}: exists and is not a folder; choose another --output-dir")
+    entries = [entry.name for entry in path.iterdir()] if path.exists() else []
+    strange = [name for name in entries if not (re.fullmatch(r"seed-\d+", name) or name[0] == "." or name == RESULTS)]
+    if strange:
+        what = "holds a run of one seed" if Run.is_ours(path) else f"holds {sorted(strange)[0]}, no run of a seed"
+        raise RunError(f"{path}: {what}; choose another --output-dir")
+
+
+def _width(title: str) -> int:
+    return 18 if "interval" in title else max(9, len(title))
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value or "-")

@@ -1,0 +1,171 @@
+"""One training for each seed: whole runs on the same data, their mean and spread."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Tiny
+from scipy.stats import t
+
+import hf_tasks
+from hf_tasks import seeds
+from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.run import Run
+from hf_tasks.seeds import SeedRuns, of_seed, summarize, summary
+from hf_tasks.training import train
+
+
+@pytest.fixture(autouse=True)
+def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the check in a fresh process, which takes seconds."""
+    monkeypatch.setattr(Run, "verify", lambda *_: None)
+
+
+@pytest.fixture
+def values(tiny: Tiny, tmp_path: Path) -> dict[str, Any]:
+    rows = [{"text": f"a {('good', 'bad')[i % 2]} film {i % 7}", "label": ("yes", "no")[i % 3 % 2]} for i in range(20)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    training = {"num_train_epochs": 1, "learning_rate": 1e-2, "output_dir": str(tmp_path / "runs")}
+    return {
+        "name": "tiny",
+        "task": {"name": "text-classification"},
+        "data": {"train": str(file), "test": str(file), "validation_size": 0.4},
+        "model": {"name_or_path": str(tiny("bert"))},
+        "training": training,
+        "seeds": [1, 2],
+    }
+
+
+def problems(values: dict[str, Any]) -> str:
+    with pytest.raises(RecipeError) as e:
+        from_dict(values)
+    return str(e.value)
+
+
+def test_each_seed_is_the_run_of_that_seed_on_the_same_data(values: dict[str, Any], tmp_path: Path) -> None:
+    group = hf_tasks.train(from_dict(values))
+    assert isinstance(group, SeedRuns) and list(group.runs) == [1, 2]
+    one, two = (group.runs[seed].results for seed in (1, 2))
+    assert one["validation"]["loss"] != two["validation"]["loss"]
+    assert (one["validation"]["n"], two["validation"]["n"]) == (8, 8)
+    recipe = of_seed(from_dict(values), 2)
+    training = recipe.training.model_copy(update={"output_dir": str(tmp_path / "alone")})
+    alone = train(recipe.model_copy(update={"training": training}))
+    assert alone.results["test"] == two["test"]
+    losses = [results["test"]["loss"] for results in (one, two)]
+    assert group.results["test"]["loss"]["values"] == losses
+    assert group.results["test"]["loss"]["mean"] == pytest.approx(sum(losses) / 2)
+
+
+def test_a_command_given_again_trains_only_what_is_missing(
+    values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained: list[int] = []
+
+    def some(recipe: Recipe, **options: Any) -> Run:
+        if not Run.is_finished(recipe.output_dir):
+            trained.append(recipe.seed)
+            if trained == [1, 2]:
+                raise KeyboardInterrupt
+        return train(recipe, **options)
+
+    monkeypatch.setattr("hf_tasks.training.train", some)
+    with pytest.raises(KeyboardInterrupt):
+        hf_tasks.train(from_dict(values))
+    assert not SeedRuns.is_here(tmp_path / "runs")
+    hf_tasks.train(from_dict(values))
+    hf_tasks.train(from_dict(values | {"seeds": [1, 2, 3]}))
+    assert trained == [1, 2, 2, 3]
+    assert SeedRuns.load(tmp_path / "runs").results["seeds"] == [1, 2, 3]
+
+
+def test_all_seeds_hold_out_the_same_rows(values: dict[str, Any]) -> None:
+    from hf_tasks.preflight import prepare
+
+    parts = [prepare(of_seed(from_dict(values), seed), None)[1] for seed in (1, 2)]
+    rows = [[part.validation.where(i) for i in range(8)] for part in parts if part.validation]
+    assert rows[0] == rows[1]
+    values["data"]["seed"] = 7
+    again = prepare(of_seed(from_dict(values), 1), None)[1].validation
+    assert again and [again.where(i) for i in range(8)] != rows[0]
+
+
+def test_the_recipe_of_a_seed_names_its_seeds(values: dict[str, Any]) -> None:
+    recipe = of_seed(from_dict(values), 2)
+    assert (recipe.seeds, recipe.training.given()["seed"], recipe.data.seed) == (None, 2, 42)
+    assert recipe.output_dir.name == "seed-2"
+    assert "seeds" not in recipe.model_fields_set
+
+
+def test_mean_deviation_and_interval_are_scipys() -> None:
+    found = [0.81, 0.84, 0.80, 0.86]
+    row = summary(found)
+    assert (row["mean"], row["std"]) == pytest.approx((np.mean(found), np.std(found, ddof=1)))
+    assert (row["min"], row["max"], row["values"]) == (0.80, 0.86, found)
+    expected = t.interval(0.95, 3, loc=np.mean(found), scale=np.std(found, ddof=1) / 2)
+    assert row["interval"] == pytest.approx(expected)
+
+
+def test_one_seed_has_no_spread_and_equal_seeds_have_none_left() -> None:
+    assert summary([0.5]) == {
+        "mean": 0.5, "std": None, "min": 0.5, "max": 0.5, "interval": None, "values": [0.5]
+    }  # fmt: skip
+    assert summary([0.5, 0.5])["interval"] == [0.5, 0.5]
+
+
+def test_only_numbers_that_every_seed_has_are_summarized() -> None:
+    measured = [{"test": {"n": 4, "f1": 0.5, "table": {}}}, {"test": {"n": 4, "f1": 1, "table": {}, "extra": 1.0}}]
+    assert list(summarize([1, 2], measured)["test"]) == ["f1"]
+
+
+def test_the_table_for_people(tmp_path: Path) -> None:
+    measured = [{"test": {"n": 4, "f1": value}} for value in (0.5, 0.75)]
+    (tmp_path / "seeds.json").write_text(json.dumps(summarize([13, 42], measured)), encoding="utf-8")
+    assert list(SeedRuns.load(tmp_path).lines()) == [
+        "test, seeds 13, 42",
+        "  metric                      mean       std       min       max       95% interval   seed 13   seed 42",
+        "  f1                        0.6250    0.1768    0.5000    0.7500  [-0.9633, 2.2133]    0.5000    0.7500",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": []}, "recipe: seeds: names no seed; give some, e.g. [13, 42, 87], or remove it"),
+        ({"seeds": [1, 2, 1]}, "recipe: seeds: 1 is named twice; keep one of them"),
+        ({"seeds": [-1]}, "recipe: seeds: must be from 0 to 4294967295; found -1"),
+        ({"training": {"seed": 1}}, "recipe: training.seed: the recipe names seeds, one for each training; remove one "
+         "of the two"),
+        ({"hub": {"repo_id": "org/x"}}, "recipe: hub: there is a run for each seed; remove it, and push the one you "
+         "choose with hf-tasks push"),
+    ],
+)  # fmt: skip
+def test_seeds_that_cannot_be(values: dict[str, Any], changes: dict[str, Any], message: str) -> None:
+    assert problems(values | changes) == message
+
+
+def test_one_training_alone_takes_no_seeds(values: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match=r"^seeds: this trains one run; remove it, or name one as training.seed$"):
+        train(from_dict(values))
+
+
+def test_other_files_are_left_alone(values: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "thesis.tex").write_text("x")
+    with pytest.raises(RunError, match=r"runs: holds thesis.tex, no run of a seed; choose another --output-dir$"):
+        seeds.train(from_dict(values))
+
+
+def test_a_group_is_not_a_run(tmp_path: Path) -> None:
+    (tmp_path / "seed-13").mkdir()
+    (tmp_path / "seed-13" / "recipe.yaml").write_text("name: x")
+    with pytest.raises(RunError, match=r"the runs of several seeds are here; name one of them, e.g. .*/seed-13$"):
+        Run.load(tmp_path)
+    with pytest.raises(
+        RunError, match=r"no runs of several seeds are here \(no seeds.json\); train a recipe with seeds$"
+    ):
+        SeedRuns.load(tmp_path)
