@@ -293,6 +293,19 @@ def card(
 
 
 @app.command()
+def demo(
+    run: RunArg,
+    host: Annotated[str, typer.Option(help="The address that is listened to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 7860,
+) -> None:
+    """A page in the browser where one asks a run; nothing leaves this machine."""
+    from hf_tasks import demo as demos
+    from hf_tasks import load_run
+
+    demos.serve(load_run(run), host, port)
+
+
+@app.command()
 def push(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory that `train` wrote.")],
     repo_id: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository; made where there is none.")],

@@ -157,7 +157,8 @@ class MBR(Sampling):
     """How probable the pseudo-references are: all the same, as unbiased samples are, or as the model says."""
 
     keep_candidates: bool = False
-    """Write the candidates beside each prediction: `hf-tasks mbr` reads them, and knows the best possible choice."""
+    """Write the candidates beside each prediction, with the expected utility of each: `hf-tasks mbr` reads them, and
+    knows the best possible choice."""
 
     @model_validator(mode="after")
     def _known(self) -> "MBR":
@@ -187,7 +188,8 @@ class MBR(Sampling):
         weights = list(log_probabilities[separate]) if self.weights == "model" else None
         choice = self._choose(candidates[: self.num_samples], candidates[separate], weights)
         facts: dict[str, Any] = {"expected_utility": float(choice.expected[choice.index])}
-        return choice.index, facts | ({"candidates": candidates[: self.num_samples]} if self.keep_candidates else {})
+        kept = {"candidates": candidates[: self.num_samples], "expected_utilities": choice.expected.tolist()}
+        return choice.index, facts | (kept if self.keep_candidates else {})
 
     def _choose(self, candidates: list[str], references: list[str], weights: list[float] | None) -> Choice:
         if self.aggregate:

@@ -1,0 +1,39 @@
+"""`demo`: a page in the browser where one asks a run, fit for its task; and the folder of a Hub Space with it.
+
+Everything is served from this machine: no fonts, scripts or statistics of others. Needs gradio, which is an extra.
+"""
+
+import os
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from hf_tasks.errors import RunError
+
+if TYPE_CHECKING:
+    from gradio import Blocks
+
+    from hf_tasks.run import Run
+
+
+def page(run: "Run") -> "Blocks":
+    """The page of a run. Raises RunError where gradio is missing."""
+    _need_gradio()
+    from hf_tasks.demo.layout import page as page_of
+
+    return page_of(run)
+
+
+def serve(run: "Run", host: str | None = None, port: int | None = None) -> None:
+    """Serve the page of a run until interrupted. Without `host` and `port`, where gradio's own variables say
+    (GRADIO_SERVER_NAME, as a Hub Space sets it), else 127.0.0.1:7860. Raises RunError where gradio is missing, and
+    where the port is taken."""
+    _need_gradio()
+    from hf_tasks.demo.server import serve as serve_page
+
+    serve_page(page(run), host, port)
+
+
+def _need_gradio() -> None:
+    if find_spec("gradio") is None:
+        raise RunError("the demo needs gradio; install it with: pip install 'hf_tasks[demo]'")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"

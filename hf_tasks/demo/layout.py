@@ -1,0 +1,120 @@
+"""The page: what the run is, the form of its task, what came out, and what is wrong with an input."""
+
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from markupsafe import escape
+
+from hf_tasks import data
+from hf_tasks.demo import generation, question_answering, text_classification, token_classification
+from hf_tasks.demo.about import about, example
+from hf_tasks.demo.form import Form
+from hf_tasks.errors import UserError
+from hf_tasks.run import Run
+from hf_tasks.tasks import QuestionAnswering, TextClassification, TextToText, TokenClassification
+from hf_tasks.tasks.base import Row
+
+LONGEST = 100_000
+"""Characters of an input."""
+
+
+def page(run: Run) -> gr.Blocks:
+    """The page of a run, ready to be launched; loads the model."""
+    form, said = _form(run), about(run)
+    assert run.model
+    with gr.Blocks(title=run.recipe.name, analytics_enabled=False) as blocks:
+        gr.Markdown("\n\n".join(filter(None, [f"# {said.title}", said.summary, said.intended_use])))
+        with gr.Row():
+            with gr.Column():
+                _render(form.columns.values())
+                _choices(form)
+                button = gr.Button("Predict", variant="primary")
+                _examples(run, form)
+            with gr.Column():
+                notice = gr.HTML(elem_id="notice")
+                _render(form.outputs)
+        if said.limits:
+            gr.Markdown(f"### Limits\n\n{said.limits}")
+        gr.on(
+            [button.click], asker(run, form), [*form.columns.values(), *form.choices], [notice, *form.outputs],
+            api_name="predict", concurrency_limit=1,
+        )  # fmt: skip
+    return blocks
+
+
+def asker(run: Run, form: Form) -> Any:
+    """The function behind the button: values of fields and choices -> the notice, and the values of the outputs."""
+
+    def ask(*values: Any) -> list[Any]:
+        row = dict(zip(form.columns, values, strict=False))
+        try:
+            _check(row)
+            prediction = form.predict(row, *values[len(row) :])
+            return [_notice(_cut(run, row) or _stopped(prediction)), *form.show(row, prediction)]
+        except UserError as e:
+            return [_notice(str(e)), *(None for _ in form.outputs)]
+
+    return ask
+
+
+def _form(run: Run) -> Form:
+    match run.recipe.task:
+        case TextClassification() as task:
+            return text_classification.form(run, task)
+        case TokenClassification() as task:
+            return token_classification.form(run, task)
+        case QuestionAnswering() as task:
+            return question_answering.form(run, task)
+        case TextToText() as task:
+            return generation.form(run, task)
+        case task:
+            raise AssertionError(task)
+
+
+def _render(components: Any) -> None:
+    for component in components:
+        component.render()
+
+
+def _choices(form: Form) -> None:
+    if not form.choices:
+        return
+    with gr.Accordion("How the text is found", open=False):
+        _render(form.choices)
+    strategy, *fields = form.choices
+    strategy.change(generation.shown, strategy, fields, api_visibility="private")
+
+
+def _examples(run: Run, form: Form) -> None:
+    if recorded := example(run):
+        fields: list[Component] = list(form.columns.values())
+        gr.Examples([[recorded[name] for name in form.columns]], fields, label="Example", cache_examples=False)
+
+
+def _check(row: Row) -> None:
+    for name, text in row.items():
+        if not (text or "").strip():
+            raise UserError(f"The {_spoken(name)} is empty: write it first.")
+        if len(text) > LONGEST:
+            raise UserError(f"The {_spoken(name)} has {len(text):,} characters: give at most {LONGEST:,}.")
+
+
+def _spoken(column: str) -> str:
+    return {"text_pair": "second text"}.get(column, column)
+
+
+def _cut(run: Run, row: Row) -> str:
+    """What is said of an input that is longer than the model reads."""
+    task = run.recipe.task
+    columns = data.read_rows([row], task, labelled=False).examples[:]
+    tokens = sum(task.encode(columns, run.tokenizer)["tokens_cut"])
+    return f"Too long: {tokens:,} tokens were cut, the model has not read them." if tokens else ""
+
+
+def _stopped(prediction: Row) -> str:
+    return "The text ends here because it reached the longest output." if prediction.get("cut") is True else ""
+
+
+def _notice(text: str) -> str:
+    return f'<p role="alert">{escape(text)}</p>' if text else ""

@@ -1,0 +1,56 @@
+"""Serving a page from this machine, to which the page is bound: it can load nothing from elsewhere."""
+
+import threading
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hf_tasks.errors import RunError
+
+POLICY = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'"
+"""The browser refuses whatever is not from where the page is."""
+STYLE = """
+#notice p { border-left: 4px solid #d97706; padding: 0.4em 0.8em; margin: 0; }
+.score { font-size: 2.5em; text-align: center; }
+meter { width: 100%; height: 1.5em; }
+"""
+
+
+class SameOrigin:
+    """ASGI middleware: every answer says that the page may load nothing from elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", POLICY.encode())]
+            await send(message)
+
+        await self.app(scope, receive, with_policy)
+
+
+def launch(page: gr.Blocks, host: str | None, port: int | None) -> str:
+    """Serve a page in the background; its address. Raises RunError where the port is taken."""
+    options: dict[str, Any] = {
+        "share": False, "quiet": True, "prevent_thread_lock": True, "ssr_mode": False, "pwa": False,
+        "enable_monitoring": False, "mcp_server": False, "footer_links": ["api"], "theme": gr.themes.Default(),
+        "css": STYLE, "app_kwargs": {"middleware": [Middleware(SameOrigin)]},
+    }  # fmt: skip
+    try:
+        _, address, _ = page.launch(server_name=host, server_port=port, **options)
+    except OSError:
+        raise RunError(f"port {port or ''} is taken or not allowed; give another with --port") from None
+    return str(address)
+
+
+def serve(page: gr.Blocks, host: str | None, port: int | None) -> None:
+    """Serve a page until interrupted."""
+    print(f"{launch(page, host, port)} (Ctrl-C ends it)", flush=True)
+    try:
+        threading.Event().wait()
+    finally:
+        page.close(verbose=False)

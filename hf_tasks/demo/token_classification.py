@@ -1,0 +1,70 @@
+"""The page of token classification: the text with its entities or tags marked, or with its words apart."""
+
+from typing import Any
+
+import gradio as gr
+
+from hf_tasks.demo.form import Form
+from hf_tasks.run import Run
+from hf_tasks.tasks import TokenClassification
+from hf_tasks.tasks.base import Row
+
+Marked = list[tuple[str, str | None]]
+
+
+def form(run: Run, task: TokenClassification) -> Form:
+    columns = {"text": gr.Textbox(label="Text", lines=3, render=False)}
+    match task.scheme:
+        case "segmentation":
+            outputs, show = [gr.Textbox(label="Words", lines=3, interactive=False, render=False)], _words
+        case "none":
+            outputs, show = [gr.HighlightedText(label="Tags", render=False)], _tags
+        case _:
+            outputs, show = _entity_outputs(), _entities
+    return Form(columns, outputs, lambda row: run.predict([row])[0], show)
+
+
+def _words(_: Row, prediction: Row) -> list[Any]:
+    return ["  ".join(prediction["words"])]
+
+
+def _tags(row: Row, prediction: Row) -> list[Any]:
+    return [marked(row["text"], spans_of(row["text"], prediction["tokens"], prediction["tags"]))]
+
+
+def _entity_outputs() -> list[Any]:
+    headers = ["Entity", "Type", "Probability"]
+    return [
+        gr.HighlightedText(label="Entities", show_legend=True, render=False),
+        gr.Dataframe(label="List", headers=headers, interactive=False, wrap=True, render=False),
+    ]
+
+
+def _entities(row: Row, prediction: Row) -> list[Any]:
+    found = prediction["entities"]
+    spans = [(entity["start"], entity["end"], entity["label"]) for entity in found]
+    rows = [[entity["text"], entity["label"], f"{entity['score']:.3f}"] for entity in found]
+    return [marked(row["text"], spans), rows]
+
+
+def spans_of(text: str, tokens: list[str], tags: list[str]) -> list[tuple[int, int, str]]:
+    """(start, end, tag) of each token, where the tokens stand in the text one after the other."""
+    spans, end = list[tuple[int, int, str]](), 0
+    for token, tag in zip(tokens, tags, strict=True):
+        start = text.index(token, end)
+        end = start + len(token)
+        spans.append((start, end, tag))
+    return spans
+
+
+def marked(text: str, spans: list[tuple[int, int, str]]) -> Marked:
+    """The whole text in pieces: those of the spans with their labels, those between without.
+
+    >>> marked("Ann left.", [(0, 3, "PER")])
+    [("Ann", "PER"), (" left.", None)]
+    """
+    pieces, before = Marked(), 0
+    for start, end, label in spans:
+        pieces += [(text[before:start], None), (text[start:end], label)]
+        before = end
+    return [piece for piece in [*pieces, (text[before:], None)] if piece[0]]
