@@ -102,6 +102,16 @@ def test_the_commands(run: Run, tmp_path: Path) -> None:
     assert f"bleu                   {run.results['test']['bleu']:.4f}" in done.output
 
 
+def test_evaluate_reads_parallel_files(run: Run) -> None:
+    source, target = (str(run.path.parent / f"train.{ending}") for ending in "xy")
+    done = CliRunner().invoke(app, ["evaluate", str(run.path), "--data", source, "--references", target, target])
+    assert done.exit_code == 0, done.output
+    assert "nrefs:2" in done.output
+    assert f"chrf                   {run.results['test']['chrf']:.4f}" in done.output
+    alone = CliRunner().invoke(app, ["evaluate", str(run.path), "--references", target])
+    assert str(alone.exception) == "--references: they belong to a file of sources; name it with --data"
+
+
 def test_another_decoding_of_a_trained_run(run: Run) -> None:
     beam = Run.load(run.path, ["decoding.num_beams=3"]).recipe.decoding
     assert beam == Beam(name="beam", num_beams=3, max_new_tokens=6)

@@ -48,11 +48,14 @@ def read_part(
 
 def read_file(
     path: str, task: Task, *, format: str | None = None, columns: Names | None = None, labelled: bool = True,
-    bad_rows: BadRows = "stop",
+    bad_rows: BadRows = "stop", targets: Sequence[str] = (),
 ) -> Part:  # fmt: skip
-    """The examples of one file; "-" is standard input. Raises DataError."""
+    """The examples of one file; "-" is standard input. `targets`: parallel files of a text file. Raises DataError."""
+    way = _Way(task, columns or {}, labelled, bad_rows)
+    if targets:
+        return _from_parallel(Parallel(source=path, target=tuple(targets)), [Path()], way)
     paths = [path] if path == "-" else list(map(str, find([path], [Path()])))
-    return _from_files(paths, format, _Way(task, columns or {}, labelled, bad_rows))
+    return _from_files(paths, format, way)
 
 
 def read_rows(rows: Sequence[Mapping[str, Any]], task: Task, *, labelled: bool) -> Part:
