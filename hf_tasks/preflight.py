@@ -42,7 +42,7 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     recipe, parts = prepare(recipe, beside)
     if recipe.hub:
         hub.check(recipe.hub)
-    arguments(recipe, validated=parts.validation is not None)
+    args = arguments(recipe, validated=parts.validation is not None)
     tokenizer = load_tokenizer(recipe.model, recipe.task, recipe.task.texts(parts.train.examples))
     model = artifacts.assemble(recipe, tokenizer)
     check_precision(recipe, model)
@@ -50,7 +50,11 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
     memory = recipe.task.memory(parts.train.examples)
     check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
-    return list(report(recipe, parts, splits, model))
+    from hf_tasks.planning import plan
+    from hf_tasks.training import Ready
+
+    ready = Ready(recipe, args, parts, splits, tokenizer, model, memory)
+    return [*report(recipe, parts, splits, model), *plan.rehearsed(ready)]
 
 
 def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:

@@ -18,6 +18,7 @@ from hf_tasks.hub import push as hub
 from hf_tasks.models import weighted_layers
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_tokenizer, quiet
+from hf_tasks.planning.steps import Steps
 from hf_tasks.preflight import Parts, check_metrics, check_precision, prepare, report, with_decoding
 from hf_tasks.recipe import Recipe
 from hf_tasks.run import Run
@@ -68,9 +69,10 @@ def train(
 
     memory = recipe.task.memory(parts.train.examples)
     check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
+    ready = Ready(recipe, args, parts, splits, tokenizer, model, memory)
+    say(Steps.of(recipe, args, splits["train"].features).line(model))
     learned = frozen_features.remembered(recipe, model, splits, tokenizer, args.device)
 
-    ready = Ready(recipe, args, parts, splits, tokenizer, model, memory)
     watching = [Progress(), *recipe.method.callbacks(), *_early_stopping(recipe), *callbacks]
     trainer = ready.trainer(TaskTrainer, learned, watching)
     with resume.claimed(recipe.output_dir, origin, lambda: Run.begin(recipe, beside), overwrite) as checkpoint:

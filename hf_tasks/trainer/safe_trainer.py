@@ -188,7 +188,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         if folder.exists():
             checkpoints.remove(folder)
         newest = next(iter(checkpoints.folders(root)), None)
-        size = checkpoints.size(newest) if newest else _bytes_of_checkpoint(self.model)
+        size = checkpoints.size(newest) if newest else bytes_of_checkpoint(self.model)
         if trouble := checkpoints.lacking_room(root, size):
             raise RunError(
                 f"{root}: {trouble}; {self.last_sound()}, make room and give the same command again to go on"
@@ -224,6 +224,6 @@ def _out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
 
 
-def _bytes_of_checkpoint(model: Any) -> int:
+def bytes_of_checkpoint(model: Any) -> int:
     """A first guess: the weights, and two moments of each trained one."""
     return sum(p.numel() * p.element_size() * (3 if p.requires_grad else 1) for p in model.parameters())

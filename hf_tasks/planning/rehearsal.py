@@ -1,0 +1,231 @@
+"""A few steps of a training, an evaluation, a save and a resume, really done: in a temporary folder, on a few batches.
+
+It is the training's own trainer that runs, so what does not fit in memory, or cannot be written, shows here as there.
+"""
+
+import gc
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import TrainerCallback
+
+from hf_tasks import evaluation, hardware
+from hf_tasks.models.fast_cpu import keep_large_blocks
+from hf_tasks.models.load import quiet
+from hf_tasks.planning.steps import Steps
+from hf_tasks.tasks import Split
+from hf_tasks.trainer import checkpoints, resume
+from hf_tasks.trainer.arguments import arguments
+from hf_tasks.trainer.interrupts import Interrupted
+from hf_tasks.training import Ready, TaskTrainer
+
+SHARES = (1.0, 0.5, 0.95, 0.05, 0.75, 0.25, 1.0)
+"""Which batches are tried: the largest one, the one in the middle of all by size, ..."""
+LONG = 15.0
+"""Seconds of training steps after which no more batches are tried."""
+EVALUATED = 128
+"""Examples on which evaluation is tried, of all lengths."""
+LIKE_TRAINING = {
+    "train_sampling_strategy": "sequential", "eval_strategy": "no", "save_strategy": "no", "eval_on_start": False,
+    "load_best_model_at_end": False, "logging_strategy": "no", "report_to": "none", "save_total_limit": None,
+}  # fmt: skip
+"""What a rehearsal's TrainingArguments say otherwise than the training's."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Seconds of one optimizer step."""
+
+    places: int
+    """Not seconds: its tokens and padding."""
+    forward: float
+    backward: float
+    optimizer: float
+    total: float
+    """With the reading of the batch."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a rehearsal found. Times are in seconds, sizes in bytes."""
+
+    steps: list[Step]
+    """One a batch that was tried, the largest first; the second one is the median."""
+    save: float
+    reload: float
+    checkpoint: int
+    memory: int
+    """The most that was in use at once,"""
+    memory_there: int
+    """of so much."""
+    at_once: int
+    """Rows that fit in memory at once."""
+    evaluation: float
+    """Of a few examples of the validation part."""
+    evaluated: int
+    """How many tokens they have."""
+
+
+class Clock(TrainerCallback):  # type: ignore[misc]
+    """Notes the seconds of each step, and stops when it has seen enough."""
+
+    def __init__(self, places: Sequence[int]) -> None:
+        """`places`: of each step."""
+        self.places, self.steps, self.spent = places, list[Step](), Counter[str]()
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        begun = now()
+        yield
+        self.ended = now()
+        self.spent[name] += self.ended - begun
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.begun = self.mark = now()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        moment, forward = now(), self.spent["forward"]
+        backward, optimizer = self.spent["pass"] - forward, moment - self.ended
+        places = self.places[(state.global_step - 1) % len(self.places)]
+        self.steps.append(Step(places, forward, backward, optimizer, moment - self.mark))
+        self.spent, self.mark = Counter(), moment
+        if state.global_step > 1 and moment - self.begun > LONG:
+            control.should_training_stop = True
+
+
+class Rehearsal(TaskTrainer):
+    """The trainer, with a clock."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.clock = next(one for one in options["callbacks"] if isinstance(one, Clock))
+        super().__init__(*args, **options)
+
+    def compute_loss(self, *args: Any, **options: Any) -> Any:
+        with self.clock.timed("forward"):
+            return super().compute_loss(*args, **options)
+
+    def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
+        with self.clock.timed("pass"):
+            return super().training_step(*args, **options)
+
+    def save_model(self, *args: Any, **options: Any) -> None:
+        self.clock.mark = now()
+        super().save_model(*args, **options)
+
+    def seal(self, *args: Any, **options: Any) -> None:
+        super().seal(*args, **options)
+        self.save_seconds = now() - self.clock.mark
+
+
+def rehearse(ready: Ready, steps: Steps) -> Measured:
+    """Raises RunError where the training cannot be done: no memory for a row, no room for a checkpoint, ..."""
+    hardware.use_fast_matmul()
+    keep_large_blocks()
+    there = existing(ready.recipe.output_dir)
+    try:
+        with tempfile.TemporaryDirectory(dir=there, prefix=".rehearsal-") as folder, quiet():
+            return _rehearsed(ready, steps, Path(folder))
+    except OSError as e:
+        raise resume.unwritable(there, e) from None
+
+
+def _rehearsed(ready: Ready, steps: Steps, folder: Path) -> Measured:
+    chosen = chosen_batches(steps)
+    ready, places = _shortened(ready, steps, chosen, folder), [int(steps.places[step]) for step in chosen]
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    first = ready.trainer(Rehearsal, ready.splits, [Clock(places)])
+    first.interrupts.received = signal.SIGTERM  # noticed at the end of the first step: it is saved, and training ends
+    with suppress(Interrupted):
+        first.train()
+    save, at_once = first.save_seconds, first.counters["at_once"]
+    largest = first.clock.steps[0]
+    del first
+    gc.collect()
+    checkpoint, _ = checkpoints.last_good(ready.recipe.output_dir / resume.CHECKPOINTS)
+    assert checkpoint is not None
+    trainer, begun = ready.trainer(Rehearsal, ready.splits, [Clock(places)]), now()
+    trainer.train(resume_from_checkpoint=str(checkpoint))
+    reload = trainer.clock.begun - begun
+    evaluation_seconds, evaluated = _evaluated(trainer)
+    return Measured(
+        [largest, *trainer.clock.steps], save, reload, checkpoints.size(checkpoint), peak_memory(), memory_there(),
+        at_once, evaluation_seconds, evaluated,
+    )  # fmt: skip
+
+
+def chosen_batches(steps: Steps) -> list[int]:
+    """The steps whose batches are tried, the largest first; small last batches of an epoch are left out."""
+    whole = [step for step in range(steps.total) if (step + 1) % steps.an_epoch or steps.an_epoch == 1]
+    by_size = np.array(whole)[np.argsort(steps.places[whole], kind="stable")]
+    return [int(by_size[round(share * (len(by_size) - 1))]) for share in SHARES]
+
+
+def _shortened(ready: Ready, steps: Steps, chosen: Sequence[int], folder: Path) -> Ready:
+    """The same training of the chosen steps alone, below `folder`, with a few examples to evaluate on."""
+    given = LIKE_TRAINING | {"max_steps": len(chosen), "output_dir": str(folder)}
+    recipe = ready.recipe.model_copy(update={"training": ready.recipe.training.model_copy(update=given)})
+    train, splits = ready.splits["train"], dict[str, Split]()
+    several = chosen if steps.an_epoch > 1 else chosen[:1]
+    rows = [row for step in several for row in steps.rows_of(step)]
+    splits["train"] = Split(train.examples, train.features.select(rows))
+    if "validation" in ready.splits:
+        splits["validation"] = few(ready, ready.splits["validation"])
+    return replace(ready, recipe=recipe, args=arguments(recipe, validated=False), splits=splits)
+
+
+def few(ready: Ready, split: Split) -> Split:
+    """EVALUATED examples at most, of all lengths."""
+    order = np.argsort(np.array(split.features["length"][:]), kind="stable")
+    places = order[np.unique(np.linspace(0, len(order) - 1, EVALUATED).astype(np.int64))]
+    rows = sorted({split.features[int(place)]["example"] for place in places})
+    return evaluation.encode(split.examples.select(rows), ready.recipe.task, ready.tokenizer)
+
+
+def _evaluated(trainer: Rehearsal) -> tuple[float, int]:
+    if trainer.validation is None:
+        return 0.0, 0
+    begun = now()
+    trainer.evaluate()
+    return now() - begun, sum(trainer.validation.features["length"][:])
+
+
+def existing(path: Path) -> Path:
+    """A folder, or the nearest one above it that is there."""
+    return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+
+
+def memory_there() -> int:
+    """Bytes that the GPU has where there is one, else this machine or what its container may take of it."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.get_device_properties(0).total_memory)
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.is_file() else "max"
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(total, int(allowed)) if allowed.isdigit() else total
+
+
+def peak_memory() -> int:
+    """The most that was in use at once: of the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def now() -> float:
+    """Seconds, when all that was begun is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
