@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from transformers.models.bert.modeling_bert import BertLayer
 
 from hf_tasks import artifacts, evaluation
-from hf_tasks.frozen import feature_store, frozen_features
+from hf_tasks.frozen import feature_store, frozen_features, reading
+from hf_tasks.frozen.encoder import Encoder
 from hf_tasks.frozen.replay import Reads
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.preflight import prepare
@@ -102,11 +103,11 @@ def ready(recipe: Recipe) -> tuple[Recipe, torch.nn.Module, dict[str, Split], An
     return recipe, model, splits, tokenizer
 
 
-def encoder_of(recipe: Recipe) -> tuple[frozen_features.Encoder, Split]:
+def encoder_of(recipe: Recipe) -> tuple[Encoder, Split]:
     recipe, model, splits, tokenizer = ready(recipe)
     features, collate = splits["train"].features, recipe.task.collator(tokenizer, model)
     names = tuple(name for name in tokenizer.model_input_names if name in features.column_names)
-    encoder = frozen_features.understood(recipe.task, model, features, names, collate)
+    encoder = reading.understood(recipe.task, model, features, names, collate)
     assert encoder is not None
     return encoder, splits["train"]
 
@@ -223,7 +224,7 @@ def test_a_head_that_cannot_be_understood(
     make: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = "what the head reads of this model cannot be kept: the encoder runs in every epoch"
-    monkeypatch.setattr(frozen_features, "READS", (Reads("first", every_layer=False),))
+    monkeypatch.setattr(reading, "READS", (Reads("first", every_layer=False),))
     assert announced(make("token-classification"), capsys) == [line]
 
 
@@ -250,8 +251,8 @@ def test_the_key_is_of_data_model_and_encoding(make: Make, tiny: Tiny) -> None:
     assert len(set(keys.values())) == len(keys)
     with torch.no_grad():
         encoder.model.classifier.weight.zero_()
-    assert frozen_features.Encoder(**vars_of(encoder)).key(split.features, False) == key
+    assert Encoder(**vars_of(encoder)).key(split.features, False) == key
 
 
-def vars_of(encoder: frozen_features.Encoder) -> dict[str, Any]:
+def vars_of(encoder: Encoder) -> dict[str, Any]:
     return {name: getattr(encoder, name) for name in ("model", "stack", "inputs", "collate", "reads", "like")}
