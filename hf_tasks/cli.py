@@ -306,6 +306,22 @@ def demo(
 
 
 @app.command()
+def report(
+    run: RunArg,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; RUN/report.html else.")] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--slice", metavar="COLUMN", help="Scores by the values of a column of the data; repeat it."),
+    ] = None,
+) -> None:
+    """All that a run tells, as one HTML file: curves, results, errors with their texts, slices, suspected labels."""
+    from hf_tasks import load_run
+    from hf_tasks.report import report as write_report
+
+    print(write_report(load_run(run), output, columns or ()))
+
+
+@app.command()
 def push(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory that `train` wrote.")],
     repo_id: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository; made where there is none.")],

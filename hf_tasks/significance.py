@@ -19,14 +19,24 @@ def intervals(
 ) -> dict[str, list[float]]:
     """[low, high] of every value that has one: percentiles of the metric over resamples of the examples, drawn with
     replacement (Efron 1979, https://doi.org/10.1214/aos/1176344552)."""
-    tails = [100 * (1 - level) / 2, 100 * (1 + level) / 2]
     found: dict[str, list[float]] = {}
     for name in names:
         form = sums(name, predictions, references)
         if form is not None and len(references) > 1:
-            values = form.values(_resampled(form.counts))
-            found |= {key: [float(v) for v in np.percentile(value, tails)] for key, value in values.items()}
+            found |= _percentiles(form.values(_resampled(form.counts)), level)
     return found
+
+
+def estimates(form: Sums, rows: np.ndarray, level: float = 0.95) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """The values of some of the examples, and their intervals."""
+    counts = form.counts[rows]
+    values = {key: float(value[0]) for key, value in form.values(counts.sum(0, keepdims=True)).items()}
+    return values, _percentiles(form.values(_resampled(counts)), level)
+
+
+def _percentiles(drawn: dict[str, np.ndarray], level: float) -> dict[str, list[float]]:
+    tails = [100 * (1 - level) / 2, 100 * (1 + level) / 2]
+    return {key: [float(v) for v in np.percentile(value, tails)] for key, value in drawn.items()}
 
 
 @dataclass(frozen=True)

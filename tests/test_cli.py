@@ -12,7 +12,7 @@ from hf_tasks import cli
 from hf_tasks.errors import DataError, RecipeError, RunError, UserError
 
 COMMANDS = [
-    "train", "check", "explain", "evaluate", "compare", "predict", "features", "card", "export", "push", "reproduce", "demo",
+    "train", "check", "explain", "evaluate", "compare", "predict", "features", "report", "card", "export", "push", "reproduce", "demo",
     "mbr", "recipes",
 ]  # fmt: skip
 COMMAND = [sys.executable, "-m", "hf_tasks"]

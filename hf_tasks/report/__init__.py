@@ -1,0 +1,84 @@
+"""`report`: all that a run tells, as one HTML file that needs nothing else.
+
+report(run) -> Path     the file; by default report.html in the run's directory
+
+    run + data, read again -> sections of blocks (values) -> templates -> one page
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hf_tasks.errors import RunError, UserError
+from hf_tasks.report import classification, overview, slices, suspects
+from hf_tasks.report.blocks import Block, Paragraph, Section
+from hf_tasks.report.columns import values_of
+from hf_tasks.report.measured import PARTS, Measured, load
+from hf_tasks.report.page import page
+from hf_tasks.run import Run
+from hf_tasks.tasks import TextClassification
+
+__all__ = ["FILE", "report"]
+
+FILE = "report.html"
+
+
+def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) -> Path:
+    """Write the report; the file. `columns`: of the data files, whose values are slices.
+
+    Raises RunError where there is no folder for the file, or where the data have no such column.
+    """
+    output = output or run.path / FILE
+    if not output.parent.is_dir():
+        raise RunError(f"{output.parent}: there is no such folder; make it first")
+    parts, missing = _measured(run)
+    sections = [
+        overview.curves(run),
+        Section("What is missing", [Paragraph(text) for text in missing]),
+        overview.results(run, nested=not parts),
+        *_examined(parts, columns),
+        overview.layers(run),
+        overview.data(run, parts),
+        overview.resources(run),
+    ]
+    output.write_text(page(run.recipe.name, overview.header(run), sections), encoding="utf-8")
+    return output
+
+
+def _measured(run: Run) -> tuple[list[Measured], list[str]]:
+    """The parts whose examples can be read, the last one first; and why others cannot."""
+    parts, missing = [], []
+    for name in [part for part in reversed(PARTS) if part in run.results]:
+        try:
+            parts.append(load(run, name))
+        except UserError as e:
+            missing.append(f"No examples of {name} are shown: {str(e).splitlines()[0]}")
+    return parts, missing
+
+
+def _examined(parts: Sequence[Measured], columns: Sequence[str]) -> Iterator[Section]:
+    """What the examples tell; of the last part where one is enough."""
+    if not parts:
+        return
+    yield from _of_task(parts)
+    yield Section(f"Slices of {parts[0].name}", list(_slices(parts[0], columns)))
+
+
+def _of_task(parts: Sequence[Measured]) -> Iterator[Section]:
+    task = parts[0].task
+    match task:
+        case TextClassification(problem_type="single_label_classification"):
+            yield from classification.single(parts[0])
+            yield suspects.single(parts)
+        case TextClassification(problem_type="multi_label_classification"):
+            yield from classification.several(parts[0])
+            yield suspects.several(parts)
+
+
+def _slices(measured: Measured, columns: Sequence[str]) -> Iterator[Block]:
+    scorer = slices.Scorer(measured)
+    yield slices.table("By length", list(slices.by_length(measured)), scorer)
+    match measured.task:
+        case TextClassification(problem_type="single_label_classification" | "multi_label_classification"):
+            yield slices.table("By label", slices.by_label(measured), scorer, lowest_first=True)
+    for column in columns:
+        yield slices.table(f"By {column}", slices.by_value(values_of(measured, column)), scorer)

@@ -1,0 +1,192 @@
+"""Sections of text classification: classes and their confusions, precision and recall, calibration, worst errors."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hf_tasks import calibration
+from hf_tasks.metrics.classification import per_class
+from hf_tasks.report import occlusion, pictures
+from hf_tasks.report.blocks import Block, Example, Examples, Facts, Section, Table, first
+from hf_tasks.report.measured import Measured
+from hf_tasks.report.pictures import BLUE, MUTED, SERIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_CLASSES = 20
+"""Of a confusion matrix; of more, those that are confused most."""
+MOST_PAIRS = 25
+MOST_ROWS = 100
+MOST_LINES = 5
+"""Labels with a precision-recall curve of their own."""
+WORST = 20
+
+
+def single(measured: Measured) -> Iterator[Section]:
+    """One label an example."""
+    labels = labels_of(measured)
+    gold, found = np.array(measured.references, object), np.array(measured.answers, object)
+    truth = np.stack([gold == label for label in labels], axis=1)  # (E, C)
+    scores = probabilities(measured)  # (E, C)
+    yield Section("Classes", [*confusion_blocks(labels, gold, found), _per_label(measured, truth, scores)])
+    yield Section("Precision and recall", [_precision_recall(labels, truth, scores)])
+    sure = np.array([prediction["score"] for prediction in measured.predictions])
+    yield Section("Calibration", _calibration(sure, gold == found, "predicted labels"))
+    yield Section("Worst errors", [_worst(measured, gold, found, scores)])
+
+
+def several(measured: Measured) -> Iterator[Section]:
+    """Any number of labels an example."""
+    labels = labels_of(measured)
+    truth = np.array([[label in row for label in labels] for row in measured.references])  # (E, C)
+    found = np.array([[label in row for label in labels] for row in measured.answers])
+    scores = probabilities(measured)
+    yield Section("Labels", [_per_label(measured, truth, scores)])
+    yield Section("Precision and recall", [_precision_recall(labels, truth, scores)])
+    sure, right = np.where(found, scores, 1 - scores).ravel(), (found == truth).ravel()
+    yield Section("Calibration", _calibration(sure, right, "decisions, one for each label"))
+    yield Section("Worst errors", [_worst_of_several(measured, labels, truth, scores)])
+
+
+def labels_of(measured: Measured) -> list[str]:
+    return list(measured.task.head_config()["id2label"].values())
+
+
+def probabilities(measured: Measured) -> np.ndarray:
+    """(E, C) probability of each label."""
+    labels = labels_of(measured)
+    return np.array([[row["probabilities"][label] for label in labels] for row in measured.predictions])
+
+
+def confusion_blocks(labels: Sequence[str], gold: np.ndarray, found: np.ndarray) -> Iterator[Block]:
+    """Which labels are taken for which; of many labels, those that are confused most."""
+    wrong = Counter((g, f) for g, f in zip(gold, found, strict=True) if g != f)
+    of_label = Counter(gold)
+    if len(labels) > MOST_CLASSES:
+        most = list(dict.fromkeys(label for pair, _ in wrong.most_common() for label in pair))[:MOST_CLASSES]
+        chosen = [label for label in labels if label in most]
+        title = f"The {len(chosen)} labels confused most, of {len(labels)}"
+    else:
+        chosen, title = list(labels), "Confusion matrix"
+    both = Counter(zip(gold, found, strict=True))
+    counts = np.array([[both[g, f] for f in chosen] for g in chosen]).reshape(len(chosen), len(chosen))
+    if len(chosen) > 1:
+        yield pictures.heat_map(title, counts, chosen, chosen)
+    rows = [[g, f, n, n / of_label[g] if of_label[g] else None] for (g, f), n in wrong.most_common()]
+    if rows:
+        yield first("Most frequent confusions", ["label", "predicted", "n", "share of the label"], rows, MOST_PAIRS)
+
+
+def _per_label(measured: Measured, truth: np.ndarray, scores: np.ndarray) -> Table:
+    from sklearn.metrics import average_precision_score
+
+    labels = labels_of(measured)
+    values = per_class(measured.answers, measured.references)["per_class"]
+    rows = []
+    for i, label in enumerate(labels):
+        mean = float(average_precision_score(truth[:, i], scores[:, i])) if truth[:, i].any() else None
+        one = values.get(label, {})
+        rows.append([label, *(one.get(name) for name in ("f1", "precision", "recall", "support")), mean])
+    rows.sort(key=lambda row: -1.0 if row[1] is None else row[1])
+    columns = ["label", "F1", "precision", "recall", "n", "average precision"]
+    return first("Each label, the lowest F1 first", columns, rows, MOST_ROWS)
+
+
+def _precision_recall(labels: list[str], truth: np.ndarray, scores: np.ndarray) -> Block:
+    """The curve of the rarer label of two; of more labels, of all decisions together, and of the most frequent ones."""
+    if len(labels) == 2 and (truth.sum(1) == 1).all():
+        i = int(truth.sum(0).argmin())
+        lines = [(labels[i], truth[:, i], scores[:, i])]
+    else:
+        often = np.argsort(-truth.sum(0), kind="stable")[: MOST_LINES if len(labels) <= MOST_CLASSES else 0]
+        lines = [("all decisions", truth.ravel(), scores.ravel())]
+        lines += [(labels[i], truth[:, i], scores[:, i]) for i in often if truth[:, i].any()]
+    return _curves(lines)
+
+
+def _curves(lines: list[tuple[str, np.ndarray, np.ndarray]]) -> Block:
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    points = [precision_recall_curve(truth, scores)[:2] for _, truth, scores in lines]
+    means = [float(average_precision_score(truth, scores)) for _, truth, scores in lines]
+
+    def draw(axes: "Axes") -> None:
+        for (precision, recall), colour in zip(points, SERIES, strict=False):
+            axes.plot(*pictures.thinned(recall, precision), color=colour)
+        axes.set_xlabel("recall")
+        axes.set_ylabel("precision")
+        axes.set_xlim(0, 1.01)
+        axes.set_ylim(0, 1.02)
+
+    named = zip(lines, means, strict=True)
+    texts = [f"{pictures.shown(line[0], 40)}, average precision {mean:.4f}" for line, mean in named]
+    legend = list(zip(SERIES, texts, strict=False))
+    return pictures.picture("Precision and recall at every threshold", draw, legend=legend)
+
+
+def _calibration(sure: np.ndarray, right: np.ndarray, what: str) -> list[Block]:
+    bins = [one for one in calibration.reliability(sure, right) if one.n]
+    error = calibration.expected_calibration_error(sure, right)
+
+    def draw(axes: "Axes") -> None:
+        axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1)
+        width = bins[0].high - bins[0].low
+        axes.bar(
+            [one.low + width / 2 for one in bins], [one.accuracy for one in bins], width * 0.9, color=BLUE, alpha=0.6
+        )
+        axes.plot([one.confidence for one in bins], [one.accuracy for one in bins], color=BLUE, marker="o")
+        axes.set_xlabel("confidence")
+        axes.set_ylabel("share that is right")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1.02)
+
+    facts = [
+        ("expected calibration error", error), ("mean confidence", float(sure.mean())),
+        ("share that is right", float(np.mean(right))), (what, len(sure)),
+    ]  # fmt: skip
+    legend = [(BLUE, "share that is right in each bin"), (MUTED, "as sure as right")]
+    return [Facts(facts), pictures.picture("Reliability", draw, legend=legend)]
+
+
+def _worst(measured: Measured, gold: np.ndarray, found: np.ndarray, scores: np.ndarray) -> Examples:
+    """The wrong predictions that the model is surest of."""
+    place = {label: i for i, label in enumerate(labels_of(measured))}
+    wrong, sure = np.flatnonzero(gold != found), scores.max(1)
+    order = wrong[np.argsort(-sure[wrong], kind="stable")].tolist()
+    said = [
+        [("label", gold[i]), ("predicted", found[i]), ("probability", float(sure[i])),
+         ("of the label", float(scores[i, place[gold[i]]]))]
+        for i in order[:WORST]
+    ]  # fmt: skip
+    title = f"Wrong and sure: {len(wrong):,} of {len(gold):,} are wrong"
+    return worst(title, measured, order, said, [found[i] for i in order[:WORST]])
+
+
+def _worst_of_several(measured: Measured, labels: list[str], truth: np.ndarray, scores: np.ndarray) -> Examples:
+    """The examples with the decision that is farthest from right."""
+    away = np.abs(scores - truth)
+    farthest, order = away.argmax(1), np.argsort(-away.max(1), kind="stable").tolist()
+    order = [i for i in order if measured.answers[i] != measured.references[i]]
+    said = [
+        [("labels", ", ".join(measured.references[i]) or "none"),
+         ("predicted", ", ".join(measured.answers[i]) or "none"),
+         (f"probability of {labels[farthest[i]]}", float(scores[i, farthest[i]]))]
+        for i in order[:WORST]
+    ]  # fmt: skip
+    title = f"Wrong and sure: {len(order):,} of {len(truth):,} have a wrong label"
+    return worst(title, measured, order, said, [labels[farthest[i]] for i in order[:WORST]])
+
+
+def worst(
+    title: str, measured: Measured, order: list[int], said: list[list[tuple[str, Any]]], labels: Sequence[str | None]
+) -> Examples:
+    """The first examples of `order`, what is said of each, and its words marked by what they do to the probability of
+    a label (None: to the predicted number)."""
+    shown = order[:WORST]
+    marked = occlusion.marked(measured.run, [measured.rows[i] for i in shown], labels)
+    each = zip(shown, said, marked, strict=True)
+    examples = [Example(measured.part.where(i), facts, passages) for i, facts, passages in each]
+    return Examples(title, examples, len(order) - len(shown), occlusion.LEGEND)

@@ -1,0 +1,101 @@
+"""A part of the data as it was measured: its examples, read again by the recipe, beside the stored predictions."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from hf_tasks import data, evaluation
+from hf_tasks.data import Part
+from hf_tasks.errors import DataError
+from hf_tasks.metrics.sums import Sums, sums
+from hf_tasks.run import Run
+from hf_tasks.tasks import Split, Task
+from hf_tasks.tasks.base import Row
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+PartName = Literal["validation", "test"]
+PARTS: tuple[PartName, ...] = ("validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    run: Run
+    name: PartName
+    part: Part
+    predictions: list[Row]
+
+    @property
+    def task(self) -> Task:
+        return self.run.recipe.task
+
+    @property
+    def examples(self) -> "Dataset":
+        return self.part.examples
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        return list(self.part.rows())
+
+    @cached_property
+    def answers(self) -> list[Any]:
+        return [self.task.answer(prediction) for prediction in self.predictions]
+
+    @cached_property
+    def references(self) -> list[Any]:
+        return self.task.references(self.examples)
+
+    @cached_property
+    def split(self) -> Split:
+        """As the model read it."""
+        return evaluation.encode(self.examples, self.task, self.run.tokenizer)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """(E,) tokens of each example before anything was cut; of one in several windows, of all windows together."""
+        features = self.split.features
+        tokens = np.array(features["length"][:]) + np.array(features["tokens_cut"][:])
+        return np.bincount(features["example"][:], tokens, minlength=len(self.examples))
+
+    @cached_property
+    def cut(self) -> np.ndarray:
+        """(E,) tokens that the model did not read."""
+        features = self.split.features
+        return np.bincount(features["example"][:], features["tokens_cut"][:], minlength=len(self.examples))
+
+    def sums(self, metric: str) -> Sums | None:
+        return sums(metric, self.answers, self.references)
+
+
+def load(run: Run, name: PartName) -> Measured:
+    """The part that the run's predictions are of. Raises DataError where it cannot be had, or is another by now."""
+    predictions = _predictions(run, name)
+    part = _read(run, name)
+    then = run.results.get("data", {}).get(name, {}).get("files", {})
+    if set(then.values()) != set(part.files.values()) or len(part) != len(predictions):
+        raise DataError(f"the data files of {name} have changed since the run was measured")
+    return Measured(run, name, part, predictions)
+
+
+def _predictions(run: Run, name: PartName) -> list[Row]:
+    file = run.path / "predictions" / f"{name}.jsonl"
+    if not file.is_file():
+        raise DataError(f"{file}: the predictions are not in the run any more")
+    with file.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _read(run: Run, name: PartName) -> Part:
+    """The part as it was measured: its own, or held out from train by the same seed."""
+    section, task, seed = run.recipe.data, run.recipe.task, run.recipe.seed
+    held_out = name == "validation" and section.validation is None
+    part = data.read_part(section, "train" if held_out else name, task, seed=seed, beside=run.recipe_folder)
+    if part is None:
+        raise DataError(f"the recipe names no {name} part any more")
+    if held_out:
+        part = data.hold_out(part, task, section.validation_size, seed)[1]
+    return data.check(part, task, section.bad_rows)

@@ -1,0 +1,86 @@
+"""Which words moved a prediction: each word is left out in turn, and the prediction made again (leave-one-out
+occlusion: Li et al. 2016, https://arxiv.org/abs/1612.08220)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hf_tasks.report.blocks import Kind, Marked, Span, clipped
+from hf_tasks.run import Run
+from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.words import split
+
+LEGEND: tuple[tuple[Kind, str], ...] = (
+    ("for", "without it, the prediction is weaker"), ("against", "without it, it is stronger"),
+)  # fmt: skip
+PIECES = 40
+"""Stretches of a text that are left out in turn; of longer texts, a stretch is several words."""
+WORDS = 60_000
+"""That are read at most, in all texts together: seconds on a processor."""
+LEAST = 0.02
+"""Share of the largest change that is marked at the least."""
+LONG = 300
+"""Words of a text that are shown."""
+
+MOST_REST = 80
+"""Characters of what stands behind them."""
+
+Passages = list[tuple[str, Marked]]
+NAMES = {"text": "text", "text_pair": "second"}
+
+
+def marked(run: Run, rows: Sequence[Row], labels: Sequence[str | None]) -> list[Passages]:
+    """For each example its texts, marked with what each stretch of words adds to the probability of a label; None: to
+    the predicted number."""
+    if not rows:
+        return []
+    most = _pieces(rows)
+    plans = [[(name, *piece) for name in NAMES if name in row for piece in _stretches(row[name], most)] for row in rows]
+    asked = [
+        row | {name: row[name][:start] + row[name][end:]}
+        for row, plan in zip(rows, plans, strict=True)
+        for name, start, end in plan
+    ]
+    inputs = [{name: row[name] for name in NAMES if name in row} for row in [*rows, *asked]]
+    predictions = iter(run.predict(inputs))
+    whole = [_value(next(predictions), label) for label in labels]
+    plans_of_labels = zip(plans, labels, whole, strict=True)
+    changes = [[base - _value(next(predictions), label) for _ in plan] for plan, label, base in plans_of_labels]
+    return [_passages(row, plan, change) for row, plan, change in zip(rows, plans, changes, strict=True)]
+
+
+def _value(prediction: Row, label: str | None) -> float:
+    return float(prediction["score"] if label is None else prediction["probabilities"][label])
+
+
+def _pieces(rows: Sequence[Row]) -> int:
+    """How many stretches of each text can be left out within the bound on words."""
+    words = sum(len(row[name].split()) for row in rows for name in NAMES if name in row)
+    return int(min(PIECES, max(4, WORDS / max(words, 1))))
+
+
+def _stretches(text: str, most: int) -> list[tuple[int, int]]:
+    """(first character, character after the last) of at most so many stretches of words."""
+    offsets = split(text, "words")["offsets"][:LONG]
+    groups = [group for group in np.array_split(np.arange(len(offsets)), min(most, len(offsets)) or 1) if len(group)]
+    return [(offsets[group[0]][0], offsets[group[-1]][1]) for group in groups]
+
+
+def _passages(row: Row, plan: list[tuple[str, int, int]], change: list[float]) -> Passages:
+    largest = max(map(abs, change), default=0.0) or 1.0
+    passages = []
+    for name in [name for name in NAMES if name in row]:
+        parts = [(start, end, c / largest) for (of, start, end), c in zip(plan, change, strict=True) if of == name]
+        title = NAMES[name] if "text_pair" in row else ""
+        passages.append((title, _spans(row[name], parts)))
+    return passages
+
+
+def _spans(text: str, parts: list[tuple[int, int, float]]) -> Marked:
+    spans, at = [], 0
+    for start, end, share in parts:
+        kind: Kind = "for" if share > LEAST else "against" if share < -LEAST else ""
+        spans += [Span(text[at:start]), Span(text[start:end], kind, strength=abs(share))]
+        at = end
+    rest = text[at:]
+    return (*spans, Span(clipped(rest, MOST_REST)))
