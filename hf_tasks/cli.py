@@ -103,6 +103,27 @@ def train(
 
 
 @app.command()
+def init(
+    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files, globs, or a folder of parts.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The recipe's file, NAME.yaml where not given; - prints it.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The checkpoint; one that suits the data where not given.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the recipe that is there.")] = False,
+) -> None:
+    """Look at data files, recognise the task, and propose a recipe with comments, ready to train."""
+    from hf_tasks import proposal
+
+    found = proposal.propose(data, model)
+    print("\n".join(found.seen), file=sys.stderr)
+    if output == Path("-"):
+        print(found.recipe, end="")
+        return
+    path = proposal.write(found, output, overwrite=overwrite)
+    print(f"The recipe is in {path}; next:\n  hf-tasks check {path}\n  hf-tasks train {path}", file=sys.stderr)
+
+
+@app.command()
 def check(recipe: RecipeArg, overrides: SetOption = None) -> None:
     """Everything that can be known before training: recipe, data, checkpoint, lengths."""
     from hf_tasks import check as check_recipe

@@ -1,0 +1,217 @@
+"""`init`: data files to a recipe that is ready to train.
+
+files --parts--> train, validation, test --sample--> rows --recognise--> Finding --values--> recipe, read as it will be
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hf_tasks import recipe_file
+from hf_tasks.errors import DataError, RecipeError
+from hf_tasks.preflight import prepare
+from hf_tasks.proposal import reading, text, values
+from hf_tasks.proposal.finding import Finding
+from hf_tasks.proposal.languages import language_of
+from hf_tasks.proposal.parts import Files, PartName, Parts, ending, find_parts
+from hf_tasks.proposal.profile import Column, profile
+from hf_tasks.proposal.reading import Names, Reading
+from hf_tasks.proposal.recognise import recognise
+from hf_tasks.proposal.sample import Sample, format_of, read
+from hf_tasks.proposal.values import Line, Measured
+from hf_tasks.recipe import validate
+from hf_tasks.tasks import GenerativeTask, Task
+
+READ_WHOLE = 100_000
+"""Rows up to which all of the data are read and checked, as `check` does, before the recipe is proposed."""
+FEW_TO_HOLD_OUT = 200
+
+
+@dataclass(frozen=True)
+class Proposal:
+    name: str
+    recipe: str
+    """YAML with comments."""
+    seen: list[str]
+    """What was found in the data, in lines for people."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that was found in the data."""
+
+    parts: Parts
+    format: str | None
+    samples: dict[PartName, Sample]
+    columns: dict[str, Column]
+    finding: Finding
+    task: Task
+    names: Names
+    reading: Reading
+    notes: tuple[str, ...]
+    """Parts that cannot serve, and why."""
+
+
+def propose(arguments: Sequence[str], model: str | None = None) -> Proposal:
+    """A recipe for files, globs, or a folder; `model` is the checkpoint, where the user chose it. Raises DataError."""
+    seen = look(arguments)
+    measured = values.measure(seen.reading.examples)
+    bad_rows = f"{len(seen.reading.bad)} rows cannot be used: {seen.reading.bad[0]}" if seen.reading.bad else ""
+    written = _text(seen, measured, model, bad_rows)
+    problem = _problem(seen, written)
+    if problem and not bad_rows:
+        written = _text(seen, measured, model, problem)
+        problem = _problem(seen, written)
+        if problem:
+            raise DataError(problem)
+    return Proposal(seen.parts.name, written, list(_lines(seen, measured)))
+
+
+def look(arguments: Sequence[str]) -> Seen:
+    """Find, read and recognise the data. Raises DataError."""
+    parts = find_parts(arguments)
+    train = parts.files["train"]
+    every = [path for files in parts.files.values() for path in files.paths if not files.targets]
+    format = format_of(every) if every else None
+    samples = {name: read(files, format) for name, files in parts.files.items()}
+    columns = profile(samples["train"].rows, samples["train"].columns)
+    where = str(train.paths[0])
+    if not train.targets:
+        _check_header(columns, where)
+    languages = tuple(language_of(ending(path)) for path in (*train.paths, *train.targets)) if train.targets else ()
+    finding = recognise(samples["train"].rows, columns, languages, where)
+    task = reading.task_of(finding)
+    names = reading.names_for(finding, task, samples["train"].columns)
+    read_rows = reading.examples(samples["train"], names, task)
+    if not read_rows.examples:
+        raise DataError(f"{where}: no row can be used: {read_rows.bad[0]}")
+    kept, notes = _usable(samples, names, task, read_rows)
+    files = {name: parts.files[name] for name in kept}
+    return Seen(Parts(files, parts.name, parts.left_out), format, kept, columns, finding, task, names, read_rows, notes)
+
+
+def _check_header(columns: dict[str, Column], where: str) -> None:
+    """DataError where the first line of a table is a row: where names are values."""
+    values = [name for name in columns if len(name) > 40 or name.count(" ") > 3 or name.replace(".", "", 1).isdigit()]
+    values += [name for name, column in columns.items() if column.few and name in column.counts]
+    if values:
+        proposed = ",".join("label" if column.few else "text" for column in columns.values())
+        raise DataError(
+            f'{where}:1: the first line seems to be a row ("{values[0][:40]}" is no name of a column); write a header '
+            f"above it, for example {proposed}"
+        )
+
+
+def _usable(
+    samples: dict[PartName, Sample], names: Names, task: Task, train: Reading
+) -> tuple[dict[PartName, Sample], tuple[str, ...]]:
+    """The parts that the recipe can name, and why others cannot serve."""
+    known = set(values.measure(train.examples).labels)
+    kept: dict[PartName, Sample] = {}
+    notes = []
+    for name, sample in samples.items():
+        try:
+            found = reading.examples(sample, names, task)
+        except ValueError as e:
+            notes.append(f"{name}: {e}")
+            continue
+        labels = values.measure(found.examples).labels if found.examples else {}
+        if not found.examples or (known and not known & set(labels)):
+            notes.append(f"{name}: has no labels that train has")
+        else:
+            kept[name] = sample
+    return kept, tuple(notes)
+
+
+def _problem(seen: Seen, written: str) -> str:
+    """Why the recipe would not train, or "". The whole data are read, unless they are many."""
+    recipe = validate(recipe_file.parse(written, f"{seen.parts.name}.yaml"), beside=Path())
+    if sum(sample.total for sample in seen.samples.values()) > READ_WHOLE:
+        return ""
+    try:
+        prepare(recipe, Path())
+    except (DataError, RecipeError) as e:
+        return e.problems[0]
+    return ""
+
+
+def _text(seen: Seen, measured: Measured, model: str | None, bad_rows: str) -> str:
+    finding, rows = seen.finding, seen.samples["train"].total
+    few = rows < values.FEW and not isinstance(seen.task, GenerativeTask)
+    scratch = text.SCRATCH if isinstance(seen.task, GenerativeTask) else ()
+    method = "# method: {name: gradual-unfreezing}"
+    why = "worth a try, rows are few: the head first, then one more block at a time"
+    lines = [
+        f"# Proposed from {_quoted(seen.parts)} by hf-tasks init; change what you know better.",
+        f"name: {seen.parts.name}",
+        *text.section("task", values.task_lines(finding, seen.task, measured), finding.alternatives),
+        *text.section("data", _data(seen, bad_rows), seen.notes),
+        *text.section("model", [values.model_line(finding, seen.task, measured, model)], scratch),
+        *([text.commented(method, why)] if few else []),
+        *text.section("training", values.training_lines(seen.task, rows)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(parts: Parts) -> str:
+    return ", ".join(str(path) for files in parts.files.values() for path in (*files.paths, *files.targets))[:80]
+
+
+def _data(seen: Seen, bad_rows: str) -> list[Line]:
+    files = seen.parts.files
+    every = [path for one in files.values() for path in (*one.paths, *one.targets)]
+    folders = {path.parent for path in every}
+    folder = folders.pop() if len(folders) == 1 and len(every) > 1 else Path()
+    lines: list[Line] = [("data_dir", str(folder), "")] if folder != Path() else []
+    for name, one in files.items():
+        lines.append((name, _named(one, folder), f"{seen.samples[name].total:,} rows"))
+    if "validation" not in files:
+        share = 0.2 if seen.samples["train"].total < FEW_TO_HOLD_OUT else 0.1
+        lines.append(("validation_size", share, "there is no validation part: this share of train is held out"))
+    if seen.format:
+        lines.append(("format", seen.format, "the file's ending does not tell"))
+    if seen.names:
+        lines.append(("columns", seen.names, "the task's name of a column: its name here"))
+    if bad_rows:
+        lines.append(("bad_rows", "drop", bad_rows))
+    return lines
+
+
+def _named(files: Files, folder: Path) -> str | list[str] | dict[str, str | list[str]]:
+    paths = [str(path.relative_to(folder)) for path in files.paths]
+    targets = [str(path.relative_to(folder)) for path in files.targets]
+    if targets:
+        return {"source": paths[0], "target": targets[0] if len(targets) == 1 else targets}
+    return paths[0] if len(paths) == 1 else paths
+
+
+def _lines(seen: Seen, measured: Measured) -> list[str]:
+    """What was seen, for people."""
+    finding = seen.finding
+    lines = [
+        f"{', '.join(map(str, files.paths))}: {name}, {seen.samples[name].total:,} rows"
+        for name, files in seen.parts.files.items()
+    ]
+    lines.append(f"  task      {finding.task}, {finding.kind}: {finding.reason}")
+    if measured.labels and finding.task != "question-answering":
+        shown = ", ".join(f"{label} {count}" for label, count in list(measured.labels.items())[:8])
+        lines.append(f"  labels    {len(measured.labels)}: {shown}{' ...' if len(measured.labels) > 8 else ''}")
+    lines.append(f"  lengths   {measured.mean_words:.0f} words on average, 99 % have at most {measured.words}")
+    used = {name for source in finding.columns.values() for name in ((source,) if isinstance(source, str) else source)}
+    unused = [f"{name} ({column.kind})" for name, column in seen.columns.items() if name not in used]
+    if unused:
+        lines.append(f"  not used  {', '.join(unused)}")
+    lines += [f"  left out  {note}" for note in (*seen.notes, *map(str, seen.parts.left_out))]
+    return lines
+
+
+def write(proposal: Proposal, output: Path | None, *, overwrite: bool) -> Path:
+    """Write the recipe to `output`, or else to NAME.yaml. Raises RecipeError where the file is there already."""
+    path = output or Path(f"{proposal.name}.yaml")
+    if path.exists() and not overwrite:
+        raise RecipeError(f"{path}: exists already; name another file with -o, or give --overwrite")
+    try:
+        path.write_text(proposal.recipe, encoding="utf-8")
+    except OSError as e:
+        raise RecipeError(f"{path}: cannot be written: {e.strerror}") from None
+    return path
