@@ -318,12 +318,23 @@ def demo(
     run: RunArg,
     host: Annotated[str, typer.Option(help="The address that is listened to.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 7860,
+    space: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the folder of a Hub Space instead.")] = None,
+    repo_id: Annotated[
+        str | None, typer.Option(metavar="ORG/NAME", help="With --space: fetch the run from there, copy nothing.")
+    ] = None,
 ) -> None:
     """A page in the browser where one asks a run; nothing leaves this machine."""
     from hf_tasks import demo as demos
     from hf_tasks import load_run
+    from hf_tasks.errors import RunError
 
-    demos.serve(load_run(run), host, port)
+    if space:
+        where = repo_id or (None if Path(run).exists() else run)
+        print("\n".join(demos.write_space(load_run(run), space, where)))
+    elif repo_id:
+        raise RunError("--repo-id: tells a Space where the run is; give --space DIR too")
+    else:
+        demos.serve(load_run(run), host, port)
 
 
 @app.command()

@@ -12,8 +12,8 @@ from hf_tasks import cli
 from hf_tasks.errors import DataError, RecipeError, RunError, UserError
 
 COMMANDS = [
-    "train", "check", "explain", "evaluate", "compare", "predict", "features", "report", "card", "export", "push", "reproduce", "demo",
-    "mbr", "recipes",
+    "train", "check", "explain", "evaluate", "compare", "predict", "features", "report", "card", "export", "push", "reproduce",
+    "mbr", "demo", "recipes",
 ]  # fmt: skip
 COMMAND = [sys.executable, "-m", "hf_tasks"]
 GOOD = (

@@ -5,6 +5,7 @@ Everything is served from this machine: no fonts, scripts or statistics of other
 
 import os
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_tasks.errors import RunError
@@ -31,6 +32,15 @@ def serve(run: "Run", host: str | None = None, port: int | None = None) -> None:
     from hf_tasks.demo.server import serve as serve_page
 
     serve_page(page(run), host, port)
+
+
+def write_space(run: "Run", out: Path, repo_id: str | None = None) -> list[str]:
+    """Write the folder of a Hub Space with the page of a run, which the Space fetches from the Hub as `repo_id`, or has
+    beside it; what to do next, in lines. Raises RunError where the folder holds something, and as `page` does."""
+    _need_gradio()
+    from hf_tasks.demo.space import write
+
+    return write(run, out, repo_id)
 
 
 def _need_gradio() -> None:

@@ -9,8 +9,8 @@ from hf_tasks.run import CARD, RESULTS, Run
 from hf_tasks.tags import surface
 from hf_tasks.tasks.base import Row
 
-SECTION = re.compile(r"^## (.+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-HIDDEN = re.compile(r"<!--.*?-->|^\[fill in:.*\]$|!\[[^\]]*\]\([^)]*\)", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+HIDDEN = re.compile(r"<!--(?s:.*?)-->|^\[fill in:.*\]$|!\[[^\]]*\]\([^)]*\)", re.MULTILINE)
 """Comments, what nobody has filled in, and pictures."""
 
 

@@ -6,7 +6,7 @@ import gradio as gr
 
 from hf_tasks import data, evaluation
 from hf_tasks.decoding import Decoding
-from hf_tasks.demo.form import Form
+from hf_tasks.demo.form import Form, listing
 from hf_tasks.run import Run
 from hf_tasks.tasks import TextToText
 from hf_tasks.tasks.base import Row
@@ -22,15 +22,13 @@ FALLBACK = {"num_beams": 4, "temperature": 1.0, "top_p": 1.0, "num_samples": 16,
 
 def form(run: Run, task: TextToText) -> Form:
     columns = {"source": gr.Textbox(label="Source", lines=5, render=False)}
-    assert run.recipe.decoding is not None
+    decoding = run.recipe.decoding
+    assert decoding is not None
     outputs = [
         gr.Textbox(label="Text", lines=5, interactive=False, buttons=["copy"], render=False),
-        gr.Dataframe(
-            label="Candidates", headers=["Expected utility", "Drawn", "Text"], interactive=False, wrap=True,
-            visible=False, column_widths=["20%", "12%", "68%"], render=False,
-        ),
-    ]  # fmt: skip
-    return Form(columns, outputs, lambda row, *choices: _predict(run, row, choices), _show, _choices(run.recipe.decoding))
+        listing("Candidates", {"Expected utility": "24%", "Drawn": "16%", "Text": "60%"}, visible=False),
+    ]
+    return Form(columns, outputs, lambda row, *choices: _predict(run, row, choices), _show, _choices(decoding))
 
 
 def _choices(decoding: Decoding) -> list[Any]:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 from markupsafe import escape
 
 from hf_tasks import data
@@ -23,23 +22,29 @@ def page(run: Run) -> gr.Blocks:
     """The page of a run, ready to be launched; loads the model."""
     form, said = _form(run), about(run)
     assert run.model
-    with gr.Blocks(title=run.recipe.name, analytics_enabled=False) as blocks:
+    blocks = gr.Blocks(title=run.recipe.name, analytics_enabled=False)
+    with blocks:
         gr.Markdown("\n\n".join(filter(None, [f"# {said.title}", said.summary, said.intended_use])))
         with gr.Row():
             with gr.Column():
                 _render(form.columns.values())
                 _choices(form)
                 button = gr.Button("Predict", variant="primary")
+                notice = gr.HTML(elem_id="notice", visible=False)
                 _examples(run, form)
             with gr.Column():
-                notice = gr.HTML(elem_id="notice")
                 _render(form.outputs)
         if said.limits:
             gr.Markdown(f"### Limits\n\n{said.limits}")
         gr.on(
-            [button.click], asker(run, form), [*form.columns.values(), *form.choices], [notice, *form.outputs],
-            api_name="predict", concurrency_limit=1,
-        )  # fmt: skip
+            [button.click, *(field.submit for field in form.columns.values())],
+            asker(run, form),
+            [*form.columns.values(), *form.choices],
+            [notice, *form.outputs],
+            show_progress_on=list(form.outputs[:1]),
+            concurrency_limit=1,
+            api_name="predict",
+        )
     return blocks
 
 
@@ -88,8 +93,8 @@ def _choices(form: Form) -> None:
 
 def _examples(run: Run, form: Form) -> None:
     if recorded := example(run):
-        fields: list[Component] = list(form.columns.values())
-        gr.Examples([[recorded[name] for name in form.columns]], fields, label="Example", cache_examples=False)
+        row, fields = [recorded[name] for name in form.columns], list(form.columns.values())
+        gr.Examples([row], fields, label="Example", cache_examples=False)
 
 
 def _check(row: Row) -> None:
@@ -116,5 +121,5 @@ def _stopped(prediction: Row) -> str:
     return "The text ends here because it reached the longest output." if prediction.get("cut") is True else ""
 
 
-def _notice(text: str) -> str:
-    return f'<p role="alert">{escape(text)}</p>' if text else ""
+def _notice(text: str) -> Any:
+    return gr.update(value=f'<p role="alert">{escape(text)}</p>', visible=bool(text))

@@ -4,13 +4,14 @@ from typing import Any
 
 import gradio as gr
 
-from hf_tasks.demo.form import Form
+from hf_tasks.demo.form import Form, large, listing, result
 from hf_tasks.demo.token_classification import marked
 from hf_tasks.run import Run
 from hf_tasks.tasks import QuestionAnswering
 from hf_tasks.tasks.base import Row
 
 NO_ANSWER = "(no answer in the context)"
+COLORS = {"answer": "green"}
 SHOWN = 5
 """Answers that are listed."""
 
@@ -21,16 +22,15 @@ def form(run: Run, task: QuestionAnswering) -> Form:
         "context": gr.Textbox(label="Context", lines=8, render=False),
     }
     outputs = [
-        gr.Label(label="Answer", num_top_classes=1, render=False),
-        gr.HighlightedText(label="Context", color_map={"answer": "green"}, render=False),
-        gr.Dataframe(
-            label="Best answers", headers=["Answer", "Probability"], interactive=False, wrap=True, render=False
-        ),
+        result("Answer"),
+        gr.HighlightedText(label="Where it stands", color_map=COLORS, elem_classes="marked", render=False),
+        listing("Best answers", {"Answer": "75%", "Probability": "25%"}),
     ]
     return Form({name: columns[name] for name in task.usage()}, outputs, lambda row: run.predict([row])[0], _show)
 
 
 def _show(row: Row, prediction: Row) -> list[Any]:
-    span = [(prediction["start"], prediction["end"], "answer")] if prediction["answer"] else []
+    answer, span = prediction["answer"], (prediction["start"], prediction["end"], "answer")
     best = [[one["text"] or NO_ANSWER, f"{one['probability']:.3f}"] for one in prediction["nbest"][:SHOWN]]
-    return [{prediction["answer"] or NO_ANSWER: prediction["score"]}, marked(row["context"], span), best]
+    found = large(answer or NO_ANSWER) + f'<p class="note">probability {prediction["score"]:.3f}</p>'
+    return [found, marked(row["context"], [span] if answer else []), best]

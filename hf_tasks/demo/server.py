@@ -11,10 +11,16 @@ from hf_tasks.errors import RunError
 
 POLICY = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'"
 """The browser refuses whatever is not from where the page is."""
+FONTS: list[Any] = [gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"]
+"""They come with gradio; its semi-bold file has a few letters only."""
 STYLE = """
 #notice p { border-left: 4px solid #d97706; padding: 0.4em 0.8em; margin: 0; }
-.score { font-size: 2.5em; text-align: center; }
+.result { font-size: 1.75em; font-weight: 600; text-align: center; overflow-wrap: anywhere; margin: 0.3em 0; }
+.note { text-align: center; }
 meter { width: 100%; height: 1.5em; }
+.ends { display: flex; justify-content: space-between; }
+.marked .textfield { display: block; word-break: normal; overflow-wrap: anywhere; white-space: normal; }
+.listing table, .listing .virtual-row, .listing .header-table, .confidence-set { font-family: var(--font) !important; }
 """
 
 
@@ -37,8 +43,8 @@ def launch(page: gr.Blocks, host: str | None, port: int | None) -> str:
     """Serve a page in the background; its address. Raises RunError where the port is taken."""
     options: dict[str, Any] = {
         "share": False, "quiet": True, "prevent_thread_lock": True, "ssr_mode": False, "pwa": False,
-        "enable_monitoring": False, "mcp_server": False, "footer_links": ["api"], "theme": gr.themes.Default(),
-        "css": STYLE, "app_kwargs": {"middleware": [Middleware(SameOrigin)]},
+        "enable_monitoring": False, "mcp_server": False, "footer_links": ["api"],
+        "theme": gr.themes.Default(font=FONTS), "css": STYLE, "app_kwargs": {"middleware": [Middleware(SameOrigin)]},
     }  # fmt: skip
     try:
         _, address, _ = page.launch(server_name=host, server_port=port, **options)

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from hf_tasks.demo.form import Form
+from hf_tasks.demo.form import Form, listing
 from hf_tasks.run import Run
 from hf_tasks.tasks import TokenClassification
 from hf_tasks.tasks.base import Row
@@ -14,14 +14,20 @@ Marked = list[tuple[str, str | None]]
 
 def form(run: Run, task: TokenClassification) -> Form:
     columns = {"text": gr.Textbox(label="Text", lines=3, render=False)}
+
+    def predict(row: Row) -> Row:
+        return run.predict([row])[0]  # type: ignore[no-any-return]
+
     match task.scheme:
         case "segmentation":
-            outputs, show = [gr.Textbox(label="Words", lines=3, interactive=False, render=False)], _words
+            return Form(columns, [gr.Textbox(label="Words", lines=3, interactive=False, render=False)], predict, _words)
         case "none":
-            outputs, show = [gr.HighlightedText(label="Tags", render=False)], _tags
+            tags = gr.HighlightedText(label="Tags", elem_classes="marked", render=False)
+            return Form(columns, [tags], predict, _tags)
         case _:
-            outputs, show = _entity_outputs(), _entities
-    return Form(columns, outputs, lambda row: run.predict([row])[0], show)
+            found = gr.HighlightedText(label="Entities", show_legend=True, elem_classes="marked", render=False)
+            table = listing("List", {"Entity": "46%", "Type": "29%", "Probability": "25%"})
+            return Form(columns, [found, table], predict, _entities)
 
 
 def _words(_: Row, prediction: Row) -> list[Any]:
@@ -30,14 +36,6 @@ def _words(_: Row, prediction: Row) -> list[Any]:
 
 def _tags(row: Row, prediction: Row) -> list[Any]:
     return [marked(row["text"], spans_of(row["text"], prediction["tokens"], prediction["tags"]))]
-
-
-def _entity_outputs() -> list[Any]:
-    headers = ["Entity", "Type", "Probability"]
-    return [
-        gr.HighlightedText(label="Entities", show_legend=True, render=False),
-        gr.Dataframe(label="List", headers=headers, interactive=False, wrap=True, render=False),
-    ]
 
 
 def _entities(row: Row, prediction: Row) -> list[Any]:
