@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hf_tasks.errors import RunError, UserError
-from hf_tasks.report import classification, overview, slices, suspects
+from hf_tasks.report import answers, classification, overview, regression, slices, suspects, tagging, texts
 from hf_tasks.report.blocks import Block, Paragraph, Section
 from hf_tasks.report.columns import values_of
 from hf_tasks.report.measured import PARTS, Measured, load
 from hf_tasks.report.page import page
 from hf_tasks.run import Run
-from hf_tasks.tasks import TextClassification
+from hf_tasks.tasks import QuestionAnswering, TextClassification, TextToText, TokenClassification
 
 __all__ = ["FILE", "report"]
 
@@ -64,14 +64,22 @@ def _examined(parts: Sequence[Measured], columns: Sequence[str]) -> Iterator[Sec
 
 
 def _of_task(parts: Sequence[Measured]) -> Iterator[Section]:
-    task = parts[0].task
-    match task:
+    match parts[0].task:
         case TextClassification(problem_type="single_label_classification"):
             yield from classification.single(parts[0])
             yield suspects.single(parts)
         case TextClassification(problem_type="multi_label_classification"):
             yield from classification.several(parts[0])
             yield suspects.several(parts)
+        case TextClassification():
+            yield from regression.numbers(parts[0])
+        case TokenClassification(scheme=scheme):
+            yield from tagging.sentences(parts[0], scheme)
+            yield tagging.suspects(parts)
+        case QuestionAnswering():
+            yield from answers.questions(parts[0])
+        case TextToText():
+            yield from texts.written(parts[0])
 
 
 def _slices(measured: Measured, columns: Sequence[str]) -> Iterator[Block]:

@@ -16,6 +16,8 @@ from hf_tasks.report.pictures import BLUE, MUTED, SERIES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Facted = Sequence[tuple[str, Any]]
+
 MOST_CLASSES = 20
 """Of a confusion matrix; of more, those that are confused most."""
 MOST_PAIRS = 25
@@ -32,9 +34,9 @@ def single(measured: Measured) -> Iterator[Section]:
     truth = np.stack([gold == label for label in labels], axis=1)  # (E, C)
     scores = probabilities(measured)  # (E, C)
     yield Section("Classes", [*confusion_blocks(labels, gold, found), _per_label(measured, truth, scores)])
-    yield Section("Precision and recall", [_precision_recall(labels, truth, scores)])
     sure = np.array([prediction["score"] for prediction in measured.predictions])
-    yield Section("Calibration", _calibration(sure, gold == found, "predicted labels"))
+    curve = _precision_recall(labels, truth, scores)
+    yield Section("Probabilities", [*_calibration(sure, gold == found, "predicted labels"), curve])
     yield Section("Worst errors", [_worst(measured, gold, found, scores)])
 
 
@@ -42,12 +44,11 @@ def several(measured: Measured) -> Iterator[Section]:
     """Any number of labels an example."""
     labels = labels_of(measured)
     truth = np.array([[label in row for label in labels] for row in measured.references])  # (E, C)
-    found = np.array([[label in row for label in labels] for row in measured.answers])
     scores = probabilities(measured)
     yield Section("Labels", [_per_label(measured, truth, scores)])
-    yield Section("Precision and recall", [_precision_recall(labels, truth, scores)])
-    sure, right = np.where(found, scores, 1 - scores).ravel(), (found == truth).ravel()
-    yield Section("Calibration", _calibration(sure, right, "decisions, one for each label"))
+    sure, right = np.where(scores > 0.5, scores, 1 - scores).ravel(), ((scores > 0.5) == truth).ravel()
+    curve = _precision_recall(labels, truth, scores)
+    yield Section("Probabilities", [*_calibration(sure, right, "decisions at 0.5, one for each label"), curve])
     yield Section("Worst errors", [_worst_of_several(measured, labels, truth, scores)])
 
 
@@ -181,12 +182,12 @@ def _worst_of_several(measured: Measured, labels: list[str], truth: np.ndarray, 
 
 
 def worst(
-    title: str, measured: Measured, order: list[int], said: list[list[tuple[str, Any]]], labels: Sequence[str | None]
+    title: str, measured: Measured, order: list[int], said: Sequence[Facted], labels: Sequence[str] | None = None
 ) -> Examples:
     """The first examples of `order`, what is said of each, and its words marked by what they do to the probability of
-    a label (None: to the predicted number)."""
+    the example's one of `labels`; without labels, to the predicted number."""
     shown = order[:WORST]
-    marked = occlusion.marked(measured.run, [measured.rows[i] for i in shown], labels)
-    each = zip(shown, said, marked, strict=True)
-    examples = [Example(measured.part.where(i), facts, passages) for i, facts, passages in each]
+    marked = occlusion.marked(measured.run, [measured.rows[i] for i in shown], labels or [None] * len(shown))
+    each = zip(shown, said[:WORST], marked, strict=True)
+    examples = [Example(measured.where(i), facts, passages) for i, facts, passages in each]
     return Examples(title, examples, len(order) - len(shown), occlusion.LEGEND)

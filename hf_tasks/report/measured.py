@@ -37,6 +37,10 @@ class Measured:
     def examples(self) -> "Dataset":
         return self.part.examples
 
+    def where(self, row: int) -> str:
+        """`test.csv:17`: where an example stands, without the folder."""
+        return self.part.where(row).rpartition("/")[2]
+
     @cached_property
     def rows(self) -> list[Row]:
         return list(self.part.rows())

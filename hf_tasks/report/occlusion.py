@@ -15,8 +15,8 @@ LEGEND: tuple[tuple[Kind, str], ...] = (
 )  # fmt: skip
 PIECES = 40
 """Stretches of a text that are left out in turn; of longer texts, a stretch is several words."""
-WORDS = 60_000
-"""That are read at most, in all texts together: seconds on a processor."""
+OPERATIONS = 1e12
+"""Of the model, about, in all texts together: ten seconds on two slow cores."""
 LEAST = 0.02
 """Share of the largest change that is marked at the least."""
 LONG = 300
@@ -34,7 +34,7 @@ def marked(run: Run, rows: Sequence[Row], labels: Sequence[str | None]) -> list[
     the predicted number."""
     if not rows:
         return []
-    most = _pieces(rows)
+    most = _pieces(run, rows)
     plans = [[(name, *piece) for name in NAMES if name in row for piece in _stretches(row[name], most)] for row in rows]
     asked = [
         row | {name: row[name][:start] + row[name][end:]}
@@ -53,10 +53,11 @@ def _value(prediction: Row, label: str | None) -> float:
     return float(prediction["score"] if label is None else prediction["probabilities"][label])
 
 
-def _pieces(rows: Sequence[Row]) -> int:
-    """How many stretches of each text can be left out within the bound on words."""
+def _pieces(run: Run, rows: Sequence[Row]) -> int:
+    """How many stretches of each text can be left out within the bound on operations."""
     words = sum(len(row[name].split()) for row in rows for name in NAMES if name in row)
-    return int(min(PIECES, max(4, WORDS / max(words, 1))))
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    return int(min(PIECES, max(4, OPERATIONS / (2 * parameters * max(words, 1)))))
 
 
 def _stretches(text: str, most: int) -> list[tuple[int, int]]:

@@ -20,6 +20,9 @@ from hf_tasks.trainer.progress import seconds
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Points = list[tuple[float, float]]
+"""(step, value)"""
+
 SPEEDS = ("runtime", "samples_per_second", "steps_per_second", "score", *NO_SCORES)
 """Of an evaluation's log, what is no metric."""
 MOST_METRICS = 4
@@ -71,7 +74,7 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> Iterator[Picture]:
         yield _lines("Loss", "loss", [line for line in lines if line[1]])
     names = dict.fromkeys(name.removeprefix("eval_") for row in rows for name in row if name.startswith("eval_"))
     metrics = [(name, _points(rows, f"eval_{name}")) for name in names if name not in SPEEDS]
-    scores = [(name, points) for name, points in metrics if len(points) > 1][:MOST_METRICS]
+    scores = list(_different([(name, points) for name, points in metrics if len(points) > 1]))[:MOST_METRICS]
     if scores:
         drawn = [(name, points, colour) for (name, points), colour in zip(scores, SERIES, strict=False)]
         yield _lines("Metrics on the validation part", "value", drawn)
@@ -79,11 +82,21 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> Iterator[Picture]:
         yield _lines("Learning rate", "learning rate", [("", rate, BLUE)])
 
 
-def _points(rows: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+def _different(series: Sequence[tuple[str, Points]]) -> Iterator[tuple[str, Points]]:
+    """Without lines that would lie on an earlier one."""
+    drawn: list[np.ndarray] = []
+    for name, points in series:
+        values = np.array(points)[:, 1]
+        if not any(len(one) == len(values) and np.allclose(one, values, rtol=0.005, atol=0) for one in drawn):
+            drawn.append(values)
+            yield name, points
+
+
+def _points(rows: Sequence[Mapping[str, Any]], name: str) -> Points:
     return [(row["step"], row[name]) for row in rows if is_number(row.get(name)) and "step" in row]
 
 
-def _lines(title: str, label: str, series: Sequence[tuple[str, list[tuple[float, float]], str]]) -> Picture:
+def _lines(title: str, label: str, series: Sequence[tuple[str, Points, str]]) -> Picture:
     def draw(axes: "Axes") -> None:
         for _, points, colour in series:
             steps, values = pictures.thinned(*np.array(points).T)

@@ -48,7 +48,7 @@ def single(parts: Sequence[Measured]) -> Section:
         given = np.array([labels.index(label) for label in measured.references])
         for row, other in suspected(given, scores):
             own = float(scores[row, given[row]])
-            found.append([measured.part.where(row), labels[given[row]], own, labels[other], float(scores[row, other]),
+            found.append([measured.where(row), labels[given[row]], own, labels[other], float(scores[row, other]),
                           _text(measured, row)])  # fmt: skip
     return _section(found, ["label", "probability", "may be", "probability"])
 
@@ -63,7 +63,7 @@ def several(parts: Sequence[Measured]) -> Section:
             given = np.array([int(label in row) for row in measured.references])
             for row, holds in suspected(given, np.stack([1 - scores[:, i], scores[:, i]], axis=1)):
                 says = "is missing" if holds else "should go"
-                found.append([measured.part.where(row), label, says, float(scores[row, i]), _text(measured, row)])
+                found.append([measured.where(row), label, says, float(scores[row, i]), _text(measured, row)])
     return _section(found, ["label", "it perhaps", "its probability"])
 
 

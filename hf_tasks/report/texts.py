@@ -1,0 +1,73 @@
+"""Sections of tasks that write texts: how good each text is, how long; texts beside their references."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hf_tasks.report import pictures
+from hf_tasks.report.blocks import Example, Examples, Facts, Section, plain
+from hf_tasks.report.measured import Measured
+
+MOST = 2000
+"""Texts that are scored one by one, drawn from a larger part."""
+SEED = 0
+SHOWN = 10
+LONG = 700
+"""Characters of a text that are shown."""
+
+
+def written(measured: Measured) -> Iterator[Section]:
+    rows = np.arange(len(measured.answers))
+    if len(rows) > MOST:
+        rows = np.sort(np.random.default_rng(SEED).choice(rows, MOST, replace=False))
+    scores = _chrf([measured.answers[i] for i in rows], [measured.references[i] for i in rows])
+    ratios = np.array([_ratio(measured.answers[i], measured.references[i]) for i in rows])
+    cut = sum(row["cut"] for row in measured.predictions)
+    empty = sum(not text.strip() for text in measured.answers)
+    copies = sum(text == row["source"] for text, row in zip(measured.answers, measured.rows, strict=True))
+    facts = [
+        ("cut at max_new_tokens", cut), ("empty texts", empty), ("copies of the source", copies),
+        ("mean chrF of a text", float(scores.mean())), ("median length ratio", float(np.median(ratios))),
+    ]  # fmt: skip
+    drawn = f", {MOST:,} texts drawn" if len(measured.answers) > MOST else ""
+    yield Section("Texts", [
+        Facts(facts),
+        pictures.histogram(f"chrF of each text{drawn}", scores, "chrF"),
+        pictures.histogram(
+            f"Length ratio{drawn}", np.minimum(ratios, 3), "characters of the text / of its reference (3 and above: 3)",
+            [(1.0, "equal")],
+        ),
+    ])  # fmt: skip
+    order = rows[np.argsort(scores, kind="stable")]
+    by_row = dict(zip(rows.tolist(), scores.tolist(), strict=True))
+    middle = len(order) // 2
+    few = order[max(SHOWN, middle - SHOWN // 2) : middle + SHOWN // 2]
+    groups = {"The lowest chrF": order[:SHOWN], "In the middle": few, "The highest chrF": order[SHOWN:][::-1][:SHOWN]}
+    yield Section("Examples", [
+        Examples(title, [_example(measured, int(i), by_row[int(i)]) for i in some])
+        for title, some in groups.items() if len(some)
+    ])  # fmt: skip
+
+
+def _example(measured: Measured, row: int, score: float) -> Example:
+    example, prediction = measured.rows[row], measured.predictions[row]
+    facts = [("chrF", score), *([("cut", "at max_new_tokens")] if prediction["cut"] else [])]
+    passages = [("source", plain(example["source"], LONG))]
+    passages += [("reference", plain(text, LONG)) for text in example["target"][:3]]
+    return Example(measured.where(row), facts, [*passages, ("prediction", plain(prediction["prediction"], LONG))])
+
+
+def _chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+    """(E,) chrF2 of each text in percent (Popović 2015, https://aclanthology.org/W15-3049), by sacrebleu."""
+    from sacrebleu.metrics import CHRF
+
+    scorer = CHRF()
+    return np.array(
+        [scorer.sentence_score(text, list(right)).score for text, right in zip(texts, references, strict=True)]
+    )
+
+
+def _ratio(text: str, references: Sequence[str]) -> float:
+    """Characters of a text over those of the reference whose length is nearest."""
+    lengths = [max(len(reference), 1) for reference in references]
+    return len(text) / min(lengths, key=lambda length: abs(length - len(text)))
