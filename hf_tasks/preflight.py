@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks import artifacts, card, data, evaluation, metrics
+from hf_tasks import artifacts, card, checks, data, evaluation, metrics
 from hf_tasks.block import did_you_mean
 from hf_tasks.data import Part
 from hf_tasks.decoding import Beam, Greedy
@@ -18,6 +18,7 @@ from hf_tasks.trainer.arguments import arguments, autocasts
 
 if TYPE_CHECKING:
     from torch import nn
+    from transformers import PreTrainedTokenizerBase
 
 QUICK = Greedy(name="greedy", max_new_tokens=8)
 """Enough of a text to try metrics on."""
@@ -54,7 +55,20 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     from hf_tasks.training import Ready
 
     ready = Ready(recipe, args, parts, splits, tokenizer, model, memory)
-    return [*report(recipe, parts, splits, model), *plan.rehearsed(ready)]
+    return [
+        *report(recipe, parts, splits, model),
+        *checked(recipe, parts, splits, tokenizer).lines(),
+        *plan.rehearsed(ready),
+    ]
+
+
+def checked(
+    recipe: Recipe, parts: Parts, splits: dict[str, Split], tokenizer: "PreTrainedTokenizerBase"
+) -> checks.Checked:
+    """What is odd in the data."""
+    return checks.look(
+        recipe.task, parts.named(), splits, readable=int(tokenizer.model_max_length), seed=recipe.seed
+    )
 
 
 def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
@@ -139,12 +153,7 @@ def report(recipe: Recipe, parts: Parts, splits: dict[str, Split], model: "nn.Mo
     yield f"{recipe.name}: {recipe.task.name}, {recipe.model.title}, {recipe.method.name}"
     for name, part in parts.named().items():
         features = splits[name].features
-        cut = sum(1 for tokens in features["tokens_cut"][:] if tokens)
         notes = [f"{part.dropped} bad rows left out"] if part.dropped else []
-        if cut:
-            lost = sum(features["tokens_cut"][:])
-            longest = max(a + b for a, b in zip(features["length"][:], features["tokens_cut"][:], strict=True))
-            notes.append(f"{cut} texts cut to max_length, {lost} tokens lost, the longest has {longest}")
         if len(features) > len(part.examples):
             notes.append(f"{len(features)} windows")
         yield f"  {name:<10} {len(part.examples):>7} examples{''.join(f'; {note}' for note in notes)}"

@@ -71,6 +71,18 @@ def broken(tags: Sequence[str], scheme: Scheme) -> list[Entity]:
     return [chunk for chunk in chunks(tags) if chunk not in strict]
 
 
+def aliens(found: Iterable[str], scheme: Scheme) -> set[str]:
+    """The tags that do not belong to the scheme; for "none", the few that keep the others from being one."""
+    tags = set(found) - {"O"}
+    match scheme:
+        case "segmentation":
+            return tags - set("BMIES")
+        case "none":
+            typed = {tag for tag in tags if (match := _TAG.fullmatch(tag)) and match[3]}
+            return tags - typed if 2 * len(typed) > len(tags) else set()
+    return {tag for tag in tags if not (match := _TAG.fullmatch(tag)) or match[2] not in PREFIXES[scheme]}
+
+
 def tags_of(spans: Iterable[Entity], length: int) -> list[str]:
     """IOB2 tags of entities that do not overlap, for a sentence of `length` words."""
     tags = ["O"] * length

@@ -19,7 +19,7 @@ from hf_tasks.models import weighted_layers
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_tokenizer, quiet
 from hf_tasks.planning.steps import Steps
-from hf_tasks.preflight import Parts, check_metrics, check_precision, prepare, report, with_decoding
+from hf_tasks.preflight import Parts, check_metrics, check_precision, checked, prepare, report, with_decoding
 from hf_tasks.recipe import Recipe
 from hf_tasks.run import Run
 from hf_tasks.tasks import Split
@@ -64,6 +64,9 @@ def train(
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
     for line in report(recipe, parts, splits, model):
         say(line)
+    if distributed.is_main():
+        for line in checked(recipe, parts, splits, tokenizer).brief():
+            say(line)
     if distributed.launched() > 1:
         say(f"  processes  {distributed.launched()}, a step learns from {batch_size(recipe)} rows of all of them")
 

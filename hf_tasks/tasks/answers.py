@@ -105,6 +105,17 @@ def misplaced(context: str, text: str, start: int) -> str | None:
     return f"answer {quoted(text)} does not stand at character {start} ({there}); {_remedy(context, text, start)}"
 
 
+def cuts_a_word(context: str, text: str, start: int) -> bool:
+    """Whether an answer that stands at `start` begins or ends between two letters, or two digits, of one word."""
+    end = start + len(text)
+    return _joined(context[max(start - 1, 0) : start + 1]) or _joined(context[end - 1 : end + 1])
+
+
+def _joined(two: str) -> bool:
+    """Whether two neighbouring characters belong to one word, in scripts that have blanks and capitals."""
+    return len(two) == 2 and (two.isdecimal() or all(sign.isalpha() and sign.lower() != sign.upper() for sign in two))
+
+
 def _remedy(context: str, text: str, start: int) -> str:
     for unit, encoding, width in (("UTF-8 bytes", "utf-8", 1), ("UTF-16 units", "utf-16-le", 2)):
         place = _decoded(context.encode(encoding)[: max(start, 0) * width], encoding)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 from pydantic import Field
 
 from hf_tasks.block import Block
@@ -40,6 +41,36 @@ class Split:
 
 class Task(Block, ABC):
     auto_model: ClassVar[str]
+@dataclass(frozen=True)
+class Oddity:
+    """What examples of a part have that is allowed, and seldom meant."""
+
+    rows: Sequence[int]
+    """Where, in order."""
+    text: str
+    """What: `targets that equal their source`."""
+    remedy: str
+    count: int | None = None
+    """How often, where that is not once in each of the rows."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long the texts of a part's E examples are in tokens, and what of them a model reads or learns."""
+
+    what: str
+    """`texts`, `sources`, `targets`."""
+    key: str
+    """The task's key that limits them."""
+    limit: int
+    tokens: np.ndarray
+    """(E,) tokens of each, whole; of one that is read in several windows, those of its longest window, and one more."""
+    kept: np.ndarray
+    """(E,)"""
+    otherwise: str = "shorten them"
+    """What to do where the model cannot read as much."""
+
+
     """The Auto class of transformers that carries the head, e.g. `AutoModelForTokenClassification`."""
     inputs: ClassVar[tuple[str, ...]]
     """Canonical columns that every row must have."""
@@ -52,9 +83,10 @@ class Task(Block, ABC):
     aliases: ClassVar[dict[str, str]] = {}
     """Usual names of canonical columns in public data sets, accepted where `data.columns` does not say."""
 
-    tunable: ClassVar[bool] = False
-    """Whether `tune` has a threshold to choose."""
-
+    one_answer: ClassVar[bool] = True
+    """Whether an input has one right target, so that another one contradicts it."""
+    grouped_by: ClassVar[str] = ""
+    """The column that examples share with others that must not stand in another part; "" where they are independent."""
     weighs_examples_equally: ClassVar[bool] = True
     """Whether every feature counts the same in the loss. Otherwise, a loss averaged over the tokens of a batch, batches
     of texts of like length would give the tokens of short texts more weight than those of long ones."""
@@ -111,8 +143,40 @@ class Task(Block, ABC):
         return self.inputs
 
     def group(self, example: Row) -> str:
-        """What an example shares with others that must not stand in another part; "" where they are independent."""
-        return ""
+        """The value of `grouped_by`."""
+        return str(example[self.grouped_by]) if self.grouped_by else ""
+
+    # -- what may be odd in the data
+
+    def unit(self) -> str:
+        """What one example is called, several of them."""
+        return "texts"
+
+    def compared(self) -> tuple[str, ...]:
+        """The columns that make two examples the same input."""
+        return self.inputs
+
+    def target(self, examples: "Dataset") -> str:
+        """The column of labelled examples that holds what is to be predicted."""
+        return next(name for name in self.targets if name in examples.column_names)
+
+    def target_words(self) -> str:
+        """What is to be predicted, in the plural."""
+        return "targets"
+
+    def oddities(self, examples: "Dataset") -> Iterator[Oddity]:
+        """What is odd in labelled examples, in the task's own terms."""
+        yield from ()
+
+    def lengths(self, split: Split) -> Iterator[Lengths]:
+        """How long the examples are, and what is cut."""
+        features = split.features.with_format("numpy")
+        example, length, cut = (np.asarray(features[name][:]) for name in ("example", "length", "tokens_cut"))
+        kept, lost = np.zeros(len(split.examples), np.int64), np.zeros(len(split.examples), np.int64)
+        np.maximum.at(kept, example, length)
+        np.add.at(lost, example, cut)
+        kept += np.bincount(example, minlength=len(kept)) > 1
+        yield Lengths(self.unit(), "max_length", self.max_length, kept + lost, kept)
 
     # -- tokenizer and model
 

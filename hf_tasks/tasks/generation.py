@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.base import Collator, Columns, GenerativeTask, Row, Split
+from hf_tasks.tasks.base import Collator, Columns, GenerativeTask, Lengths, Oddity, Row, Split
 from hf_tasks.tasks.collate import IGNORE, SequenceCollator
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ DEFAULT_METRICS = {
 class TextToText(GenerativeTask):
     auto_model: ClassVar[str] = "AutoModelForSeq2SeqLM"
     weighs_examples_equally: ClassVar[bool] = False
+    one_answer: ClassVar[bool] = False
     inputs: ClassVar[tuple[str, ...]] = ("source",)
     optional: ClassVar[tuple[str, ...]] = ("translation",)
     targets: ClassVar[tuple[str, ...]] = ("target",)
@@ -175,23 +176,24 @@ class TextToText(GenerativeTask):
             yield from self.prompts(batch)
             yield from (text for several in batch.get("target", []) for text in several)
 
-    def summary(self, split: Split) -> list[str]:
-        lines = []
-        if "labels" in split.features.column_names:
-            lines += list(self._cut_targets(split.features))
-        if "target" in split.examples.column_names:
-            lines += list(_copies(split.examples))
-        return lines
+    def unit(self) -> str:
+        return "sources"
 
-    def _cut_targets(self, features: "Dataset") -> Iterator[str]:
-        cut = np.array(features["target_tokens_cut"][:])
-        if cut.any():
-            whole = cut + [len(ids) for ids in features["labels"][:]]
-            enough = int(np.quantile(whole, 0.99, method="higher"))
-            yield (
-                f"{int((cut > 0).sum())} targets cut to max_target_length {self.max_target_length}, {cut.sum()} tokens "
-                f"lost, the longest has {whole.max()}; task.max_target_length: {enough} would hold 99 % of them"
-            )
+    def oddities(self, examples: "Dataset") -> Iterator[Oddity]:
+        same = []
+        for batch in examples.select_columns(["source", "target"]).iter(batch_size=1000):
+            for source, targets in zip(batch["source"], batch["target"], strict=True):
+                same.append(source.strip() == targets[0].strip())
+        if any(same):
+            remedy = "right where nothing has to change; remove them otherwise"
+            yield Oddity(np.flatnonzero(same).tolist(), "targets that equal their source", remedy)
+
+    def lengths(self, split: Split) -> Iterator[Lengths]:
+        yield from super().lengths(split)
+        if "labels" in split.features.column_names:
+            cut = np.asarray(split.features.with_format("numpy")["target_tokens_cut"][:])
+            kept = np.array([len(ids) for ids in split.features["labels"]])
+            yield Lengths("targets", "max_target_length", self.max_target_length, kept + cut, kept)
 
     # -- from outputs to predictions
 
@@ -235,11 +237,3 @@ def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"the {name} is no text ({value!r}); write it in quotes or remove the row")
     return value
-
-
-def _copies(examples: "Dataset") -> Iterator[str]:
-    """How many first references are their sources."""
-    pairs = zip(examples["source"][:], examples["target"][:], strict=True)
-    same = [row for row, (source, targets) in enumerate(pairs, 1) if source.strip() == targets[0].strip()]
-    if same:
-        yield f"{len(same)} targets equal their source, the first in example {same[0]}"

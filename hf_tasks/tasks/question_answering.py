@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.answers import misplaced, read_answers
-from hf_tasks.tasks.base import Columns, DiscriminativeTask, Row, Split
+from hf_tasks.tasks.answers import cuts_a_word, misplaced, read_answers
+from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split
 from hf_tasks.tasks.context_windows import (
     NO_ANSWER,
     PairTemplate,
@@ -46,6 +46,7 @@ class QuestionAnswering(DiscriminativeTask):
     tunable: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("question", "context")
     optional: ClassVar[tuple[str, ...]] = ("id", "answer_start", "is_impossible")
+    grouped_by: ClassVar[str] = "context"
     targets: ClassVar[tuple[str, ...]] = ("answers", "answer_text")
     aliases: ClassVar[dict[str, str]] = {
         "passage": "context", "paragraph": "context", "query": "question", "qid": "id", "answer": "answer_text",
@@ -117,8 +118,26 @@ class QuestionAnswering(DiscriminativeTask):
     def stratum(self, example: Row) -> str:
         return "answer" if example["answers"]["text"] else "no answer"
 
-    def group(self, example: Row) -> str:
-        return str(example["context"])
+    def unit(self) -> str:
+        return "questions"
+
+    def target_words(self) -> str:
+        return "answers"
+
+    def oddities(self, examples: "Dataset") -> Iterator[Oddity]:
+        blank, cut = [], []
+        for batch in examples.select_columns(["context", "answers"]).iter(batch_size=1000):
+            for context, answers in zip(batch["context"], batch["answers"], strict=True):
+                found = list(zip(answers["text"], answers["answer_start"], strict=True))
+                blank.append(any(text != text.strip() for text, _ in found))
+                cut.append(any(cuts_a_word(context, text, start) for text, start in found))
+        if any(blank):
+            yield Oddity(np.flatnonzero(blank).tolist(), "questions with blanks around an answer", "remove them")
+        if any(cut):
+            yield Oddity(
+                np.flatnonzero(cut).tolist(), "questions with an answer that begins or ends inside a word",
+                "let it begin and end where words do",
+            )  # fmt: skip
 
     def summary(self, split: Split) -> list[str]:
         if "answers" not in split.examples.column_names:

@@ -10,6 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from pydantic import Field
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.base import Columns, DiscriminativeTask, Row, Split
+from hf_tasks.tasks.base import Columns, DiscriminativeTask, Lengths, Row, Split
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -214,6 +215,19 @@ class TextClassification(DiscriminativeTask):
         names = [name for name in tokenizer.model_input_names if name in whole]
         features: Columns = {name: [] for name in (*names, "example", "length", "tokens_cut")}
         for i, ids in enumerate(whole["input_ids"]):
+    def unit(self) -> str:
+        return "pairs" if self.pairs else "texts"
+
+    def target_words(self) -> str:
+        return f"{TARGET_OF_PROBLEM[self.problem_type or 'regression'].rstrip('s')}s"
+
+    def compared(self) -> tuple[str, ...]:
+        return self.usage()
+
+    def lengths(self, split: Split) -> Iterator[Lengths]:
+        for lengths in super().lengths(split):
+            yield replace(lengths, otherwise="task.long_texts: windows reads them whole")
+
             fits = 0 < len(ids) <= limit
             text, pair = (texts[i], pairs[i] if pairs else None) if ids else (_stand_in(tokenizer), None)
             pieces = [whole] if fits else self._pieces(text, pair, limit, tokenizer)

@@ -18,8 +18,8 @@ import numpy as np
 from pydantic import Field
 
 from hf_tasks.block import did_you_mean
-from hf_tasks.tags import Entity, Scheme, Tags, broken, chunks, complete, detect, entities, surface, tags_of
-from hf_tasks.tasks.base import Columns, DiscriminativeTask, Row, Split
+from hf_tasks.tags import Entity, Scheme, Tags, aliens, broken, chunks, complete, detect, entities, surface, tags_of
+from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split
 from hf_tasks.tasks.collate import IGNORE
 from hf_tasks.tasks.word_windows import Frame, features_of, sub_words
 from hf_tasks.tasks.words import SplitText, entities_of, split, tokens_of_tool
@@ -151,6 +151,28 @@ class TokenClassification(DiscriminativeTask):
     def usage(self) -> tuple[str, ...]:
         return ("text",)
 
+    def unit(self) -> str:
+        return "sentences"
+
+    def target_words(self) -> str:
+        return "tags"
+
+    def oddities(self, examples: "Dataset") -> Iterator[Oddity]:
+        """Tags that name no entity: those that break the rules of their scheme, those of another one."""
+        scheme = self.scheme or "none"
+        if alien := aliens(self.labels, scheme):
+            rows = [row for row, tags in enumerate(examples["tags"]) if not alien.isdisjoint(tags)]
+            if rows:
+                yield Oddity(rows, f"sentences with tags of another scheme than {scheme}, such as {min(alien)}",
+                    "write one scheme everywhere, or name it as task.scheme")  # fmt: skip
+        if scheme in ("none", "segmentation"):
+            return
+        wrong = [(row, len(found)) for row, tags in enumerate(examples["tags"]) if (found := broken(tags, scheme))]
+        if wrong:
+            rows, count = [row for row, _ in wrong], sum(count for _, count in wrong)
+            yield Oddity(rows, f"stretches of tags that break the rules of {scheme} and name no entity",
+                "mend the tags, or name their scheme as task.scheme", count)  # fmt: skip
+
     def summary(self, split: Split) -> list[str]:
         if "tags" not in split.examples.column_names:
             return []
@@ -163,12 +185,7 @@ class TokenClassification(DiscriminativeTask):
                 return [f"{size} characters, {sum(len(chunks(row)) for row in rows)} words"]
         types = Counter(entity.type for row in rows for entity in entities(row, scheme))
         named = ": " * bool(types) + ", ".join(f"{count} {kind}" for kind, count in types.most_common())
-        lines = [f"{size} words, tags of scheme {scheme}, {types.total()} entities{named}"]
-        wrong = [(i, rows[i][chunk.start]) for i in range(len(rows)) for chunk in broken(rows[i], scheme)]
-        if wrong:
-            first = f'the first is "{wrong[0][1]}" in sentence {wrong[0][0] + 1}'
-            lines.append(f"warning: {len(wrong)} stretches of tags break the scheme and name no entity; {first}")
-        return lines
+        return [f"{size} words, tags of scheme {scheme}, {types.total()} entities{named}"]
 
     # -- from examples to features
 

@@ -15,6 +15,7 @@ from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.evaluation import encode, outputs, predict, scores
 from hf_tasks.recipe import from_dict
 from hf_tasks.tasks import TextToText
+from hf_tasks.tasks.base import Oddity
 
 TASK = TextToText(name="text2text-generation", metrics=("bleu",), max_target_length=8)
 ROWS = [
@@ -145,15 +146,18 @@ def test_a_batch_has_shifted_decoder_inputs_and_ignored_padding(tokenizer: Any, 
     assert sorted(TASK.collator(tokenizer, model)(unlabelled.features.to_list())) == ["attention_mask", "input_ids"]
 
 
-def test_the_summary_counts_cut_targets_and_copies(tokenizer: Any) -> None:
+def test_lengths_and_targets_that_equal_their_source(tokenizer: Any) -> None:
     task = TASK.model_copy(update={"max_target_length": 4})
     rows = [{"source": "a", "target": ["a"]}, *ROWS, {"source": "the film", "target": ["the film "]}]
-    assert task.summary(encode(Dataset.from_list(rows), task, tokenizer)) == [
-        "1 targets cut to max_target_length 4, 5 tokens lost, the longest has 9; task.max_target_length: 9 would hold "
-        "99 % of them",
-        "2 targets equal their source, the first in example 1",
-    ]
-    assert TASK.summary(encode(Dataset.from_list(ROWS[:1]), TASK, tokenizer)) == []
+    split = encode(Dataset.from_list(rows), task, tokenizer)
+    _, targets = task.lengths(split)
+    assert (targets.what, targets.key, targets.limit) == ("targets", "max_target_length", 4)
+    assert int((targets.tokens - targets.kept).sum()) == 5
+    assert int(targets.tokens.max()) == 9
+    remedy = "right where nothing has to change; remove them otherwise"
+    copies = Oddity([0, len(rows) - 1], "targets that equal their source", remedy)
+    assert list(task.oddities(split.examples)) == [copies]
+    assert list(task.oddities(split.examples.select([1]))) == []
 
 
 # -- loss and predictions

@@ -14,6 +14,7 @@ from hf_tasks.metrics import score
 from hf_tasks.models.load import load_model, load_tokenizer, locate
 from hf_tasks.models.section import Model
 from hf_tasks.tasks import TokenClassification
+from hf_tasks.tasks.base import Oddity
 from hf_tasks.tasks.collate import IGNORE, PaddingCollator
 
 
@@ -165,12 +166,15 @@ def test_check():
     assert list(known.check({"tokens": [], "tags": []})) == ["the sentence has no words; write some or remove the row"]
 
 
-def test_summary_counts_entities_and_what_breaks_the_scheme():
+def test_summary_counts_entities_and_oddities_what_breaks_the_scheme():
     rows = {"tokens": [["a"] * 3, ["b"] * 4], "tags": [row("B-PER O O"), row("O I-LOC B-PER I-LOC")]}
     split = evaluation.Split(Dataset.from_dict(rows), Dataset.from_dict({}))
     assert resolved("B-PER O B-LOC").summary(split) == [
         "7 words, tags of scheme IOB2, 2 entities: 2 PER",
-        'warning: 2 stretches of tags break the scheme and name no entity; the first is "I-LOC" in sentence 2',
+    ]
+    remedy = "mend the tags, or name their scheme as task.scheme"
+    assert list(resolved("B-PER O B-LOC").oddities(split.examples)) == [
+        Oddity([1], "stretches of tags that break the rules of IOB2 and name no entity", remedy, 2)
     ]
     assert resolved("NOUN O").summary(split) == ["7 words, 3 different tags"]
     segmented = Dataset.from_dict({"tokens": [list("abcd")], "tags": [list("BESS")]})

@@ -1,0 +1,75 @@
+"""Checks of the data before training: what is allowed and seldom meant. Nothing here stops a training."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hf_tasks.checks import labels, lengths, near, repeats
+from hf_tasks.checks.finding import GRAVITY, Finding, Seen, found, places
+from hf_tasks.data import Part
+from hf_tasks.tasks import Split, Task
+
+BRIEF = 5
+"""Findings that `train` shows."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    facts: list[str]
+    """What is always worth knowing: lengths, labels."""
+    findings: list[Finding]
+    """The gravest first."""
+
+    def lines(self) -> Iterator[str]:
+        """The whole report."""
+        yield from self.facts
+        yield from (f"  warning    {finding}" for finding in self.findings)
+        if not self.findings:
+            yield "  checked    no duplicates, contradictions, leaks, odd labels, cut texts"
+
+    def brief(self) -> Iterator[str]:
+        """The gravest findings."""
+        yield from (f"  warning    {finding}" for finding in self.findings[:BRIEF])
+        if (more := len(self.findings) - BRIEF) > 0:
+            yield f"  warning    {more} more of lesser weight; hf-tasks check shows all"
+
+
+def look(task: Task, parts: dict[str, Part], splits: dict[str, Split], *, readable: int, seed: int) -> Checked:
+    """All checks. `readable`: the tokens that the model can read; `seed` draws samples of what is too large."""
+    facts, odd = list[str](), [*_repeated(task, parts, seed), *_odd(task, parts)]
+    target = task.target(parts["train"].examples)
+    if target in labels.NAMES:
+        counts = {name: labels.counts(part.examples, target) for name, part in parts.items()}
+        odd += labels.spellings(counts["train"])
+        if target in labels.CLASSES:
+            facts.append(f"  labels     {labels.fact(counts['train'])}")
+            odd += labels.balance(tuple(task.head_config()["label2id"]), counts)
+    of_parts = {
+        name: [replace(one, limit=min(one.limit, readable)) for one in task.lengths(split)]
+        for name, split in splits.items()
+    }
+    for number, of_train in enumerate(of_parts["train"]):
+        facts.append(f"  {'lengths' if not number else '':<10} {lengths.fact(of_train)}")
+        odd += lengths.cuts({name: several[number] for name, several in of_parts.items()}, readable)
+    return Checked(facts, sorted(odd, key=lambda finding: GRAVITY.index(finding.kind)))
+
+
+def _repeated(task: Task, parts: dict[str, Part], seed: int) -> Iterator[Finding]:
+    hashes = {name: repeats.Hashes.of(part, task) for name, part in parts.items()}
+    yield from repeats.within(parts, hashes, task)
+    yield from repeats.between(parts, hashes, task)
+    yield from repeats.groups(parts, task)
+    exact = {name: np.isin(one.input, hashes["train"].input) for name, one in hashes.items() if name != "train"}
+    yield from near.near(parts, exact, task, seed)
+
+
+def _odd(task: Task, parts: dict[str, Part]) -> Iterator[Finding]:
+    seen: dict[tuple[str, str], list[Seen]] = {}
+    for name, part in parts.items():
+        for oddity in task.oddities(part.examples):
+            count = f"{oddity.count:,}" if oddity.count else f"{len(oddity.rows):,} of {len(part):,}"
+            here = Seen(f"{count} in {name}", places(part, oddity.rows))
+            seen.setdefault((oddity.text, oddity.remedy), []).append(here)
+    for (text, remedy), several in seen.items():
+        yield from found("oddity", text, remedy, several)
