@@ -67,19 +67,30 @@ class Encoder:
 
     def kept(self, name: str, features: "Dataset", in_bfloat16: bool) -> Kept:
         """The states of the features, which are encoded where that was not done before. Raises NoRoom."""
-        order, lengths = longest_first(features), self.lengths(features)
-        starts = np.empty_like(lengths)
-        starts[order] = np.cumsum(lengths[order]) - lengths[order]
         if not distributed.is_main():
             distributed.barrier()
         try:
-            return Kept(self._on_disk(name, features, in_bfloat16), starts, lengths)
+            return self._placed(self._on_disk(name, features, in_bfloat16), features)
         finally:
             if distributed.is_main():
                 distributed.barrier()
 
+    def in_memory(self, features: "Dataset", in_bfloat16: bool) -> Kept:
+        """The states of a few features."""
+        return self._placed(np.concatenate(list(self.states(features, in_bfloat16, "Encoding"))), features)
+
+    def _placed(self, states: np.ndarray, features: "Dataset") -> Kept:
+        order, lengths = longest_first(features), self.lengths(features)
+        starts = np.empty_like(lengths)
+        starts[order] = np.cumsum(lengths[order]) - lengths[order]
+        return Kept(states, starts, lengths)
+
+    def shape(self, features: "Dataset") -> tuple[int, int, int]:
+        """(positions, layers, H) of the states of all features."""
+        return int(self.lengths(features).sum()), self.reads.layers(self.stack), hidden(self.like).shape[-1]
+
     def _on_disk(self, name: str, features: "Dataset", in_bfloat16: bool) -> np.ndarray:
-        shape = (int(self.lengths(features).sum()), self.reads.layers(self.stack), hidden(self.like).shape[-1])
+        shape = self.shape(features)
         key, size = self.key(features, in_bfloat16), in_bytes(4 * math.prod(shape))
         with feature_store.locked(key):
             known = feature_store.find(key, shape)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from hf_tasks.frozen.encoder import Kept
+from hf_tasks.frozen.encoder import Encoder, Kept
 from hf_tasks.frozen.feature_store import NoRoom
 from hf_tasks.frozen.reading import understood
 from hf_tasks.methods import Frozen
@@ -35,34 +35,44 @@ def remembered(
     `device`: where the encoder runs.
     """
     learned = {name: split for name, split in splits.items() if name in ("train", "validation")}
-    task = recipe.task
-    if not (isinstance(recipe.method, Frozen) and recipe.method.cache and isinstance(task, DiscriminativeTask)):
-        return learned
-    inputs = tuple(n for n in tokenizer.model_input_names if n in learned["train"].features.column_names)
-    train = _read_by_model(learned["train"].features, inputs)
-    encoder = understood(task, model.to(device), train, inputs, task.collator(tokenizer, model))
-    if encoder is None:
-        say("  states     what the head reads of this model cannot be kept: the encoder runs in every epoch")
-        return learned
-    kept: list[Kept] = []
-    for name, split in learned.items():
+    encoder = encoder_of(recipe, model, learned["train"], tokenizer, device)
+    kept: dict[str, Kept] = {}
+    for name, split in learned.items() if encoder else ():
+        assert encoder is not None
         try:
-            read = _read_by_model(split.features, inputs)
-            states = encoder.kept(name, read, autocasts(recipe) and name == "train")
+            read = read_by_model(split.features, encoder.inputs)
+            kept[name] = encoder.kept(name, read, autocasts(recipe) and name == "train")
         except NoRoom as e:
             say(f"  states     {name}: {e}; the encoder runs in every epoch")
-            continue
-        first = sum(len(one.lengths) for one in kept)
-        kept.append(states)
-        column = np.arange(first, first + len(split.features))
+    return played(encoder, learned, kept) if encoder and kept else learned
+
+
+def encoder_of(recipe: Recipe, model: "nn.Module", train: Split, tokenizer: Any, device: Any) -> Encoder | None:
+    """The encoder whose states can be kept; None where the recipe does not want it, or there is none."""
+    task = recipe.task
+    if not (isinstance(recipe.method, Frozen) and recipe.method.cache and isinstance(task, DiscriminativeTask)):
+        return None
+    inputs = tuple(n for n in tokenizer.model_input_names if n in train.features.column_names)
+    read = read_by_model(train.features, inputs)
+    encoder = understood(task, model.to(device), read, inputs, task.collator(tokenizer, model))
+    if encoder is None:
+        say("  states     what the head reads of this model cannot be kept: the encoder runs in every epoch")
+    return encoder
+
+
+def played(encoder: Encoder, learned: dict[str, Split], kept: dict[str, Kept]) -> dict[str, Split]:
+    """The parts, where their states are kept with the column that tells the model to play them."""
+    parts, first = dict(learned), 0
+    for name, states in kept.items():
+        column, split = np.arange(first, first + len(states.lengths)), learned[name]
         known = split.features.add_column(FEATURE_ROW, column, new_fingerprint=f"{name}-{id(split)}")
-        learned[name] = Split(split.examples, known)
-    if kept:
-        encoder.replay().states = partial(_states, kept)
-    return learned
+        parts[name] = Split(split.examples, known)
+        first += len(states.lengths)
+    encoder.replay().states = partial(_states, list(kept.values()))
+    return parts
 
 
-def _read_by_model(features: "Dataset", inputs: Sequence[str]) -> "Dataset":
+def read_by_model(features: "Dataset", inputs: Sequence[str]) -> "Dataset":
     """The features' columns for the model, and the labels."""
     return features.select_columns([name for name in features.column_names if name in (*inputs, "labels")])
 

@@ -8,6 +8,8 @@ import numpy as np
 from hf_tasks import artifacts
 from hf_tasks.errors import RunError
 from hf_tasks.frozen.feature_store import in_bytes
+from hf_tasks.methods.gradual_unfreezing import GradualUnfreezing
+from hf_tasks.methods.layers import pretrained_layers
 from hf_tasks.planning.rehearsal import Measured, Step, existing, rehearse
 from hf_tasks.planning.steps import Steps
 from hf_tasks.trainer.checkpoints import MARGIN
@@ -35,13 +37,14 @@ def _disk(ready: Ready, steps: Steps, measured: Measured) -> str:
     run, free = artifacts.saved_bytes(ready.recipe, ready.model), shutil.disk_usage(place).free
     size = max(measured.checkpoint, bytes_of_checkpoint(ready.model)) if steps.checkpoints else 0
     needed = size * (steps.checkpoints + (MARGIN - 1)) + run
-    text = f"{steps.checkpoints} checkpoints of {in_bytes(size)} and the run's {in_bytes(run)}"
+    kept = f"{steps.checkpoints} checkpoints of {in_bytes(size)} at most, and " if size else ""
+    text = f"{kept}{in_bytes(run)} of the run"
     if needed > free:
         raise RunError(
             f"{place}: {text} do not fit on this disk, {in_bytes(free)} are free; make room, choose another "
             "--output-dir, or lower training.save_total_limit"
         )
-    return f"{text}, of {in_bytes(free)} that are free"
+    return f"{text}; {in_bytes(free)} are free"
 
 
 def _times(step: Step) -> str:
@@ -50,22 +53,44 @@ def _times(step: Step) -> str:
 
 
 def _whole(ready: Ready, steps: Steps, measured: Measured) -> Iterator[str]:
-    evaluations, saves = steps.pauses
-    validation = ready.splits.get("validation")
-    evaluation = 0.0
-    if validation is not None:
-        evaluation = measured.evaluation * sum(validation.features["length"][:]) / measured.evaluated
-        yield f"  evaluate   {seconds(evaluation)}, {evaluations} times"
-    yield f"  save       {measured.save:.3g} s, {saves} times; reload {measured.reload:.3g} s"
-    training = training_seconds(measured.steps[1:], steps.places)
-    total = training + evaluations * evaluation + saves * measured.save + measured.reload
-    yield f"  time       {seconds(total)} of training: {seconds(training)} of steps"
+    """Seconds of everything, and of the whole."""
+    (evaluations, saves), states = steps.pauses, measured.states
+    tokens = {name: sum(split.features["length"][:]) for name, split in ready.splits.items() if name != "train"}
+    first, *later = measured.steps
+    tried = later if any(step.places == first.places for step in later) else measured.steps  # the first one warms up
+    training = step_seconds(tried, steps.places, trained_share(ready, steps))
+    evaluation = measured.evaluation * tokens.get("validation", 0) * evaluations
+    saving = measured.save * saves + (measured.reload if ready.args.load_best_model_at_end else 0)
+    if states.size:
+        yield f"  states     {in_bytes(states.size)}; {seconds(states.seconds)} to compute them"
+    if saves:
+        yield f"  checkpoint written in {measured.save:.3g} s, loaded in {measured.reload:.3g} s"
+    parts = {"steps": training, f"{evaluations} evaluations": evaluation, f"{saves} checkpoints": saving}
+    shown = ", ".join(f"{name} {seconds(value)}" for name, value in parts.items() if value)
+    yield f"  time       {seconds(states.seconds + training + evaluation + saving)} of training: {shown}"
+    measuring = sum(tokens.values()) + (tokens.get("validation", 0) if ready.recipe.task.tunable else 0)
+    yield f"  {'':<10} then {seconds(measured.measuring * measuring)} to measure the trained model"
 
 
-def training_seconds(tried: Sequence[Step], places: np.ndarray) -> float:
-    """About how long steps of so many `places` (steps,) take, by what a few of them took."""
-    if len(tried) < 3:
-        return float(places.sum()) * sum(step.total for step in tried) / sum(step.places for step in tried)
+def trained_share(ready: Ready, steps: Steps) -> np.ndarray:
+    """(steps,) the share of the model's blocks that trains."""
+    match ready.recipe.method:
+        case GradualUnfreezing() as method:
+            from hf_tasks.methods.unfreezing_schedule import stages
+
+            blocks = len(stages(pretrained_layers(ready.model))) - 2
+            free = [method.stage(step / steps.an_epoch, step) for step in range(steps.total)]
+            return np.minimum(np.array(free) / blocks, 1)
+        case _:
+            return np.ones(steps.total)
+
+
+def step_seconds(tried: Sequence[Step], places: np.ndarray, trained: np.ndarray) -> float:
+    """About how long steps of so many `places` (steps,) take, by what a few of them took; `trained` (steps,): which
+    share of the way back each of them goes."""
     sizes = sorted({step.places for step in tried})
-    times = [np.mean([step.total for step in tried if step.places == size]) for size in sizes]
-    return float(np.interp(places, sizes, times).sum())
+    groups = [[step for step in tried if step.places == size] for size in sizes]
+    whole = [np.mean([step.total for step in group]) for group in groups]
+    back = [np.mean([step.backward + step.optimizer for step in group]) for group in groups]
+    sizes, whole, back = [0, *sizes], [0.0, *whole], [0.0, *back]
+    return float((np.interp(places, sizes, whole) - (1 - trained) * np.interp(places, sizes, back)).sum())

@@ -24,6 +24,7 @@ from transformers import TrainerCallback
 from hf_tasks import evaluation, hardware
 from hf_tasks.models.fast_cpu import keep_large_blocks
 from hf_tasks.models.load import quiet
+from hf_tasks.planning.states import States, states_of
 from hf_tasks.planning.steps import Steps
 from hf_tasks.tasks import Split
 from hf_tasks.trainer import checkpoints, resume
@@ -36,7 +37,9 @@ SHARES = (1.0, 0.5, 0.95, 0.05, 0.75, 0.25, 1.0)
 LONG = 15.0
 """Seconds of training steps after which no more batches are tried."""
 EVALUATED = 128
-"""Examples on which evaluation is tried, of all lengths."""
+"""Examples on which evaluation is tried, of all lengths; where texts are written, as many as are followed at once."""
+WRITTEN = (4, 16)
+"""Tokens after which texts are cut."""
 LIKE_TRAINING = {
     "train_sampling_strategy": "sequential", "eval_strategy": "no", "save_strategy": "no", "eval_on_start": False,
     "load_best_model_at_end": False, "logging_strategy": "no", "report_to": "none", "save_total_limit": None,
@@ -66,16 +69,15 @@ class Measured:
     save: float
     reload: float
     checkpoint: int
+    states: States
+    evaluation: float
+    """A token, during training,"""
+    measuring: float
+    """and after it."""
     memory: int
     """The most that was in use at once,"""
     memory_there: int
     """of so much."""
-    at_once: int
-    """Rows that fit in memory at once."""
-    evaluation: float
-    """Of a few examples of the validation part."""
-    evaluated: int
-    """How many tokens they have."""
 
 
 class Clock(TrainerCallback):  # type: ignore[misc]
@@ -142,27 +144,29 @@ def rehearse(ready: Ready, steps: Steps) -> Measured:
 
 
 def _rehearsed(ready: Ready, steps: Steps, folder: Path) -> Measured:
-    chosen = chosen_batches(steps)
+    chosen, whole = chosen_batches(steps), ready.splits
     ready, places = _shortened(ready, steps, chosen, folder), [int(steps.places[step]) for step in chosen]
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    first = ready.trainer(Rehearsal, ready.splits, [Clock(places)])
+    states = states_of(ready, whole)
+    first = ready.trainer(Rehearsal, states.learned, [Clock(places)])
     first.interrupts.received = signal.SIGTERM  # noticed at the end of the first step: it is saved, and training ends
     with suppress(Interrupted):
         first.train()
-    save, at_once = first.save_seconds, first.counters["at_once"]
-    largest = first.clock.steps[0]
+    save, largest = first.save_seconds, first.clock.steps[0]
     del first
     gc.collect()
     checkpoint, _ = checkpoints.last_good(ready.recipe.output_dir / resume.CHECKPOINTS)
     assert checkpoint is not None
-    trainer, begun = ready.trainer(Rehearsal, ready.splits, [Clock(places)]), now()
+    trainer, begun = ready.trainer(Rehearsal, states.learned, [Clock(places)]), now()
     trainer.train(resume_from_checkpoint=str(checkpoint))
-    reload = trainer.clock.begun - begun
-    evaluation_seconds, evaluated = _evaluated(trainer)
+    reload, in_training = trainer.clock.begun - begun, evaluated(trainer)
+    trainer.validation = ready.splits.get("validation")
     return Measured(
-        [largest, *trainer.clock.steps], save, reload, checkpoints.size(checkpoint), peak_memory(), memory_there(),
-        at_once, evaluation_seconds, evaluated,
+        steps=[largest, *trainer.clock.steps],
+        save=save, reload=reload, checkpoint=checkpoints.size(checkpoint), states=states,
+        evaluation=in_training, measuring=evaluated(trainer) if states.size else in_training,
+        memory=peak_memory(), memory_there=memory_there(),
     )  # fmt: skip
 
 
@@ -181,25 +185,51 @@ def _shortened(ready: Ready, steps: Steps, chosen: Sequence[int], folder: Path) 
     several = chosen if steps.an_epoch > 1 else chosen[:1]
     rows = [row for step in several for row in steps.rows_of(step)]
     splits["train"] = Split(train.examples, train.features.select(rows))
-    if "validation" in ready.splits:
-        splits["validation"] = few(ready, ready.splits["validation"])
+    measured = next((name for name in ("validation", "test") if name in ready.splits), None)
+    if measured is not None:
+        sequences = recipe.decoding.sequences if recipe.decoding else 0
+        most = max(ready.args.eval_batch_size // sequences, 1) if sequences else EVALUATED
+        splits["validation"] = few(ready, ready.splits[measured], most)
     return replace(ready, recipe=recipe, args=arguments(recipe, validated=False), splits=splits)
 
 
-def few(ready: Ready, split: Split) -> Split:
-    """EVALUATED examples at most, of all lengths."""
+def few(ready: Ready, split: Split, most: int) -> Split:
+    """So many examples at most, of all lengths."""
     order = np.argsort(np.array(split.features["length"][:]), kind="stable")
-    places = order[np.unique(np.linspace(0, len(order) - 1, EVALUATED).astype(np.int64))]
+    places = order[np.unique(np.linspace(0, len(order) - 1, most).astype(np.int64))]
     rows = sorted({split.features[int(place)]["example"] for place in places})
     return evaluation.encode(split.examples.select(rows), ready.recipe.task, ready.tokenizer)
 
 
-def _evaluated(trainer: Rehearsal) -> tuple[float, int]:
+def evaluated(trainer: Rehearsal) -> float:
+    """Seconds a token that an evaluation takes. Texts are taken to become as long as the true ones."""
     if trainer.validation is None:
-        return 0.0, 0
+        return 0.0
+    features, decoding = trainer.validation.features, trainer.recipe.decoding
+    tokens = sum(features["length"][:])
+    if decoding is None:
+        return _evaluation(trainer) / tokens
+    assert decoding.max_new_tokens is not None
+    written = sorted(len(labels) for labels in features["labels"][:])[-1]
+    shorter, longer = (min(most, decoding.max_new_tokens) for most in WRITTEN)
+    _evaluation(trainer, 1)  # what is done once
+    brief, long = _evaluation(trainer, shorter), _evaluation(trainer, longer)
+    a_token = max(long - brief, 0) / max(longer - shorter, 1)
+    return (long + a_token * max(min(written, decoding.max_new_tokens) - longer, 0)) / tokens
+
+
+def _evaluation(trainer: Rehearsal, max_new_tokens: int | None = None) -> float:
+    """Seconds."""
+    recipe = trainer.recipe
+    if recipe.decoding:
+        decoding = recipe.decoding.model_copy(update={"max_new_tokens": max_new_tokens})
+        trainer.recipe = recipe.model_copy(update={"decoding": decoding})
     begun = now()
-    trainer.evaluate()
-    return now() - begun, sum(trainer.validation.features["length"][:])
+    try:
+        trainer.evaluate()
+    finally:
+        trainer.recipe = recipe
+    return now() - begun
 
 
 def existing(path: Path) -> Path:
