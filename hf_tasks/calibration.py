@@ -1,10 +1,13 @@
 """Whether a model is as sure as it is right: reliability, calibration error, and the temperature that mends it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 BINS = 15
+TEMPERATURES = (0.05, 20.0)
+"""Between these a temperature is looked for: a model that is always right has no best one."""
 
 
 @dataclass(frozen=True)
@@ -41,3 +44,26 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
     https://doi.org/10.1609/aaai.v29i1.9602); 0 of no predictions."""
     full = [one for one in reliability(confidence, correct, bins) if one.n]
     return sum(one.n * abs(one.confidence - one.accuracy) for one in full) / max(sum(one.n for one in full), 1)
+
+
+def temperature_of_labels(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The number by which logits (E, C) are to be divided so that the softmax gives the labels (E,), as ids, the
+    highest likelihood: temperature scaling (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
+    from scipy.special import log_softmax
+
+    rows = np.arange(len(labels))
+    return _best_temperature(lambda t: -log_softmax(logits / t, axis=1)[rows, labels].mean())
+
+
+def temperature_of_flags(logits: np.ndarray, flags: np.ndarray) -> float:
+    """As `temperature_of_labels`, for the sigmoid of each logit (E, C) and flags (E, C) that say which labels hold."""
+    signs = np.where(flags, 1.0, -1.0)
+    return _best_temperature(lambda t: np.logaddexp(0, -signs * logits / t).mean())
+
+
+def _best_temperature(loss: Callable[[float], float]) -> float:
+    """The loss is convex in 1 / t, and so has one minimum in log t."""
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(lambda log_t: loss(float(np.exp(log_t))), bounds=np.log(TEMPERATURES), method="bounded")
+    return float(np.exp(found.x))

@@ -25,6 +25,7 @@ from hf_tasks.methods import AnyMethod, Full
 from hf_tasks.models.section import Model
 from hf_tasks.sweep.section import Sweep
 from hf_tasks.tasks import AnyTask, GenerativeTask
+from hf_tasks.tasks.base import TUNED
 
 B = TypeVar("B", bound=Block)
 Problems = Iterator[tuple[recipe_file.Key, str]]
@@ -198,6 +199,8 @@ def _clashes(recipe: Recipe) -> Problems:
     yield from _model_clashes(recipe)
     if recipe.decoding and not isinstance(recipe.task, GenerativeTask):
         yield ("decoding",), f"{recipe.task.name} writes no text; remove it"
+    for key in [key for key, value in recipe.task if value == TUNED and recipe.data.no_validation]:
+        yield ("task", key), "is tuned on a validation part, and there is none; give its value, or data.validation"
     if not recipe.data.path and recipe.data.train is None:
         yield ("data", "train"), "missing; name the file or glob to train on"
     known = (*recipe.task.inputs, *recipe.task.optional, *recipe.task.targets)

@@ -22,7 +22,7 @@ from hf_tasks.planning.steps import Steps
 from hf_tasks.preflight import Parts, check_metrics, check_precision, checked, prepare, report, with_decoding
 from hf_tasks.recipe import Recipe
 from hf_tasks.run import Run
-from hf_tasks.tasks import Split
+from hf_tasks.tasks import DiscriminativeTask, Split
 from hf_tasks.trainer import resume
 from hf_tasks.trainer.arguments import arguments, autocasts, batch_size
 from hf_tasks.trainer.progress import Progress, say
@@ -170,11 +170,14 @@ class TaskTrainer(SafeTrainer):
         return EvalLoopOutput(predicted.predictions, None, metrics, len(self.validation.examples))
 
     def tuned(self) -> Recipe:
-        """The recipe with the task's decision thresholds tuned on the validation part."""
-        if self.validation is None or not self.task.tunable:
+        """The recipe with the task's decision thresholds and temperature tuned on the validation part."""
+        if self.validation is None or not isinstance(self.task, DiscriminativeTask) or not self.task.tunable:
             return self.recipe
-        predicted = evaluation.predict(self.model, self.task, self.validation, self.processing_class)
-        task = self.task.tune(predicted.predictions, self.task.references(self.validation.examples))
+        outputs, _ = evaluation.outputs(self.model, self.task, self.validation, self.processing_class)
+        task = self.task.tune(outputs, self.validation)
+        for name, value in task:
+            if value != dict(self.task)[name]:
+                say(f"  tuned      {name}: {_shortly(value)}")
         return self.recipe.model_copy(update={"task": task})
 
 
@@ -211,6 +214,14 @@ def _optimizer(recipe: Recipe, model: Any, args: TrainingArguments) -> tuple[typ
 
 def _early_stopping(recipe: Recipe) -> list[EarlyStoppingCallback]:
     return [EarlyStoppingCallback(**recipe.early_stopping.model_dump())] if recipe.early_stopping else []
+
+
+def _shortly(value: float | dict[str, float]) -> str:
+    match value:
+        case dict():
+            return f"{min(value.values()):.4f} to {max(value.values()):.4f}, one for each of {len(value)} labels"
+        case _:
+            return f"{value:.4f}"
 
 
 def _data_facts(parts: Parts, splits: dict[str, Split]) -> dict[str, Any]:

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
 
-from hf_tasks.calibration import Bin, expected_calibration_error, reliability
+from hf_tasks.calibration import (
+    Bin,
+    expected_calibration_error,
+    reliability,
+    temperature_of_flags,
+    temperature_of_labels,
+)
 
 
 def test_bins_hold_their_upper_edge_and_the_first_one_zero() -> None:
@@ -22,3 +29,32 @@ def test_the_error_weighs_bins_by_their_size() -> None:
 
 def test_no_predictions_have_no_error() -> None:
     assert expected_calibration_error(np.array([]), np.array([])) == 0.0
+
+
+def test_the_temperature_is_the_one_that_made_the_labels() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(20000, 4))
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)  # drawn from softmax(logits)
+    assert temperature_of_labels(3 * logits, labels) == pytest.approx(3, rel=0.03)
+    flags = logits > generator.logistic(size=logits.shape)  # drawn from expit(logits)
+    assert temperature_of_flags(0.5 * logits, flags) == pytest.approx(0.5, rel=0.03)
+
+
+def test_no_temperature_nearby_is_likelier() -> None:
+    from sklearn.metrics import log_loss
+
+    generator = np.random.default_rng(1)
+    logits, labels = generator.normal(size=(50, 3)), np.arange(50) % 3
+    logits[np.arange(50), labels] += 1
+    best = temperature_of_labels(logits, labels)
+
+    def loss(t: float) -> float:
+        return log_loss(labels, softmax(logits / t, axis=1))
+
+    assert loss(best) < min(loss(best * 0.98), loss(best * 1.02))
+
+
+def test_temperatures_stay_within_bounds() -> None:
+    logits = np.array([[0.5, 0.0], [0.0, 0.5]])
+    assert temperature_of_labels(logits, np.array([0, 1])) == pytest.approx(0.05, rel=0.01)
+    assert temperature_of_labels(logits, np.array([1, 0])) == pytest.approx(20, rel=0.01)

@@ -21,7 +21,9 @@ def test_each_value_names_its_origin(tmp_path: Path) -> None:
     assert (values["task.max_length"].value, values["task.max_length"].origin) == (64, "--set task.max_length=64")
     assert values["task.labels"].value == ("no", "yes")
     assert values["task.labels"].origin == "from the training data"
-    assert values["task.threshold"].origin == "default: Several labels: predict those whose probability is above it"
+    assert values["task.threshold"].origin == (
+        "default: Several labels: predict those whose probability is above it, one number for all or one for each"
+    )
     assert (values["training.num_train_epochs"].value, values["training.num_train_epochs"].origin) == (5, f"{path}:11")
     assert values["training.learning_rate"].value == 1e-3
     assert values["training.learning_rate"].origin == "hf_tasks' default; transformers has 5e-05"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+TUNED = "tuned"
+"""What a key says that is to be chosen on the validation part."""
 Row = dict[str, Any]
 Columns = dict[str, list[Any]]
 Collator = Callable[[list[Row]], dict[str, "Tensor"]]
@@ -39,8 +41,6 @@ class Split:
     in tokens. An example that is longer than the model may give several windows."""
 
 
-class Task(Block, ABC):
-    auto_model: ClassVar[str]
 @dataclass(frozen=True)
 class Oddity:
     """What examples of a part have that is allowed, and seldom meant."""
@@ -71,6 +71,8 @@ class Lengths:
     """What to do where the model cannot read as much."""
 
 
+class Task(Block, ABC):
+    auto_model: ClassVar[str]
     """The Auto class of transformers that carries the head, e.g. `AutoModelForTokenClassification`."""
     inputs: ClassVar[tuple[str, ...]]
     """Canonical columns that every row must have."""
@@ -98,6 +100,11 @@ class Lengths:
     """The longest input in tokens; the model's own limit where that is smaller."""
     metrics: tuple[str, ...] = ()
     """What is measured; the first one chooses the best checkpoint."""
+
+    @property
+    def tunable(self) -> bool:
+        """Whether `tune` has something to choose."""
+        return any(value == TUNED for _, value in self)
 
     # -- from rows to examples
 
@@ -252,10 +259,6 @@ class Lengths:
         """The same task, whose predictions may lack what no metric reads."""
         return self
 
-    def tune(self, predictions: list[Row], references: list[Any]) -> Self:
-        """A copy whose decision thresholds suit the validation part best; stored in the run."""
-        return self
-
 
 class DiscriminativeTask(Task):
     """A task whose predictions are read off the model's logits."""
@@ -263,6 +266,11 @@ class DiscriminativeTask(Task):
     @abstractmethod
     def decode(self, outputs: list[Any], split: Split) -> list[Row]:
         """One prediction per example, from the items of `reduce`, one per feature, in the order of the features."""
+
+    def tune(self, outputs: list[Any], split: Split) -> Self:
+        """A copy whose decision thresholds and temperature suit the validation part best; stored in the run. `outputs`
+        as for `decode`."""
+        return self
 
 
 class GenerativeTask(Task):

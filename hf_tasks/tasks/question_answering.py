@@ -43,11 +43,10 @@ LEAST_ADVANCE = 8
 
 class QuestionAnswering(DiscriminativeTask):
     auto_model: ClassVar[str] = "AutoModelForQuestionAnswering"
-    tunable: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("question", "context")
     optional: ClassVar[tuple[str, ...]] = ("id", "answer_start", "is_impossible")
-    grouped_by: ClassVar[str] = "context"
     targets: ClassVar[tuple[str, ...]] = ("answers", "answer_text")
+    grouped_by: ClassVar[str] = "context"
     aliases: ClassVar[dict[str, str]] = {
         "passage": "context", "paragraph": "context", "query": "question", "qid": "id", "answer": "answer_text",
     }  # fmt: skip
@@ -67,6 +66,10 @@ class QuestionAnswering(DiscriminativeTask):
     null_score_diff_threshold: float | None = None
     """No answer is predicted where its score exceeds that of the best span by more; tuned on the validation part for
     the highest F1 where it is not given."""
+
+    @property
+    def tunable(self) -> bool:
+        return bool(self.version_2_with_negative) and self.null_score_diff_threshold is None
 
     # -- from rows to examples
 
@@ -257,9 +260,11 @@ class QuestionAnswering(DiscriminativeTask):
     def for_scores(self) -> DiscriminativeTask:
         return _BestAnswer.model_construct(self.model_fields_set, **dict(self))
 
-    def tune(self, predictions: list[Row], references: list[Any]) -> Self:
-        if not self.version_2_with_negative or self.null_score_diff_threshold is not None:
-            return self
+    def tune(self, outputs: list[Any], split: Split) -> Self:
+        return self.with_threshold(self.decode(outputs, split), self.references(split.examples))
+
+    def with_threshold(self, predictions: list[Row], references: list[Any]) -> Self:
+        """A copy with the null_score_diff_threshold that gives these predictions the highest F1; it was not given."""
         from hf_tasks.metrics.squad import best_threshold, f1
 
         _, threshold = best_threshold(predictions, references, f1)

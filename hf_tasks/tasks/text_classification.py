@@ -11,20 +11,22 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from hf_tasks.block import did_you_mean
+from hf_tasks.calibration import temperature_of_flags, temperature_of_labels
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.base import Columns, DiscriminativeTask, Lengths, Row, Split
+from hf_tasks.tasks.base import TUNED, Columns, DiscriminativeTask, Lengths, Row, Split
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+Probability = Annotated[float, Field(gt=0, lt=1)]
 ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
 
 PROBLEM_OF_TARGET: dict[str, ProblemType] = {
@@ -32,6 +34,8 @@ PROBLEM_OF_TARGET: dict[str, ProblemType] = {
     "labels": "multi_label_classification",
     "score": "regression",
 }
+NEUTRAL = 0.5
+"""The threshold at which the more probable of two is taken."""
 TARGET_OF_PROBLEM = {problem: target for target, problem in PROBLEM_OF_TARGET.items()}
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {
     "single_label_classification": ("accuracy", "f1", "matthews_correlation"),
@@ -67,8 +71,12 @@ class TextClassification(DiscriminativeTask):
     """Splits a text column of several labels, e.g. "|"."""
     class_weights: Literal["balanced"] | dict[str, float] | None = None
     """Weight of each label's examples in the loss; "balanced": inverse to how often the label occurs in train."""
-    threshold: float = Field(0.5, gt=0, lt=1)
-    """Several labels: predict those whose probability is above it."""
+    threshold: Literal["tuned"] | Probability | dict[str, Probability] = 0.5
+    """Several labels: predict those whose probability is above it, one number for all or one for each. Two labels: it
+    is that of the second one. "tuned": for the highest F1 of each label on the validation part, or of two labels for the
+    highest first metric."""
+    temperature: Literal["tuned"] | Annotated[float, Field(gt=0)] = 1.0
+    """Divides the logits before they become probabilities; "tuned": for the likeliest labels of the validation part."""
     long_texts: Literal["truncate", "windows"] = "truncate"
     """Texts longer than max_length: cut them, or read them in overlapping windows and average the windows' logits."""
     doc_stride: int = Field(128, ge=0)
@@ -83,6 +91,7 @@ class TextClassification(DiscriminativeTask):
             yield ("class_weights",), "only single-label classification has class weights; remove them"
         if self.problem_type in ("regression", "single_label_classification") and self.label_separator:
             yield ("label_separator",), 'only several labels are separated; name their column "labels", or remove it'
+        yield from self._threshold_clashes()
         if len(set(self.labels)) < len(self.labels):
             yield ("labels",), "a label is named twice; keep one of them"
         if isinstance(self.class_weights, dict):
@@ -92,6 +101,19 @@ class TextClassification(DiscriminativeTask):
                 yield ("class_weights",), "weights must be above 0"
         if self.long_texts == "windows" and self.doc_stride >= self.max_length - 2:
             yield ("doc_stride",), f"windows of {self.max_length} tokens cannot overlap by {self.doc_stride}; lower it"
+
+    def _threshold_clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        if self.problem_type == "regression":
+            for key in self.model_fields_set & {"threshold", "temperature"}:
+                yield (key,), "regression predicts a number and has no probabilities; remove it"
+        elif self.problem_type == "single_label_classification" and "threshold" in self.model_fields_set:
+            if len(self.labels) > 2:
+                yield ("threshold",), f"of {len(self.labels)} labels the most probable one is predicted; remove it"
+            elif isinstance(self.threshold, dict):
+                yield ("threshold",), "of two labels, give one number, for the second"
+        for label in self.threshold if isinstance(self.threshold, dict) else ():
+            if self.labels and label not in self.labels:
+                yield ("threshold", label), f"not one of the labels{did_you_mean(label, self.labels)}"
 
     def missing(self, columns: Sequence[str], labelled: bool) -> str | None:
         if self.pairs and "text" in columns and "text_pair" not in columns:
@@ -161,7 +183,10 @@ class TextClassification(DiscriminativeTask):
             if len(filled["labels"]) < 2:
                 raise ValueError(f"the training data has one label only ({', '.join(counts)}); two are needed to learn")
             filled["class_weights"] = self._weights(counts, filled["labels"])
-        return self.model_copy(update=filled)
+        resolved = self.model_copy(update=filled)
+        for key, text in resolved._threshold_clashes():
+            raise ValueError(f"task.{'.'.join(key)}: {text}")
+        return resolved
 
     def _weights(self, counts: Counter[str], labels: tuple[str, ...]) -> dict[str, float] | None:
         """Weights whose mean over the training examples is 1, so that they leave the learning rate's meaning alone."""
@@ -190,6 +215,19 @@ class TextClassification(DiscriminativeTask):
     def usage(self) -> tuple[str, ...]:
         return (*self.inputs, *self.optional) if self.pairs else self.inputs
 
+    def unit(self) -> str:
+        return "pairs" if self.pairs else "texts"
+
+    def target_words(self) -> str:
+        return f"{TARGET_OF_PROBLEM[self.problem_type or 'regression'].rstrip('s')}s"
+
+    def compared(self) -> tuple[str, ...]:
+        return self.usage()
+
+    def lengths(self, split: Split) -> Iterator[Lengths]:
+        for lengths in super().lengths(split):
+            yield replace(lengths, otherwise="task.long_texts: windows reads them whole")
+
     def stratum(self, example: Row) -> str:
         if "score" in example:
             return ""
@@ -215,19 +253,6 @@ class TextClassification(DiscriminativeTask):
         names = [name for name in tokenizer.model_input_names if name in whole]
         features: Columns = {name: [] for name in (*names, "example", "length", "tokens_cut")}
         for i, ids in enumerate(whole["input_ids"]):
-    def unit(self) -> str:
-        return "pairs" if self.pairs else "texts"
-
-    def target_words(self) -> str:
-        return f"{TARGET_OF_PROBLEM[self.problem_type or 'regression'].rstrip('s')}s"
-
-    def compared(self) -> tuple[str, ...]:
-        return self.usage()
-
-    def lengths(self, split: Split) -> Iterator[Lengths]:
-        for lengths in super().lengths(split):
-            yield replace(lengths, otherwise="task.long_texts: windows reads them whole")
-
             fits = 0 < len(ids) <= limit
             text, pair = (texts[i], pairs[i] if pairs else None) if ids else (_stand_in(tokenizer), None)
             pieces = [whole] if fits else self._pieces(text, pair, limit, tokenizer)
@@ -296,27 +321,67 @@ class TextClassification(DiscriminativeTask):
         return list(outputs["logits"].float().cpu().numpy())  # B x (C,)
 
     def decode(self, outputs: list[Any], split: Split) -> list[Row]:
+        logits = self._logits(outputs, split)
+        if self.problem_type == "regression":
+            return [{"score": float(row[0])} for row in logits]
+        rows, above = self._probabilities(logits), np.array([self.threshold_of(label) for label in self.labels])
+        if self.problem_type == "multi_label_classification":
+            return [
+                {
+                    "labels": [label for label, over in zip(self.labels, row > above, strict=True) if over],
+                    "probabilities": self._by_label(row),
+                }
+                for row in rows
+            ]
+        chosen = rows.argmax(axis=1) if above[-1] == NEUTRAL else (rows[:, 1] > above[1]).astype(int)
+        return [
+            {"label": self.labels[best], "score": float(row[best]), "probabilities": self._by_label(row)}
+            for row, best in zip(rows, chosen, strict=True)
+        ]
+
+    def _logits(self, outputs: list[Any], split: Split) -> np.ndarray:
+        """(E, C): the mean of each example's windows."""
+        return _mean_by(np.stack(outputs), np.array(split.features["example"][:]), len(split.examples))
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
         from scipy.special import expit, softmax
 
-        logits = _mean_by(np.stack(outputs), np.array(split.features["example"][:]), len(split.examples))  # (E, C)
-        match self.problem_type:
-            case "single_label_classification":
-                rows = softmax(logits, axis=1)
-                return [
-                    {"label": self.labels[best], "score": float(row[best]), "probabilities": self._by_label(row)}
-                    for row, best in zip(rows, rows.argmax(axis=1), strict=True)
-                ]
-            case "multi_label_classification":
-                rows = expit(logits)
-                return [
-                    {
-                        "labels": [label for label, p in zip(self.labels, row, strict=True) if p > self.threshold],
-                        "probabilities": self._by_label(row),
-                    }
-                    for row in rows
-                ]
+        scaled = logits / (1.0 if self.temperature == TUNED else self.temperature)
+        return np.asarray(
+            expit(scaled) if self.problem_type == "multi_label_classification" else softmax(scaled, axis=1)
+        )
+
+    def threshold_of(self, label: str) -> float:
+        """The probability above which a label is predicted; 0.5 as long as it is not tuned."""
+        match self.threshold:
+            case dict():
+                return self.threshold.get(label, NEUTRAL)
+            case float():
+                return self.threshold
             case _:
-                return [{"score": float(row[0])} for row in logits]
+                return NEUTRAL
+
+    def tune(self, outputs: list[Any], split: Split) -> Self:
+        target = TARGET_OF_PROBLEM[self.problem_type or "regression"]
+        logits, targets = self._logits(outputs, split), np.array(self._targets({target: split.examples[target][:]}))
+        task = self
+        if self.temperature == TUNED:
+            fit = temperature_of_flags if targets.ndim == 2 else temperature_of_labels
+            task = task.model_copy(update={"temperature": fit(logits, targets)})
+        if self.threshold == TUNED:
+            best = task._best_thresholds(task._probabilities(logits), targets)
+            task = task.model_copy(update={"threshold": best})
+        return task
+
+    def _best_thresholds(self, probabilities: np.ndarray, targets: np.ndarray) -> float | dict[str, float]:
+        """For probabilities (E, C), and flags (E, C) or the ids (E,) of one of two labels."""
+        from hf_tasks.thresholds import best_for_f1, best_for_metric
+
+        if targets.ndim == 1:
+            references = [self.labels[i] for i in targets]
+            return best_for_metric(self.metrics[0], probabilities[:, 1], references, self.labels)
+        columns = zip(self.labels, probabilities.T, targets.T, strict=True)
+        return {label: best_for_f1(column, flags) for label, column, flags in columns}
 
     def _by_label(self, row: np.ndarray) -> dict[str, float]:
         return {label: float(p) for label, p in zip(self.labels, row, strict=True)}

@@ -549,10 +549,10 @@ def test_tune_finds_the_threshold_with_the_highest_f1():
     references = [["paris"], ["rome"], [], ["oslo"]]
     negative = task(version_2_with_negative=True)
     # up to -3: 1 right + 1 refused rightly; up to 1.5: 2 + 1; up to 2: 2; up to 4: 3
-    assert negative.tune(predictions, references).null_score_diff_threshold == 1.5
-    assert task(version_2_with_negative=False).tune(predictions, references).null_score_diff_threshold is None
-    given = task(version_2_with_negative=True, null_score_diff_threshold=0.5)
-    assert given.tune(predictions, references).null_score_diff_threshold == 0.5
+    assert negative.tunable
+    assert negative.with_threshold(predictions, references).null_score_diff_threshold == 1.5
+    assert not task(version_2_with_negative=False).tunable
+    assert not task(version_2_with_negative=True, null_score_diff_threshold=0.5).tunable
 
 
 def test_a_tuned_threshold_is_kept_in_the_recipe():

@@ -1,0 +1,56 @@
+"""Where to cut probabilities into decisions: the thresholds that are best for a validation part.
+
+Every threshold that makes a difference is tried: those between two different probabilities, and at both ends. Of
+equally good ones, the one nearest to 0.5 is taken. Time O(n log n).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hf_tasks.metrics.sums import sums
+
+NEUTRAL = 0.5
+
+
+def best_for_f1(probabilities: np.ndarray, flags: np.ndarray) -> float:
+    """The threshold with the highest F1 of one label; 0.5 where no example has it.
+
+    probabilities: (E,); flags: (E,) whether each example has the label.
+    """
+    order, below, cuts = _cuts(probabilities)
+    positives = flags.sum()
+    if not positives:
+        return NEUTRAL
+    missed = np.append(0, np.cumsum(flags[order]))[below]  # by every cut
+    return _best(2 * (positives - missed) / (len(flags) - below + positives), cuts)
+
+
+def best_for_metric(metric: str, probabilities: np.ndarray, references: Sequence[str], labels: Sequence[str]) -> float:
+    """The threshold for the probability of the second of two labels (E,) with the highest value of a metric, which must
+    be one that follows from sums over the examples, else of accuracy; 0.5 where the references are all alike."""
+    if len(set(references)) < 2:
+        return NEUTRAL
+    first, second = (
+        sums(metric, [label] * len(references), list(references))
+        or sums("accuracy", [label] * len(references), list(references))
+        for label in labels
+    )
+    assert first and second
+    order, below, cuts = _cuts(probabilities)
+    gained = np.cumsum((first.counts - second.counts)[order], axis=0)  # by taking the first label of the lowest ones
+    totals = second.counts.sum(0) + np.vstack([np.zeros_like(gained[:1]), gained])[below]
+    return _best(next(iter(first.values(totals).values())), cuts)
+
+
+def _cuts(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(the examples by rising probability; for each threshold, how many of them are below it; the thresholds)."""
+    order = np.argsort(probabilities, kind="stable")
+    bounds = np.concatenate([[0.0], probabilities[order], [1.0]])
+    below = np.flatnonzero(np.diff(bounds) > 0)
+    return order, below, (bounds[below] + bounds[below + 1]) / 2
+
+
+def _best(values: np.ndarray, cuts: np.ndarray) -> float:
+    best = np.flatnonzero(values >= values.max() - 1e-12)
+    return float(cuts[best[np.abs(cuts[best] - NEUTRAL).argmin()]])
