@@ -183,6 +183,33 @@ def compare(
 
 
 @app.command()
+def sweep(
+    recipe: RecipeArg,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUES", help="Vary a key: method.name=full,lora, or a range: 2..4, 1e-5..1e-3:log."),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trainings in all.")] = None,
+    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Begin none after 90s, 30m or 2h.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What ranks them, on the validation part.")] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Give up those that are below the median.")] = False,
+    keep: Annotated[int | None, typer.Option(min=0, help="Runs that are kept, the best ones; 1.")] = None,
+    overrides: SetOption = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", help="The sweep's directory; sweeps/NAME where not given.")
+    ] = None,
+) -> None:
+    """Train a recipe with several values of its keys; rank them; write the best recipe. The same command goes on."""
+    from hf_tasks.shipped import find
+    from hf_tasks.sweep.report import lines
+    from hf_tasks.sweep.study import sweep as sweep_recipe
+
+    options = {"trials": trials, "metric": metric, "prune": prune or None, "keep": keep}
+    swept = sweep_recipe(find(recipe), over or (), overrides or (), options, output_dir=output_dir, timeout=timeout)
+    print("\n".join(lines(swept)))
+
+
+@app.command()
 def reproduce(
     run: RunArg,
     output_dir: Annotated[

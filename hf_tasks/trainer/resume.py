@@ -65,7 +65,7 @@ class Origin:
 def flat_recipe(recipe: Recipe) -> dict[str, Any]:
     """Every given key of a recipe that matters for its weights, dotted."""
     values = json.loads(recipe.model_dump_json(exclude_unset=True))
-    return {key: value for key, value in _flat(values) if key not in NO_MATTER}
+    return {key: value for key, value in _flat(values) if key not in NO_MATTER and not key.startswith("sweep")}
 
 
 def recipe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,110 @@
+"""What a sweep will do: the recipe, its space, and the recipe of each trial. All of it is checked before training."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hf_tasks import recipe as recipes
+from hf_tasks import recipe_file
+from hf_tasks.errors import RecipeError
+from hf_tasks.recipe import Recipe
+from hf_tasks.sweep.section import Sweep
+from hf_tasks.sweep.space import Scalar, Space, assignments, combinations, parse, size, to_try
+
+GRID, TRIALS = 50, 20
+"""Combinations that are all tried where the number of trials is not given; else the trials of a search."""
+ALONE = ("data.test=null", "hub=null", "sweep=null", "seeds=null")
+"""What a trial has not: it never sees the test part, and is pushed nowhere."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    path: Path
+    """The recipe file."""
+    overrides: tuple[str, ...]
+    """What --set says, for every trial."""
+    space: Space
+    settings: Sweep
+    places: Mapping[str, str]
+    """Where each key of the space was written: `--over KEY=...`, or recipe.yaml:7."""
+
+    @classmethod
+    def of(cls, path: Path, overrides: Sequence[str], over: Sequence[str], options: Mapping[str, Any]) -> "Plan":
+        """`over`: `key=values`, added to those of the recipe's own section; `options`: keys of `Sweep` that go before
+        the section's. Raises RecipeError with everything that is wrong: no trial can then fail for a wrong key."""
+        source = recipe_file.read(path, tuple(overrides))
+        section = recipes.validate(source, beside=path.parent).sweep or Sweep.model_validate({})
+        written = {key: parse(text) for key, text in section.space.items()}
+        places = {key: source.where(("sweep", "space", key)) for key in written}
+        given = dict(map(_over, over))
+        places |= {key: f"--over {text}" for (key, _), text in zip(given.items(), over, strict=True)}
+        settings = section.model_copy(update={name: value for name, value in options.items() if value is not None})
+        plan = cls(path, tuple(overrides), written | given, settings, places)
+        plan._check()
+        return plan
+
+    @property
+    def grid(self) -> list[dict[str, Scalar]] | None:
+        """All combinations, where there are few enough to try each; else None."""
+        return combinations(self.space) if size(self.space) <= (self.settings.trials or GRID) else None
+
+    @property
+    def trials(self) -> int:
+        return len(self.grid) if self.grid is not None else self.settings.trials or TRIALS
+
+    def recipe(self, values: Mapping[str, Scalar], output_dir: Path | None = None) -> Recipe:
+        """The recipe of a trial. Raises RecipeError."""
+        return recipes.load(self.path, [*self.changes(values), *_fixed(output_dir)])
+
+    def changes(self, values: Mapping[str, Scalar]) -> list[str]:
+        """What the recipe file must be changed by to be that of a trial, as `dotted.key=value`."""
+        metric = [f"training.metric_for_best_model={self.settings.metric}"] if self.settings.metric else []
+        return [*self.overrides, *metric, *assignments(values)]
+
+    def first(self) -> dict[str, Scalar]:
+        """One combination of values."""
+        return {key: values.tried()[0] for key, values in self.space.items()}
+
+    def _check(self) -> None:
+        if not self.space:
+            raise RecipeError("nothing is varied; add for example --over training.learning_rate=1e-5..1e-3:log")
+        problems = [problem for key, values in self._combinations() for problem in self._problems(key, values)]
+        if problems:
+            raise RecipeError(*dict.fromkeys(problems))
+
+    def _combinations(self) -> list[tuple[str, dict[str, Scalar]]]:
+        whole = [(key, values) for values in self.grid or () for key in list(values)[:1]]
+        return [*to_try(self.space), *whole]
+
+    def _problems(self, key: str, values: dict[str, Scalar]) -> list[str]:
+        """What is wrong with a recipe, each line with the place of the key of the space that it is about."""
+        try:
+            self.recipe(values)
+        except RecipeError as e:
+            texts = [f"--set {assignment}: " for assignment in assignments(values)]
+            written = dict(zip(texts, map(self.places.__getitem__, values), strict=True))
+            return [_placed(problem, written) for problem in e.problems]
+        return []
+
+
+def _placed(problem: str, written: Mapping[str, str]) -> str:
+    for text, place in written.items():
+        if problem.startswith(text):
+            return f"{place}: {problem.removeprefix(text)}"
+    return problem
+
+
+def _over(text: str) -> tuple[str, Any]:
+    key, equals, values = text.partition("=")
+    if not equals or not all(key.strip().split(".")):
+        raise RecipeError(f"--over {text}: not of the form key=values; write for example method.name=full,lora")
+    try:
+        return key.strip(), parse(values)
+    except ValueError as e:
+        raise RecipeError(f"--over {text}: {e}") from None
+
+
+def _fixed(output_dir: Path | None) -> list[str]:
+    return [*ALONE, *([f"training.output_dir={json.dumps(str(output_dir))}"] if output_dir else [])]

@@ -1,0 +1,294 @@
+"""`sweep`: trials one after another, each a run directory, remembered in a database that outlives them.
+
+DIR/study.db      Optuna's study: every trial's values, score, time (optuna-dashboard reads it)
+DIR/sweep.json    what the sweep was begun with
+DIR/trials/0007   the run of a trial; of the best ones it stays
+DIR/logs/0007.txt what its training printed
+DIR/best.yaml     the recipe with the best values; DIR/sweep.png
+"""
+
+import contextlib
+import gc
+import json
+import math
+import shutil
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hf_tasks import distributed, durable, evaluation, preflight
+from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.sweep import section
+from hf_tasks.sweep.best import write_best
+from hf_tasks.sweep.plan import Plan
+from hf_tasks.sweep.space import Scalar
+from hf_tasks.trainer.arguments import arguments
+from hf_tasks.trainer.interrupts import Interrupted
+from hf_tasks.trainer.progress import say, seconds
+from hf_tasks.trainer.resume import Origin, locked
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
+
+DATABASE, ORIGIN, BEST, PICTURE = "study.db", "sweep.json", "best.yaml", "sweep.png"
+BEFORE_PRUNING = 5
+"""Whole trainings whose median a training is compared with before any is given up."""
+
+
+@dataclass(frozen=True)
+class Sweeping:
+    """A sweep in its directory."""
+
+    plan: Plan
+    folder: Path
+    study: "Study"
+    metric: str
+    """As the results of a run name it; "score": the first number there."""
+
+    def go_on(self, timeout: float | None = None) -> None:
+        """Every trial that is not done yet; none begins after `timeout` seconds. Raises Interrupted where training
+        does, and RunError where the disk is full: the same sweep goes on later."""
+        began, before = time.monotonic(), len(self.done)
+        while len(self.done) < self.plan.trials:
+            if timeout is not None and time.monotonic() - began >= timeout:
+                say(f"time is up: {len(self.done)} of {self.plan.trials} trials are done")
+                return
+            trial = self._next()
+            self._try(trial)
+            self._keep_best()
+            pace = (time.monotonic() - began) / (len(self.done) - before)
+            say(self._line(self.study.trials[trial.number], pace))
+
+    @property
+    def title(self) -> str:
+        plan, done = self.plan, len(self.done)
+        how = f"all {plan.trials} combinations" if plan.grid is not None else f"{plan.trials} trials, by TPE"
+        goes_on = f", {done} of them done before" if done else ""
+        keys = ", ".join(f"{key} {values}" for key, values in plan.space.items())
+        return f"{how}{goes_on}: {keys}\nwhat each prints is in {self.folder / 'logs'}"
+
+    @property
+    def done(self) -> list["FrozenTrial"]:
+        """Trials that came to an end: complete, failed, or given up."""
+        return [trial for trial in self.study.trials if trial.state.is_finished()]
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any training has. (A training writes nothing before all is known to be right.)"""
+        return bool(self.done) or self.run_folder(0).exists()
+
+    @property
+    def ranked(self) -> list["FrozenTrial"]:
+        """Complete trials, the best first; of equals the earlier."""
+        from optuna.study import StudyDirection
+
+        sign = -1 if self.study.direction == StudyDirection.MAXIMIZE else 1
+        whole = [trial for trial in self.done if trial.value is not None and trial.state.name == "COMPLETE"]
+        return sorted(whole, key=lambda trial: (sign * float(trial.value or 0), trial.number))
+
+    def values(self, trial: "FrozenTrial") -> dict[str, Scalar]:
+        return {key: json.loads(text) for key, text in trial.user_attrs["values"].items()}
+
+    def run_folder(self, number: int) -> Path:
+        return self.folder / "trials" / f"{number:04}"
+
+    def _next(self) -> "Trial":
+        """The trial that was begun and not ended, or a new one. What is drawn depends on the trials before alone, not
+        on interruptions."""
+        import optuna
+
+        begun = [trial for trial in self.study.trials if trial.state == optuna.trial.TrialState.RUNNING]
+        if begun:
+            return optuna.Trial(self.study, begun[0]._trial_id)
+        seed = self.plan.recipe(self.plan.first()).seed + len(self.study.trials)
+        self.study.sampler = optuna.samplers.TPESampler(seed=seed)
+        return self.study.ask()
+
+    def _try(self, trial: "Trial") -> None:
+        import optuna
+
+        values = {key: space.suggest(trial, key) for key, space in self.plan.space.items()}
+        trial.set_user_attr("values", {key: json.dumps(value) for key, value in values.items()})
+        began = time.monotonic()
+        try:
+            with self._logged(trial.number):
+                found = self._trained(trial, values)
+        except optuna.TrialPruned as e:
+            self._ended(trial, "PRUNED", str(e))
+        except (Interrupted, KeyboardInterrupt):
+            raise
+        except Exception as e:
+            if _is_of_the_disk(e) or not self.has_begun:
+                raise
+            self._ended(trial, "FAIL", _in_one_line(e))
+        else:
+            for name, value in found.items():
+                trial.set_user_attr(name, value)
+            trial.set_user_attr("wall", round(time.monotonic() - began, 1))
+            self.study.tell(trial, found["value"])
+        _free_memory()
+
+    def _trained(self, trial: "Trial", values: Mapping[str, Scalar]) -> dict[str, Any]:
+        """What is remembered of a trial. RunError where its score is no number."""
+        from hf_tasks.sweep.pruning import Pruning
+        from hf_tasks.training import train
+
+        recipe = self.plan.recipe(values, self.run_folder(trial.number))
+        watchers = [Pruning(trial, self.metric)] if self.plan.settings.prune else []
+        run = train(recipe, beside=self.plan.path.parent, callbacks=watchers)
+        results = run.results["validation"]
+        name, value = _score(results, self.metric)
+        if not math.isfinite(value):
+            raise RunError(f"{name} is not a number")
+        return {
+            "metric": name,
+            "value": value,
+            "interval": results.get("intervals", {}).get(name),
+            "n": results["n"],
+            "seconds": run.results["training"]["seconds"],
+        }
+
+    def _ended(self, trial: "Trial", state: str, reason: str) -> None:
+        import optuna
+
+        trial.set_user_attr("reason", reason)
+        self.study.tell(trial, state=optuna.trial.TrialState[state])
+
+    def _keep_best(self) -> None:
+        """The recipe of the best trial is written; of the others, only the best runs stay."""
+        kept = {self.run_folder(trial.number) for trial in self.ranked[: self.plan.settings.keep]}
+        for folder in self.run_folder(0).parent.glob("[0-9]*"):
+            if folder not in kept:
+                shutil.rmtree(folder)
+        for best in self.ranked[:1]:
+            score = f"{best.user_attrs['metric']} {best.value:.4f} on validation"
+            write_best(self.plan, self.values(best), score, self.folder / BEST)
+
+    @contextlib.contextmanager
+    def _logged(self, number: int) -> Iterator[None]:
+        """What a training prints goes to its log, and so does the whole of an error."""
+        path = self.folder / "logs" / f"{number:04}.txt"
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
+            try:
+                yield
+            except Exception:
+                traceback.print_exc(file=log)
+                raise
+
+    def _line(self, trial: "FrozenTrial", pace: float) -> str:
+        shown = ", ".join(f"{key.split('.')[-1]} {text}" for key, text in trial.user_attrs["values"].items())
+        outcome = f"{trial.value:.4f}" if trial.value is not None else trial.user_attrs["reason"]
+        left = seconds(pace * (self.plan.trials - len(self.done)))
+        best = "".join(f"best {first.value:.4f} (trial {first.number}), " for first in self.ranked[:1])
+        return f"{len(self.done)} of {self.plan.trials}: trial {trial.number}, {shown}: {outcome}; {best}{left} left"
+
+
+def sweep(
+    path: Path,
+    over: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    *,
+    output_dir: Path | None = None,
+    timeout: str | None = None,
+) -> Sweeping:
+    """Sweep a recipe file over `key=values`; `options`: keys of the recipe's `sweep` section, which they go before.
+
+    Raises RecipeError, DataError or RunError; RunError too where not one trial came to its end.
+    """
+    limit = timeout and section.seconds(timeout)
+    plan = Plan.of(path, overrides, over, options or {})
+    folder = output_dir or Path("sweeps") / plan.recipe(plan.first()).name
+    from hf_tasks.sweep.picture import draw
+
+    with opened(plan, folder) as sweeping:
+        say(sweeping.title)
+        sweeping.go_on(limit or None)
+    if not sweeping.ranked:
+        reasons = [f"trial {trial.number}: {trial.user_attrs['reason']}" for trial in sweeping.done]
+        raise RunError(f"{folder}: no trial came to its end", *reasons)
+    draw(sweeping, folder / PICTURE)
+    return sweeping
+
+
+@contextlib.contextmanager
+def opened(plan: Plan, folder: Path) -> Iterator[Sweeping]:
+    """The sweep in a directory for this process alone, new or begun before. RunError where it was begun with something
+    else, RecipeError or DataError where its trainings could not begin."""
+    _check_installed()
+    import optuna
+
+    if distributed.launched() > 1:
+        raise RunError("a sweep is one process; start it without a launcher of several")
+    recipe, parts = preflight.prepare(plan.recipe(plan.first()), plan.path.parent)
+    if parts.validation is None:
+        raise RecipeError("data.validation_size: a sweep ranks by a validation part; give a size above 0")
+    ranking = arguments(recipe, validated=True)
+    with locked(folder):
+        _claim(plan, folder, Origin.of(recipe, {name: part.files for name, part in parts.named().items()}, 1))
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(
+            storage=f"sqlite:///{folder / DATABASE}",
+            study_name="sweep",
+            direction="maximize" if ranking.greater_is_better else "minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING),
+            load_if_exists=True,
+        )
+        for values in plan.grid or ():
+            study.enqueue_trial(values, skip_if_exists=True)
+        sweeping = Sweeping(plan, folder, study, (ranking.metric_for_best_model or "score").removeprefix("eval_"))
+        try:
+            yield sweeping
+        finally:
+            if not sweeping.has_begun:
+                shutil.rmtree(folder)
+
+
+def _claim(plan: Plan, folder: Path, origin: Origin) -> None:
+    """Note what a sweep is begun with. RunError where another one is there."""
+    space = {f"what is tried for {key}": str(values) for key, values in plan.space.items()}
+    recipe = {key: value for key, value in origin.recipe.items() if key not in plan.space}
+    now = Origin(recipe | space, origin.data, 1)
+    if (folder / ORIGIN).is_file():
+        before = Origin(**json.loads((folder / ORIGIN).read_text(encoding="utf-8")))
+        if changes := list(before.changes(now)):
+            raise RunError(*(f"{folder}: this sweep was begun before, and {one}; undo that, or choose another "
+                             "--output-dir" for one in changes))  # fmt: skip
+        return
+    if any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise RunError(f"{folder}: exists and is not a sweep; choose another --output-dir")
+    durable.write_json(folder / ORIGIN, {"recipe": now.recipe, "data": now.data, "processes": 1})
+
+
+def _score(results: Mapping[str, Any], metric: str) -> tuple[str, float]:
+    numbers = evaluation.numbers(dict(results))
+    name = next(name for name in numbers if name not in ("n", "loss")) if metric == "score" else metric
+    return name, float(numbers[name])
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    return isinstance(error, OSError) or isinstance(error.__cause__, OSError) or "are free on this disk" in str(error)
+
+
+def _in_one_line(error: Exception) -> str:
+    first = (str(error).splitlines() or [""])[0]
+    return first if isinstance(error, RunError | RecipeError) else f"{type(error).__name__}: {first}"
+
+
+def _free_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _check_installed() -> None:
+    if find_spec("optuna") is None:
+        raise RunError("a sweep needs Optuna; install it with: pip install 'hf_tasks[sweep]'")
