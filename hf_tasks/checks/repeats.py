@@ -11,7 +11,6 @@ from hf_tasks.checks.hashes import mix, row_hashes
 from hf_tasks.data import Part
 from hf_tasks.tasks import Task
 
-
 UNORDERED = ("labels", "answers")
 """Targets that are sets, however a file lists them."""
 
