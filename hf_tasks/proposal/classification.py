@@ -21,12 +21,16 @@ def classification(columns: Columns, where: str) -> Finding | None:
     if not read:
         return None
     rest = {name: column for name, column in columns.items() if name not in read.values()}
-    for found in (_several(rest), _flags(rest), _one(rest, where)):
-        if found:
-            target, told, kind, alternatives, keys = found
-            pair = "pairs of texts, " if "text_pair" in read else ""
-            return Finding("text-classification", pair + kind, told, read | target, keys, alternatives)
-    return None
+    found = _several(rest) or _flags(rest) or _one(rest, where)
+    if not found:
+        return None
+    target, told, kind, alternatives, keys = found
+    pair = "pairs of texts, " if "text_pair" in read else ""
+    used = {*read.values(), *target.values()}
+    others = [name for name in texts if name not in used and not pair]
+    if others:
+        alternatives += (f"other texts: {', '.join(others[:5])}; columns: {{text_pair: NAME}} reads one of them too",)
+    return Finding("text-classification", pair + kind, told, read | target, keys, alternatives)
 
 
 Found = tuple[dict[str, str | tuple[str, ...]], str, str, tuple[str, ...], dict[str, str]]
@@ -120,6 +124,8 @@ def _number_or_label(column: Column, rivals: Sequence[str]) -> Found:
     told = f'the column "{name}" has {different} different values'
     scale = column.kind == "number" and different > 2
     others = (f"if the numbers are a scale: columns: {{score: {name}}} predicts a number",) if scale else ()
+    if sorted(column.counts) == [str(number) for number in range(different)]:
+        others = ("the labels are numbers; to name them, in their order: labels: [NAME, NAME ...]", *others)
     return (
         {"label": name},
         told,

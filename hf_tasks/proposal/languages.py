@@ -29,6 +29,8 @@ _ENGLISH = re.compile(
 )
 ENGLISH_SHARE = 0.08
 """Share of these words among all, above which a text in Latin letters is taken for English."""
+FEW_WORDS = 200
+"""Fewer words than this tell no language: Latin letters are then taken for English."""
 
 
 def language_of(ending: str) -> str | None:
@@ -50,6 +52,6 @@ def guess(texts: Iterable[str]) -> Language:
         return "Chinese"
     found = [word for word in _PIECES.findall(text.lower()) if word.isalpha()]
     english = len(_ENGLISH.findall(text.lower()))
-    if len(_LATIN.findall(text)) > 0.9 * letters and english > ENGLISH_SHARE * len(found):
+    if len(_LATIN.findall(text)) > 0.9 * letters and english > ENGLISH_SHARE * (len(found) - FEW_WORDS):
         return "English"
     return "other"

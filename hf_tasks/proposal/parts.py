@@ -27,6 +27,7 @@ PART_OF: dict[str, PartName] = {
 }  # fmt: skip
 
 _PART = re.compile(rf"(?<![A-Za-z])({'|'.join(sorted(PART_OF, key=len, reverse=True))})\d*(?![A-Za-z])", re.IGNORECASE)
+_KNOWN = {suffix.removeprefix(".") for suffix in (*SUFFIXES, *TEXT_SUFFIXES)}
 _PIECE = re.compile(r"-\d+-of-\d+")
 _SOURCE = re.compile(r"src|source|input|orig")
 _TARGET = re.compile(r"tgt|trg|target|output|ref|reference|(ref|reference)[._]?\d+")
@@ -47,6 +48,8 @@ class Parts:
     name: str
     """What the data set is called."""
     left_out: tuple[Path, ...] = ()
+    trains: PartName = "train"
+    """The part that trains, where none is called so."""
 
 
 def find_parts(arguments: Sequence[str]) -> Parts:
@@ -56,14 +59,19 @@ def find_parts(arguments: Sequence[str]) -> Parts:
         raise DataError(f"{folders[0]}: is a folder; give one folder alone, or files")
     paths = _data_files(Path(folders[0])) if folders else find(arguments, [Path()])
     sides = _parallel(paths, ordered=not folders)
-    groups = _grouped(sides or {path: Files((path,)) for path in paths})
+    alone = [path for path in paths if not folders or ending(path).lower() in _KNOWN]
+    if not sides and not alone:
+        raise DataError(f"{folders[0]}: the folder has no data files; known endings are {' '.join(SUFFIXES)} .txt")
+    groups = _grouped(sides or {path: Files((path,)) for path in alone})
     best = max(groups.values(), key=lambda parts: (len(parts), _size(parts))) if folders else _all(groups)
-    files = best if "train" in best else _something_trains(best)
+    trains: PartName = "train" if "train" in best else next(iter(best))
+    files = {"train": best[trains], **{name: one for name, one in best.items() if name != trains}}
     used = {path for one in best.values() for path in (*one.paths, *one.targets)}
     return Parts(
         {name: files[name] for name in ("train", "validation", "test") if name in files},
         _name(folders[0] if folders else None, files["train"]),
         tuple(path for path in paths if path not in used),
+        trains,
     )
 
 
@@ -82,11 +90,7 @@ def _data_files(folder: Path) -> list[Path]:
         found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     except OSError as e:
         raise DataError(f"{folder}: cannot be read: {e.strerror}") from None
-    known = {suffix.removeprefix(".") for suffix in (*SUFFIXES, *TEXT_SUFFIXES)}
-    data = [path for path in found if ending(path).lower() in known or _side(path)]
-    if not data:
-        raise DataError(f"{folder}: the folder has no data files; known endings are {' '.join(SUFFIXES)} .txt")
-    return data
+    return [path for path in found if ending(path).lower() in _KNOWN or _side(path)]
 
 
 def _side(path: Path) -> str | None:
@@ -102,9 +106,8 @@ def _parallel(paths: Sequence[Path], *, ordered: bool) -> dict[Path, Files]:
     stems: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
         if _side(path):
-            stems[str(path.parent / stem(path))].append(path)
-    if ordered and len(paths) == len(stems) > 1 and not any(_PART.search(path.name) for path in paths):
-        stems = {"": list(paths)}  # source.de reference.en: the user's order says it
+            role = _SOURCE.fullmatch(stem(path)) or _TARGET.fullmatch(stem(path).partition(".")[0])
+            stems[str(path.parent / ("" if role else stem(path)))].append(path)
     sides = {name: several for name, several in stems.items() if len(several) > 1}
     found = {}
     for several in sides.values():
@@ -114,7 +117,8 @@ def _parallel(paths: Sequence[Path], *, ordered: bool) -> dict[Path, Files]:
 
 
 def _source_first(path: Path) -> tuple[int, str]:
-    return {"source": 0, "en": 1, "target": 3}.get(_side(path) or "", 2), path.name
+    named = _SOURCE.fullmatch(stem(path)) is not None
+    return {"source": 0, "en": 2, "target": 4}.get(_side(path) or "", 3) - 3 * named, path.name
 
 
 def _grouped(files: dict[Path, Files]) -> dict[str, dict[PartName, Files]]:
@@ -140,12 +144,6 @@ def _all(groups: dict[str, dict[PartName, Files]]) -> dict[PartName, Files]:
     return together
 
 
-def _something_trains(parts: dict[PartName, Files]) -> dict[PartName, Files]:
-    first = next(iter(parts))
-    others = {name: one for name, one in parts.items() if name != first}
-    return {"train": parts[first], **others}
-
-
 def _size(parts: dict[PartName, Files]) -> int:
     return sum(path.stat().st_size for files in parts.values() for path in files.paths)
 
@@ -153,6 +151,9 @@ def _size(parts: dict[PartName, Files]) -> int:
 def _name(folder: str | None, train: Files) -> str:
     """The folder's name; that of the file, unless it is a part's."""
     path = train.paths[0]
-    own = _PART.sub("", _PIECE.sub("", stem(path))).strip("._- ")
-    name = Path(os.path.abspath(folder)).name if folder else own or path.absolute().parent.name  # noqa: PTH100
+    above = Path(os.path.abspath(folder or path.parent)).name  # noqa: PTH100
+    whole = stem(path)
+    own = _PART.sub("", _PIECE.sub("", whole)).strip("._- ")
+    name = own if own == whole and not _SOURCE.fullmatch(own) else f"{above}-{own}" if own not in ("", whole) else above
+    name = above if folder else name
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-") or "recipe"

@@ -4,7 +4,7 @@ files --parts--> train, validation, test --sample--> rows --recognise--> Finding
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hf_tasks import recipe_file
@@ -56,7 +56,7 @@ def propose(arguments: Sequence[str], model: str | None = None) -> Proposal:
     """A recipe for files, globs, or a folder; `model` is the checkpoint, where the user chose it. Raises DataError."""
     seen = look(arguments)
     measured = values.measure(seen.reading.examples)
-    bad_rows = f"{len(seen.reading.bad)} rows cannot be used: {seen.reading.bad[0]}" if seen.reading.bad else ""
+    bad_rows = seen.reading.bad[0] if seen.reading.bad else ""
     written = _text(seen, measured, model, bad_rows)
     problem = _problem(seen, written)
     if problem and not bad_rows:
@@ -85,9 +85,11 @@ def look(arguments: Sequence[str]) -> Seen:
     read_rows = reading.examples(samples["train"], names, task)
     if not read_rows.examples:
         raise DataError(f"{where}: no row can be used: {read_rows.bad[0]}")
-    kept, notes = _usable(samples, names, task, read_rows)
-    files = {name: parts.files[name] for name in kept}
-    return Seen(Parts(files, parts.name, parts.left_out), format, kept, columns, finding, task, names, read_rows, notes)
+    kept, notes = _usable(parts, samples, names, task, read_rows)
+    if parts.trains != "train":
+        notes = (f"train: no file is called so; {train.paths[0].name} trains", *notes)
+    used = replace(parts, files={name: parts.files[name] for name in kept})
+    return Seen(used, format, kept, columns, finding, task, names, read_rows, notes)
 
 
 def _check_header(columns: dict[str, Column], where: str) -> None:
@@ -103,7 +105,7 @@ def _check_header(columns: dict[str, Column], where: str) -> None:
 
 
 def _usable(
-    samples: dict[PartName, Sample], names: Names, task: Task, train: Reading
+    parts: Parts, samples: dict[PartName, Sample], names: Names, task: Task, train: Reading
 ) -> tuple[dict[PartName, Sample], tuple[str, ...]]:
     """The parts that the recipe can name, and why others cannot serve."""
     known = set(values.measure(train.examples).labels)
@@ -113,11 +115,11 @@ def _usable(
         try:
             found = reading.examples(sample, names, task)
         except ValueError as e:
-            notes.append(f"{name}: {e}")
+            notes.append(f"{parts.files[name].paths[0]}: {'; '.join(str(e).split('; ')[:2])}")
             continue
         labels = values.measure(found.examples).labels if found.examples else {}
         if not found.examples or (known and not known & set(labels)):
-            notes.append(f"{name}: has no labels that train has")
+            notes.append(f"{parts.files[name].paths[0]}: has no labels that train has")
         else:
             kept[name] = sample
     return kept, tuple(notes)
@@ -138,7 +140,7 @@ def _problem(seen: Seen, written: str) -> str:
 def _text(seen: Seen, measured: Measured, model: str | None, bad_rows: str) -> str:
     finding, rows = seen.finding, seen.samples["train"].total
     few = rows < values.FEW and not isinstance(seen.task, GenerativeTask)
-    scratch = text.SCRATCH if isinstance(seen.task, GenerativeTask) else ()
+    scratch = text.SCRATCH if isinstance(seen.task, GenerativeTask) and rows >= values.MANY else ()
     method = "# method: {name: gradual-unfreezing}"
     why = "worth a try, rows are few: the head first, then one more block at a time"
     lines = [
@@ -154,7 +156,8 @@ def _text(seen: Seen, measured: Measured, model: str | None, bad_rows: str) -> s
 
 
 def _quoted(parts: Parts) -> str:
-    return ", ".join(str(path) for files in parts.files.values() for path in (*files.paths, *files.targets))[:80]
+    every = [path for files in parts.files.values() for path in (*files.paths, *files.targets)]
+    return f"{every[0]}{f' and {len(every) - 1} more' * (len(every) > 1)}"
 
 
 def _data(seen: Seen, bad_rows: str) -> list[Line]:
@@ -173,7 +176,7 @@ def _data(seen: Seen, bad_rows: str) -> list[Line]:
     if seen.names:
         lines.append(("columns", seen.names, "the task's name of a column: its name here"))
     if bad_rows:
-        lines.append(("bad_rows", "drop", bad_rows))
+        lines.append(("bad_rows", "drop", f"rows that cannot be used are left out: {bad_rows.partition('; ')[0]}"))
     return lines
 
 
@@ -196,12 +199,14 @@ def _lines(seen: Seen, measured: Measured) -> list[str]:
     if measured.labels and finding.task != "question-answering":
         shown = ", ".join(f"{label} {count}" for label, count in list(measured.labels.items())[:8])
         lines.append(f"  labels    {len(measured.labels)}: {shown}{' ...' if len(measured.labels) > 8 else ''}")
-    lines.append(f"  lengths   {measured.mean_words:.0f} words on average, 99 % have at most {measured.words}")
-    used = {name for source in finding.columns.values() for name in ((source,) if isinstance(source, str) else source)}
-    unused = [f"{name} ({column.kind})" for name, column in seen.columns.items() if name not in used]
+    unit = "characters" if measured.language == "Chinese" else "words"
+    lines.append(f"  lengths   {measured.mean_words:.0f} {unit} on average, 99 % have at most {measured.words}")
+    read_columns = seen.reading.used
+    unused = [f"{name} ({column.kind})" for name, column in seen.columns.items() if name not in read_columns]
     if unused:
         lines.append(f"  not used  {', '.join(unused)}")
-    lines += [f"  left out  {note}" for note in (*seen.notes, *map(str, seen.parts.left_out))]
+    lines += [f"  note      {note}" for note in seen.notes]
+    lines += [f"  left out  {path}" for path in seen.parts.left_out]
     return lines
 
 

@@ -22,6 +22,8 @@ class Reading:
     examples: list[Row]
     bad: tuple[str, ...]
     """What is wrong with rows that cannot be used."""
+    used: frozenset[str]
+    """The file's columns that are read."""
 
 
 def task_of(finding: Finding) -> Task:
@@ -49,7 +51,8 @@ def examples(sample: Sample, names: Names, task: Task) -> Reading:
             good.append(task.example(rename(row)))
         except ValueError as e:
             bad.append(str(e))
-    return Reading(good, tuple(bad))
+    several = (name for sources in rename.several.values() for name in sources)
+    return Reading(good, tuple(bad), frozenset((*rename.one.values(), *several)))
 
 
 def _reads(names: Names, finding: Finding, task: Task, found: Sequence[str]) -> bool:

@@ -49,6 +49,10 @@ def nothing_to_learn(columns: Columns, where: str) -> str:
         if mark:
             return f'{where}: there is one column, "{only}"; separate the columns with commas'
         return f"{where}: there is one column only, {shown}; add one with the labels, or a target text"
+    if word := named(columns, ("word", "token")):
+        return (
+            f'{where}: the column "{word}" has a word in each row; write sentences: CoNLL, or lists of tokens and tags'
+        )
     if not any(column.kind == "text" for column in columns.values()):
         return f"{where}: no column holds texts; there are {shown}; add one, or call it text"
     return f"{where}: no column can be a label; there are {shown}; add one, or call it label"

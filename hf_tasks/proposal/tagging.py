@@ -37,7 +37,7 @@ def _of_words(tokens: str, lists: dict[str, Column]) -> Finding | None:
     alternatives: tuple[str, ...] = (
         (f"other columns of tags: {', '.join(others)}; columns: {{tags: NAME}}",) if others else ()
     )
-    kind = _kind(tags)
+    kind = "tags of words" if lists[chosen].kind == "numbers" else _kind(tags)
     keys = {}
     if lists[chosen].kind == "numbers":
         keys = {"labels": [str(number) for number in range(1 + max(map(int, tags)))]}

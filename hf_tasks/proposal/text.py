@@ -40,5 +40,7 @@ def scalar(value: Any) -> str:
         case str() if value.endswith(" "):
             return f'"{value}"'
     plain = list(value) if isinstance(value, tuple) else value
-    text: str = yaml.safe_dump([plain], default_flow_style=True, allow_unicode=True, width=float("inf"))
+    text: str = yaml.safe_dump(
+        [plain], default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf")
+    )
     return text.strip()[1:-1]

@@ -32,6 +32,8 @@ SCHEDULES = ((1_000, 10, 16), (5_000, 5, 16), (50_000, 3, 32), (math.inf, 2, 32)
 SKEWED = 3
 """The most frequent label has so many times the rows of the rarest: accuracy says little of the rare ones."""
 FEW = 2_000
+MANY = 10_000
+"""Pairs from which a model without a checkpoint is worth a try."""
 T5_LANGUAGES = ("de", "fr", "ro")
 """Into which T5 was pretrained to translate English (Raffel et al. 2020, https://arxiv.org/abs/1910.10683)."""
 
@@ -111,7 +113,7 @@ def _length(words: int, measured: Measured, finding: Finding | None) -> tuple[in
     told = f"99 % have at most {words} {unit}, x {factor} tokens a {unit.removesuffix('s')}"
     least, most = 32, LONGEST
     if finding and finding.task == "question-answering":
-        least, most, cut = SHORTEST_WINDOW, 384, "read in windows"
+        least, most, cut = SHORTEST_WINDOW, 384, "longer ones are read in windows"
     elif finding and finding.task == "token-classification":
         cut = "longer ones are read in windows"
     else:
@@ -123,7 +125,8 @@ def _length(words: int, measured: Measured, finding: Finding | None) -> tuple[in
 
 def _metrics(measured: Measured) -> tuple[list[str], str]:
     if measured.skew < SKEWED:
-        return ["accuracy", "f1"], "accuracy chooses the checkpoint: the labels are balanced"
+        fairly = "" if measured.skew < 1.5 else "fairly "
+        return ["accuracy", "f1"], f"accuracy chooses the checkpoint: the labels are {fairly}balanced"
     told = f"the most frequent label has {measured.skew:.0f} times the rows of the rarest"
     return ["f1", "accuracy", "per_class"], f"macro F1 first: {told}"
 
