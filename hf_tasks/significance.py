@@ -27,11 +27,14 @@ def intervals(
     return found
 
 
-def estimates(form: Sums, rows: np.ndarray, level: float = 0.95) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """The values of some of the examples, and their intervals."""
-    counts = form.counts[rows]
-    values = {key: float(value[0]) for key, value in form.values(counts.sum(0, keepdims=True)).items()}
-    return values, _percentiles(form.values(_resampled(counts)), level)
+def value_of(form: Sums, rows: np.ndarray) -> dict[str, float]:
+    """The values of some of the examples."""
+    return {key: float(value[0]) for key, value in form.values(form.counts[rows].sum(0, keepdims=True)).items()}
+
+
+def interval_of(form: Sums, rows: np.ndarray, level: float = 0.95) -> dict[str, list[float]]:
+    """The intervals of some of the examples."""
+    return _percentiles(form.values(_resampled(form.counts[rows])), level)
 
 
 def _percentiles(drawn: dict[str, np.ndarray], level: float) -> dict[str, list[float]]:

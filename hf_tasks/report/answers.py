@@ -16,7 +16,7 @@ from hf_tasks.report.slices import Group, Scorer, by_value, table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WORST = 25
+WORST = 12
 AROUND = 220
 """Characters of a context that are shown on either side."""
 LEGEND: tuple[tuple[Kind, str], ...] = (("gold", "right answer"), ("found", "predicted"), ("right", "both"))
@@ -28,7 +28,7 @@ def questions(measured: Measured) -> Iterator[Section]:
     yield Section("Answers", list(_kinds(measured)))
     if "null_score_diff" in measured.predictions[0] and not all(measured.references):
         yield Section("No answer", list(_threshold(measured)))
-    yield Section("Wrong answers", [_wrong(measured)])
+    yield Section("Wrong answers", list(_wrong(measured)))
 
 
 def _kinds(measured: Measured) -> Iterator[Block]:
@@ -117,15 +117,21 @@ def _by_threshold(measured: Measured, differences: np.ndarray, measure: Any) -> 
     return differences[order], 100 * values
 
 
-def _wrong(measured: Measured) -> Examples:
-    """The wrong answers that the model is surest of, those that are partly right last."""
-    pairs = zip(measured.predictions, measured.references, strict=True)
+def _wrong(measured: Measured) -> Iterator[Examples]:
+    """The wrong answers of each kind that the model is surest of, those that are partly right last."""
+    pairs = list(zip(measured.predictions, measured.references, strict=True))
     shared = np.array([best_over(f1, row["answer"], answers_of(right)) for row, right in pairs])
     sure = np.array([row["score"] for row in measured.predictions])
-    order = [i for i in np.lexsort((-sure, shared)).tolist() if shared[i] < 1]
-    examples = [_example(measured, i, float(shared[i])) for i in order[:WORST]]
-    title = f"Wrong and sure: {len(order):,} of {len(shared):,} answers have not all words right"
-    return Examples(title, examples, len(order) - len(examples), LEGEND)
+    wrong = [i for i in np.lexsort((-sure, shared)).tolist() if shared[i] < 1]
+    kinds = {
+        "Another answer": [i for i in wrong if pairs[i][0]["answer"] and pairs[i][1]],
+        "No answer, where there is one": [i for i in wrong if not pairs[i][0]["answer"]],
+        "An answer, where there is none": [i for i in wrong if not pairs[i][1]],
+    }
+    for title, rows in kinds.items():
+        if rows:
+            examples = [_example(measured, i, float(shared[i])) for i in rows[:WORST]]
+            yield Examples(f"{title}: {len(rows):,} of {len(pairs):,}", examples, len(rows) - len(examples), LEGEND)
 
 
 def _example(measured: Measured, row: int, shared: float) -> Example:

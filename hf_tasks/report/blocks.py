@@ -26,6 +26,8 @@ class Span:
 
 
 Marked = tuple[Span, ...]
+LONG = 40
+"""Characters of a cell that make a table wide."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ class Table:
     """Cells: texts, numbers, None, `Interval` or `Marked`."""
     more: int = 0
     """Rows that are left out."""
+
+    @property
+    def wide(self) -> bool:
+        """Whether it takes all the room there is."""
+        texts = (cell for row in self.rows for cell in row)
+        return len(self.columns) > 5 or any(isinstance(cell, tuple) or len(str(cell)) > LONG for cell in texts)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ Facted = Sequence[tuple[str, Any]]
 
 MOST_CLASSES = 20
 """Of a confusion matrix; of more, those that are confused most."""
-MOST_PAIRS = 25
+MOST_PAIRS = 12
 MOST_ROWS = 100
 MOST_LINES = 5
 """Labels with a precision-recall curve of their own."""

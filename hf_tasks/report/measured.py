@@ -95,7 +95,7 @@ def _predictions(run: Run, name: PartName) -> list[Row]:
 
 def _read(run: Run, name: PartName) -> Part:
     """The part as it was measured: its own, or held out from train by the same seed."""
-    section, task, seed = run.recipe.data, run.recipe.task, run.recipe.seed
+    section, task, seed = run.recipe.data, run.recipe.task, run.recipe.data_seed
     held_out = name == "validation" and section.validation is None
     part = data.read_part(section, "train" if held_out else name, task, seed=seed, beside=run.recipe_folder)
     if part is None:

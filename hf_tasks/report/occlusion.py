@@ -1,6 +1,7 @@
 """Which words moved a prediction: each word is left out in turn, and the prediction made again (leave-one-out
 occlusion: Li et al. 2016, https://arxiv.org/abs/1612.08220)."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,14 +12,16 @@ from hf_tasks.tasks.base import Row
 from hf_tasks.tasks.words import split
 
 LEGEND: tuple[tuple[Kind, str], ...] = (
-    ("for", "without it, the prediction is weaker"), ("against", "without it, it is stronger"),
+    ("for", "without it, the value is lower"), ("against", "without it, it is higher"),
 )  # fmt: skip
 PIECES = 40
 """Stretches of a text that are left out in turn; of longer texts, a stretch is several words."""
 OPERATIONS = 1e12
 """Of the model, about, in all texts together: ten seconds on two slow cores."""
-LEAST = 0.02
+LEAST = 0.05
 """Share of the largest change that is marked at the least."""
+SMALL = 0.3
+"""A change, in log odds, that is never shown as a large one."""
 LONG = 300
 """Words of a text that are shown."""
 
@@ -50,7 +53,11 @@ def marked(run: Run, rows: Sequence[Row], labels: Sequence[str | None]) -> list[
 
 
 def _value(prediction: Row, label: str | None) -> float:
-    return float(prediction["score"] if label is None else prediction["probabilities"][label])
+    """Log odds of a label: of probabilities near 0 and 1 too, they show what a word does."""
+    if label is None:
+        return float(prediction["score"])
+    p = min(max(prediction["probabilities"][label], 1e-6), 1 - 1e-6)
+    return math.log(p / (1 - p))
 
 
 def _pieces(run: Run, rows: Sequence[Row]) -> int:
@@ -68,7 +75,7 @@ def _stretches(text: str, most: int) -> list[tuple[int, int]]:
 
 
 def _passages(row: Row, plan: list[tuple[str, int, int]], change: list[float]) -> Passages:
-    largest = max(map(abs, change), default=0.0) or 1.0
+    largest = max([SMALL, *map(abs, change)])
     passages = []
     for name in [name for name in NAMES if name in row]:
         parts = [(start, end, c / largest) for (of, start, end), c in zip(plan, change, strict=True) if of == name]

@@ -62,11 +62,15 @@ def shown(label: str, most: int = 22) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def thinned(*columns: np.ndarray) -> list[np.ndarray]:
-    """At most POINTS of the points of a line, first and last ones among them."""
-    n = len(columns[0])
-    rows = np.unique(np.linspace(0, n - 1, min(n, POINTS)).round().astype(int)) if n else np.arange(0)
-    return [np.asarray(column)[rows] for column in columns]
+def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most POINTS of the points of a line, in the order of x: first and last, half of them even in x."""
+    order = np.argsort(x, kind="stable")
+    x, y = np.asarray(x)[order], np.asarray(y)[order]
+    if len(x) <= POINTS:
+        return x, y
+    even = np.linspace(0, len(x) - 1, POINTS // 2).round().astype(int)
+    rows = np.union1d(even, np.searchsorted(x, np.linspace(x[0], x[-1], POINTS // 2)))
+    return x[rows], y[rows]
 
 
 def histogram(title: str, values: np.ndarray, label: str, marks: Sequence[tuple[float, str]] = ()) -> Picture:
@@ -80,6 +84,7 @@ def histogram(title: str, values: np.ndarray, label: str, marks: Sequence[tuple[
                 name, (value, 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points",
                 color=ORANGE,
             )  # fmt: skip
+        axes.set_ylim(top=axes.get_ylim()[1] * 1.12)  # room for the words
         axes.set_xlabel(label)
         axes.set_ylabel("examples")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hf_tasks import significance
 from hf_tasks.metrics import score
-from hf_tasks.report.blocks import Interval, Table, clipped, first
+from hf_tasks.report.blocks import Interval, Table, clipped
 from hf_tasks.report.measured import Measured
 from hf_tasks.tasks import TextClassification
 
@@ -40,11 +40,13 @@ class Scorer:
         self.form = measured.sums(self.metric)
         self.name = next(iter(self._values(np.arange(len(measured.answers)))))
 
-    def __call__(self, rows: np.ndarray) -> tuple[float, Interval | None]:
-        if self.form is None:
-            return self._values(rows)[self.name], None
-        values, intervals = significance.estimates(self.form, rows)
-        return values[self.name], Interval(*intervals[self.name]) if len(rows) > 1 else None
+    def value(self, rows: np.ndarray) -> float:
+        return (significance.value_of(self.form, rows) if self.form else self._values(rows))[self.name]
+
+    def interval(self, rows: np.ndarray) -> Interval | None:
+        if self.form is None or len(rows) < 2:
+            return None
+        return Interval(*significance.interval_of(self.form, rows)[self.name])
 
     def _values(self, rows: np.ndarray) -> dict[str, float]:
         answers, references = ([of[row] for row in rows] for of in (self.measured.answers, self.measured.references))
@@ -55,11 +57,12 @@ class Scorer:
 
 def table(title: str, groups: Sequence[Group], scorer: Scorer, *, lowest_first: bool = False) -> Table:
     """A row for each group: how many examples, the score, its interval."""
-    scored = [(group, *scorer(group.rows)) for group in groups]
+    scored = [(scorer.value(group.rows), group) for group in groups]
     if lowest_first:
-        scored.sort(key=lambda one: one[1])
-    rows = [[group.name, len(group.rows), value, interval] for group, value, interval in scored]
-    return first(title, ["slice", "n", scorer.name, "95 % interval"], rows, MOST_GROUPS)
+        scored.sort(key=lambda one: one[0])
+    rows = [[g.name, len(g.rows), value, scorer.interval(g.rows)] for value, g in scored[:MOST_GROUPS]]
+    columns = ["slice", "n", scorer.name, "95 % interval"]
+    return Table(title, columns, rows, max(0, len(scored) - MOST_GROUPS))
 
 
 def by_length(measured: Measured) -> Iterator[Group]:
