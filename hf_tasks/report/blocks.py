@@ -26,8 +26,8 @@ class Span:
 
 
 Marked = tuple[Span, ...]
-LONG = 40
-"""Characters of a cell that make a table wide."""
+NARROW = 58
+"""Characters of a row that half of the page holds."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class Table:
     @property
     def wide(self) -> bool:
         """Whether it takes all the room there is."""
-        texts = (cell for row in self.rows for cell in row)
-        return len(self.columns) > 5 or any(isinstance(cell, tuple) or len(str(cell)) > LONG for cell in texts)
+        widths = [max(map(_width, column)) for column in zip(self.columns, *self.rows, strict=True)]
+        return sum(widths) > NARROW
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Picture:
     svg: Markup
     legend: Sequence[tuple[str, str]] = ()
     """(a CSS colour, what is drawn in it)"""
+    wide: bool = False
+    """Whether it takes all the room there is."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,18 @@ class Section:
 def first(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], most: int) -> Table:
     """A table of at most so many rows, which says how many more there are."""
     return Table(title, columns, rows[:most], max(0, len(rows) - most))
+
+
+def _width(cell: Any) -> int:
+    """About how many characters a cell takes."""
+    match cell:
+        case str():
+            return len(cell) + 2
+        case tuple():
+            return NARROW
+        case Interval():
+            return 20
+    return 9
 
 
 def clipped(text: str, most: int = 600) -> str:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Facted = Sequence[tuple[str, Any]]
 
 MOST_CLASSES = 20
-"""Of a confusion matrix; of more, those that are confused most."""
+"""Of a confusion matrix."""
+MOST_CONFUSED = 12
+"""Of more classes, so many of those that are confused most."""
 MOST_PAIRS = 12
 MOST_ROWS = 100
 MOST_LINES = 5
@@ -67,7 +69,7 @@ def confusion_blocks(labels: Sequence[str], gold: np.ndarray, found: np.ndarray)
     wrong = Counter((g, f) for g, f in zip(gold, found, strict=True) if g != f)
     of_label = Counter(gold)
     if len(labels) > MOST_CLASSES:
-        most = list(dict.fromkeys(label for pair, _ in wrong.most_common() for label in pair))[:MOST_CLASSES]
+        most = list(dict.fromkeys(label for pair, _ in wrong.most_common() for label in pair))[:MOST_CONFUSED]
         chosen = [label for label in labels if label in most]
         title = f"The {len(chosen)} labels confused most, of {len(labels)}"
     else:

@@ -10,7 +10,6 @@ import numpy as np
 from hf_tasks import data, evaluation
 from hf_tasks.data import Part
 from hf_tasks.errors import DataError
-from hf_tasks.metrics.sums import Sums, sums
 from hf_tasks.run import Run
 from hf_tasks.tasks import Split, Task
 from hf_tasks.tasks.base import Row
@@ -70,9 +69,6 @@ class Measured:
         """(E,) tokens that the model did not read."""
         features = self.split.features
         return np.bincount(features["example"][:], features["tokens_cut"][:], minlength=len(self.examples))
-
-    def sums(self, metric: str) -> Sums | None:
-        return sums(metric, self.answers, self.references)
 
 
 def load(run: Run, name: PartName) -> Measured:

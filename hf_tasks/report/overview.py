@@ -34,7 +34,7 @@ def header(run: Run) -> dict[str, Any]:
     recipe, results = run.recipe, run.results
     measured = datetime.fromtimestamp((run.path / RESULTS).stat().st_mtime, UTC)
     tiles = [
-        ("base model", metadata.base_name(recipe, results)),
+        ("base model", metadata.base_name(recipe, results) or recipe.model.title),
         ("method", recipe.method.name),
         ("measured", f"{measured:%Y-%m-%d}"),
     ]
@@ -104,7 +104,7 @@ def _lines(title: str, label: str, series: Sequence[tuple[str, Points, str]]) ->
         axes.set_xlabel("step")
         axes.set_ylabel(label)
         if label == "loss":
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, axes.get_ylim()[1] * 1.04)
 
     return pictures.picture(title, draw, legend=[(colour, name) for name, _, colour in series if name])
 

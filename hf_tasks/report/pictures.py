@@ -53,13 +53,14 @@ def picture(
         draw(figure.subplots())
         written = io.BytesIO()
         figure.savefig(written, format="svg", metadata={"Date": None})
-    return Picture(title, _themed(written.getvalue(), title), [(THEME[colour], text) for colour, text in legend])
+    colours = [(THEME[colour], text) for colour, text in legend]
+    return Picture(title, _themed(written.getvalue(), title), colours, wide=size > SIZE)
 
 
 def shown(label: str, most: int = 22) -> str:
-    """A label as a picture can hold it: short, on one line, every letter visible."""
+    """A label as a picture can hold it: on one line, every letter visible, of a long one the beginning and the end."""
     text = " ".join("".join(c if _is_visible(c) else " " for c in label).split())
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return text if len(text) <= most else text[: most // 2] + "…" + text[len(text) + 1 - most + most // 2 :]
 
 
 def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -94,25 +95,25 @@ def histogram(title: str, values: np.ndarray, label: str, marks: Sequence[tuple[
 def heat_map(title: str, counts: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> Picture:
     """A matrix of counts: the deeper, the larger its share of the row. Rows are the labels, columns the predictions."""
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    small = len(columns) > 12
+    small = len(columns) > 14
 
     def draw(axes: "Axes") -> None:
         axes.grid(False)
         for (i, j), part in np.ndenumerate(share):
             axes.add_patch(_cell(j, i, BLUE if i == j else ORANGE, 0.6 * float(part)))
             if counts[i, j]:
-                axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=6 if small else 8.5)
+                axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=7 if small else 8.5)
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xticks(range(len(columns)), [shown(name) for name in columns], rotation=45, ha="right")
         axes.set_yticks(range(len(rows)), [shown(name) for name in rows])
-        axes.tick_params(labelsize=6.5 if small else 8.5, length=0)
+        axes.tick_params(labelsize=7.5 if small else 8.5, length=0)
         axes.set_xlabel("predicted")
         axes.set_ylabel("label")
 
-    side = max(2.6, min(5.4, 1.7 + 0.36 * len(columns)))
+    side = 1.8 + (0.28 if small else 0.36) * len(columns)
     legend = [(BLUE, "right"), (ORANGE, "wrong; the deeper, the larger its share of the row")]
-    return picture(title, draw, (max(SIZE[0], side + 0.6), side), legend)
+    return picture(title, draw, (max(SIZE[0], side + 0.5), max(2.6, side)), legend)
 
 
 def _cell(x: int, y: int, colour: str, alpha: float) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hf_tasks import significance
 from hf_tasks.metrics import score
+from hf_tasks.metrics.sums import sums
 from hf_tasks.report.blocks import Interval, Table, clipped
 from hf_tasks.report.measured import Measured
 from hf_tasks.tasks import TextClassification
@@ -37,7 +38,7 @@ class Scorer:
         single = isinstance(task, TextClassification) and task.problem_type == "single_label_classification"
         self.metric = "accuracy" if single else task.metrics[0]
         self.measured = measured
-        self.form = measured.sums(self.metric)
+        self.form = sums(self.metric, measured.answers, measured.references)
         self.name = next(iter(self._values(np.arange(len(measured.answers)))))
 
     def value(self, rows: np.ndarray) -> float:

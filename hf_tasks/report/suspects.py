@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hf_tasks.report.blocks import Marked, Paragraph, Section, clipped, first, plain
+from hf_tasks.report.blocks import Example, Examples, Paragraph, Section, plain
 from hf_tasks.report.classification import labels_of, probabilities
 from hf_tasks.report.measured import Measured
 
-MOST = 40
+MOST = 30
 WHAT = (
     "Labels that the model disagrees with, and confidently: some will be errors of the data, others of the model. "
     "Confident learning (Northcutt, Jiang and Chuang 2021): another label reaches the mean probability that it has "
@@ -43,37 +43,42 @@ def single(parts: Sequence[Measured]) -> Section:
     """Of texts with one label each."""
     found = []
     for measured in parts:
-        labels = labels_of(measured)
-        scores = probabilities(measured)
+        labels, scores = labels_of(measured), probabilities(measured)
         given = np.array([labels.index(label) for label in measured.references])
         for row, other in suspected(given, scores):
-            own = float(scores[row, given[row]])
-            found.append([measured.where(row), labels[given[row]], own, labels[other], float(scores[row, other]),
-                          _text(measured, row)])  # fmt: skip
-    return _section(found, ["label", "probability", "may be", "probability"])
+            of_label, of_other = float(scores[row, given[row]]), float(scores[row, other])
+            facts = [("label", labels[given[row]]), ("probability", of_label), ("may be", labels[other]),
+                     ("probability", of_other)]  # fmt: skip
+            found.append((of_other - of_label, _example(measured, row, facts)))
+    return section(found, WHAT)
 
 
 def several(parts: Sequence[Measured]) -> Section:
     """Of texts with any number of labels: each label is a decision of its own, whether it holds."""
     found = []
     for measured in parts:
-        labels = labels_of(measured)
         scores = probabilities(measured)
-        for i, label in enumerate(labels):
+        for i, label in enumerate(labels_of(measured)):
             given = np.array([int(label in row) for row in measured.references])
             for row, holds in suspected(given, np.stack([1 - scores[:, i], scores[:, i]], axis=1)):
-                says = "is missing" if holds else "should go"
-                found.append([measured.where(row), label, says, float(scores[row, i]), _text(measured, row)])
-    return _section(found, ["label", "it perhaps", "its probability"])
+                p = float(scores[row, i])
+                facts = [("labels", ", ".join(measured.references[row]) or "none"),
+                         ("perhaps missing" if holds else "perhaps wrong", label), ("its probability", p)]  # fmt: skip
+                found.append((abs(2 * p - 1), _example(measured, row, facts)))
+    return section(found, WHAT)
 
 
-def _section(found: list[list[object]], columns: list[str]) -> Section:
+def section(found: list[tuple[float, Example]], what: str) -> Section:
+    """The suspects, those with the largest numbers first."""
     if not found:
         return Section("Suspected label errors")
-    table = first(f"{len(found):,} suspects", ["where", *columns, "text"], found, MOST)
-    return Section("Suspected label errors", [Paragraph(WHAT), table])
+    found.sort(key=lambda one: -one[0])
+    examples = [example for _, example in found[:MOST]]
+    shown = Examples(f"{len(found):,} suspects", examples, len(found) - len(examples))
+    return Section("Suspected label errors", [Paragraph(what), shown])
 
 
-def _text(measured: Measured, row: int) -> Marked:
+def _example(measured: Measured, row: int, facts: list[tuple[str, object]]) -> Example:
     example = measured.rows[row]
-    return plain(" ⏐ ".join(clipped(example[name], 240) for name in ("text", "text_pair") if name in example))
+    passages = [("", plain(example[name])) for name in ("text", "text_pair") if name in example]
+    return Example(f"{measured.name}, {measured.where(row)}", facts, passages)

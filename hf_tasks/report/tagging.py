@@ -7,7 +7,8 @@ import numpy as np
 
 from hf_tasks.metrics.tagging import entity_errors, entity_f1, tagging_accuracy
 from hf_tasks.report import classification
-from hf_tasks.report.blocks import Block, Example, Examples, Kind, Marked, Paragraph, Section, Span, Table, first, plain
+from hf_tasks.report import suspects as label_errors
+from hf_tasks.report.blocks import Block, Example, Examples, Kind, Marked, Section, Span, Table, first, plain
 from hf_tasks.report.measured import Measured
 from hf_tasks.tags import Entity, Scheme, chunks, detect, entities
 
@@ -18,6 +19,10 @@ WORST = 25
 WORDS = 80
 """Of a sentence that are shown."""
 NOTHING = "(nothing)"
+DOUBTFUL = (
+    "Words whose tag the model disagrees with, surer than it is on average where its own tag is right; after confident "
+    "learning (Northcutt, Jiang and Chuang 2021). Some will be errors of the data, others of the model."
+)
 LEGEND: tuple[tuple[Kind, str], ...] = (("right", "right"), ("gold", "only in the data"), ("found", "only predicted"))
 ERRORS = {
     "correct": "right", "type": "right words, wrong type", "boundary": "some of the words, right type",
@@ -52,17 +57,10 @@ def suspects(parts: Sequence[Measured]) -> Section:
         for i, (row, gold) in enumerate(zip(measured.predictions, measured.references, strict=True)):
             for j, (tag, right, sure) in enumerate(zip(row["tags"], gold, row["scores"], strict=True)):
                 if tag != right and sure >= usual.get(tag, 1.0):
-                    found.append((sure, measured, i, j, right, tag))
-    if not found:
-        return Section("Suspected label errors")
-    found.sort(key=lambda one: -one[0])
-    rows = [[m.where(i), right, tag, sure, _around(m.rows[i]["tokens"], j)] for sure, m, i, j, right, tag in found]
-    table = first(f"{len(rows):,} suspects", ["where", "tag", "may be", "probability", "word"], rows, MOST_ROWS // 2)
-    what = (
-        "Words whose tag the model disagrees with, surer than it is on average where its own tag is right; after "
-        "confident learning (Northcutt, Jiang and Chuang 2021). Some will be errors of the data, others of the model."
-    )
-    return Section("Suspected label errors", [Paragraph(what), table])
+                    facts = [("tag", right), ("may be", tag), ("probability", sure)]
+                    passages = [("", _around(row["tokens"], j))]
+                    found.append((sure, Example(f"{measured.name}, {measured.where(i)}", facts, passages)))
+    return label_errors.section(found, DOUBTFUL)
 
 
 def _mean_confidence(measured: Measured) -> dict[str, float]:

@@ -12,6 +12,7 @@ MOST = 2000
 """Texts that are scored one by one, drawn from a larger part."""
 SEED = 0
 SHOWN = 10
+EMPTY = "(empty)"
 LONG = 700
 """Characters of a text that are shown."""
 
@@ -54,7 +55,9 @@ def _example(measured: Measured, row: int, score: float) -> Example:
     facts = [("chrF", score), *([("cut", "at max_new_tokens")] if prediction["cut"] else [])]
     passages = [("source", plain(example["source"], LONG))]
     passages += [("reference", plain(text, LONG)) for text in example["target"][:3]]
-    return Example(measured.where(row), facts, [*passages, ("prediction", plain(prediction["prediction"], LONG))])
+    return Example(
+        measured.where(row), facts, [*passages, ("prediction", plain(prediction["prediction"] or EMPTY, LONG))]
+    )
 
 
 def _chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
