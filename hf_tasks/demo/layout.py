@@ -20,7 +20,7 @@ LONGEST = 100_000
 
 def page(run: Run) -> gr.Blocks:
     """The page of a run, ready to be launched; loads the model."""
-    form, said = _form(run), about(run)
+    form, said = form_of(run), about(run)
     assert run.model
     blocks = gr.Blocks(title=run.recipe.name, analytics_enabled=False)
     with blocks:
@@ -63,7 +63,8 @@ def asker(run: Run, form: Form) -> Any:
     return ask
 
 
-def _form(run: Run) -> Form:
+def form_of(run: Run) -> Form:
+    """The form of the task of a run."""
     match run.recipe.task:
         case TextClassification() as task:
             return text_classification.form(run, task)
