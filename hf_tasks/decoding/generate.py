@@ -1,16 +1,17 @@
 """Text in, text out: `generate` for encoder-decoder and decoder-only models.
 
 Prompts are taken in batches of like length, longest first; the encoder runs once for each, however many sequences
-follow; a progress bar counts sentences.
+follow; texts that are finished leave their batch; a progress bar counts sentences.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks import distributed
-from hf_tasks.decoding.section import SAMPLING, Decoding, Sampling
+from hf_tasks.decoding.section import Beam, Decoding, Sampling
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,10 +89,8 @@ def _batch(
     config = decoding.generation_config()
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
-    sampler = _sampler(model, tokenizer, decoding, places)
-    if sampler is not None:
-        config.update(temperature=1.0, top_k=0, top_p=1.0, epsilon_cutoff=0.0)  # the sampler has seen to it
-    sequences = model.generate(**batch, generation_config=config, logits_processor=sampler and [sampler])
+    search, sampler = _search(model, decoding, places)
+    sequences = model.generate(**batch, generation_config=config, custom_generate=search)
     written = sequences[:, 1:] if encoder_decoder else sequences[:, batch["input_ids"].shape[1] :]
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
     cut = (_lengths(written, _ends(model, tokenizer)) >= decoding.max_new_tokens).tolist()
@@ -104,17 +103,20 @@ def _batch(
     return generated
 
 
-def _sampler(model: Any, tokenizer: "PreTrainedTokenizerBase", decoding: Decoding, places: list[int]) -> Any:
-    match decoding:
-        case Sampling():
-            from hf_tasks.decoding.sampling import Sampler, uniforms, warpers
+def _search(model: Any, decoding: Decoding, places: list[int]) -> tuple[Callable[..., Any], Any]:
+    """The loop over tokens, and what draws them, where they are drawn."""
+    from hf_tasks.decoding.sampling import Sampler, uniforms
+    from hf_tasks.decoding.search import beam_search, one_path
 
-            assert decoding.max_new_tokens is not None
-            numbers = uniforms(decoding.seed, places, decoding.outputs, decoding.max_new_tokens)
-            how = warpers(**decoding.model_dump(include=set(SAMPLING)))
-            return Sampler(numbers, how, _ends(model, tokenizer))
+    assert decoding.max_new_tokens is not None
+    match decoding:
+        case Beam():
+            return beam_search, None
+        case Sampling():
+            sampler = Sampler(uniforms(decoding.seed, places, decoding.outputs, decoding.max_new_tokens), model.device)
+            return partial(one_path, choose=sampler), sampler
         case _:
-            return None
+            return one_path, None
 
 
 def _ends(model: Any, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
