@@ -27,7 +27,7 @@ def page(run: "Run") -> "Blocks":
 def serve(run: "Run", host: str | None = None, port: int | None = None) -> None:
     """Serve the page of a run until interrupted. Without `host` and `port`, where gradio's own variables say
     (GRADIO_SERVER_NAME, as a Hub Space sets it), else 127.0.0.1:7860. Raises RunError where gradio is missing, and
-    where the port is taken."""
+    where nothing can listen there."""
     _need_gradio()
     from hf_tasks.demo.server import serve as serve_page
 

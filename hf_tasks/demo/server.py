@@ -1,5 +1,6 @@
 """Serving a page from this machine, to which the page is bound: it can load nothing from elsewhere."""
 
+import socket
 import threading
 from typing import Any
 
@@ -40,17 +41,25 @@ class SameOrigin:
 
 
 def launch(page: gr.Blocks, host: str | None, port: int | None) -> str:
-    """Serve a page in the background; its address. Raises RunError where the port is taken."""
+    """Serve a page in the background; its address. Raises RunError where nothing can listen there."""
     options: dict[str, Any] = {
         "share": False, "quiet": True, "prevent_thread_lock": True, "ssr_mode": False, "pwa": False,
         "enable_monitoring": False, "mcp_server": False, "footer_links": ["api"],
         "theme": gr.themes.Default(font=FONTS), "css": STYLE, "app_kwargs": {"middleware": [Middleware(SameOrigin)]},
     }  # fmt: skip
-    try:
-        _, address, _ = page.launch(server_name=host, server_port=port, **options)
-    except OSError:
-        raise RunError(f"port {port or ''} is taken or not allowed; give another with --port") from None
+    _check(host or "127.0.0.1", port)
+    _, address, _ = page.launch(server_name=host, server_port=port, **options)
     return str(address)
+
+
+def _check(host: str, port: int | None) -> None:
+    """RunError where nothing can listen there; without a port, gradio looks for a free one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port or 0))
+        except OSError as e:
+            raise RunError(f"{host}:{port}: {e.strerror or e}; give another --port or --host") from None
 
 
 def serve(page: gr.Blocks, host: str | None, port: int | None) -> None:
