@@ -116,7 +116,7 @@ def _width(cell: Any) -> int:
         case str():
             return len(cell) + 2
         case tuple():
-            return NARROW
+            return NARROW + 1
         case Interval():
             return 20
     return 9

@@ -38,7 +38,7 @@ def single(measured: Measured) -> Iterator[Section]:
     yield Section("Classes", [*confusion_blocks(labels, gold, found), _per_label(measured, truth, scores)])
     sure = np.array([prediction["score"] for prediction in measured.predictions])
     curve = _precision_recall(labels, truth, scores)
-    yield Section("Probabilities", [*_calibration(sure, gold == found, "predicted labels"), curve])
+    yield Section("Probabilities", [*_calibration(sure, gold == found, "predicted labels"), *curve])
     yield Section("Worst errors", [_worst(measured, gold, found, scores)])
 
 
@@ -50,7 +50,7 @@ def several(measured: Measured) -> Iterator[Section]:
     yield Section("Labels", [_per_label(measured, truth, scores)])
     sure, right = np.where(scores > 0.5, scores, 1 - scores).ravel(), ((scores > 0.5) == truth).ravel()
     curve = _precision_recall(labels, truth, scores)
-    yield Section("Probabilities", [*_calibration(sure, right, "decisions at 0.5, one for each label"), curve])
+    yield Section("Probabilities", [*_calibration(sure, right, "decisions at 0.5, one for each label"), *curve])
     yield Section("Worst errors", [_worst_of_several(measured, labels, truth, scores)])
 
 
@@ -98,16 +98,17 @@ def _per_label(measured: Measured, truth: np.ndarray, scores: np.ndarray) -> Tab
     return first("Each label, the lowest F1 first", columns, rows, MOST_ROWS)
 
 
-def _precision_recall(labels: list[str], truth: np.ndarray, scores: np.ndarray) -> Block:
+def _precision_recall(labels: list[str], truth: np.ndarray, scores: np.ndarray) -> Iterator[Block]:
     """The curve of the rarer label of two; of more labels, of all decisions together, and of the most frequent ones."""
     if len(labels) == 2 and (truth.sum(1) == 1).all():
-        i = int(truth.sum(0).argmin())
+        i = int(np.where(truth.any(0), truth.sum(0), np.inf).argmin())
         lines = [(labels[i], truth[:, i], scores[:, i])]
     else:
         often = np.argsort(-truth.sum(0), kind="stable")[: MOST_LINES if len(labels) <= MOST_CLASSES else 0]
         lines = [("all decisions", truth.ravel(), scores.ravel())]
         lines += [(labels[i], truth[:, i], scores[:, i]) for i in often if truth[:, i].any()]
-    return _curves(lines)
+    if truth.any():
+        yield _curves(lines)
 
 
 def _curves(lines: list[tuple[str, np.ndarray, np.ndarray]]) -> Block:

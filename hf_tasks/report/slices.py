@@ -58,7 +58,7 @@ class Scorer:
 
 def table(title: str, groups: Sequence[Group], scorer: Scorer, *, lowest_first: bool = False) -> Table:
     """A row for each group: how many examples, the score, its interval."""
-    scored = [(scorer.value(group.rows), group) for group in groups]
+    scored = [(scorer.value(group.rows), group) for group in groups if len(group.rows)]
     if lowest_first:
         scored.sort(key=lambda one: one[0])
     rows = [[g.name, len(g.rows), value, scorer.interval(g.rows)] for value, g in scored[:MOST_GROUPS]]

@@ -74,7 +74,7 @@ def section(found: list[tuple[float, Example]], what: str) -> Section:
         return Section("Suspected label errors")
     found.sort(key=lambda one: -one[0])
     examples = [example for _, example in found[:MOST]]
-    shown = Examples(f"{len(found):,} suspects", examples, len(found) - len(examples))
+    shown = Examples(f"Suspects: {len(found):,}", examples, len(found) - len(examples))
     return Section("Suspected label errors", [Paragraph(what), shown])
 
 
