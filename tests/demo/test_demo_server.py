@@ -22,6 +22,11 @@ from hf_tasks.demo import server, space
 from hf_tasks.errors import RunError
 from hf_tasks.run import Run
 
+# gradio's queue uses what pandas 3 deprecates (`_get_df` in gradio/queueing.py)
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:'future.no_silent_downcasting' is deprecated", "ignore:The copy keyword is deprecated"
+)
+
 Runs = Callable[[str], Run]
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 POLICY = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'"
