@@ -129,9 +129,15 @@ def _grouped(files: dict[Path, Files]) -> dict[str, dict[PartName, Files]]:
         match = _PART.search(name)
         part = PART_OF[match[1].lower()] if match else "train"
         key = _PART.sub("{}", name, count=1) if match else f"no part{Path(name).suffix}"
-        before = groups[key].get(part, Files(()))
-        groups[key][part] = Files(before.paths + one.paths, before.targets + one.targets)
+        groups[key][part] = _joined(groups[key].get(part), one)
     return groups
+
+
+def _joined(before: Files | None, more: Files) -> Files:
+    """The files of one part; of several sources with targets the first one, as a recipe names one."""
+    if before is None or before.targets:
+        return before or more
+    return Files(before.paths + more.paths)
 
 
 def _all(groups: dict[str, dict[PartName, Files]]) -> dict[PartName, Files]:
@@ -139,8 +145,7 @@ def _all(groups: dict[str, dict[PartName, Files]]) -> dict[PartName, Files]:
     together: dict[PartName, Files] = {}
     for parts in groups.values():
         for part, one in parts.items():
-            before = together.get(part, Files(()))
-            together[part] = Files(before.paths + one.paths, before.targets + one.targets)
+            together[part] = _joined(together.get(part), one)
     return together
 
 

@@ -4,23 +4,18 @@ files --parts--> train, validation, test --sample--> rows --recognise--> Finding
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hf_tasks import recipe_file
 from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.preflight import prepare
-from hf_tasks.proposal import reading, text, values
-from hf_tasks.proposal.finding import Finding
-from hf_tasks.proposal.languages import language_of
-from hf_tasks.proposal.parts import Files, PartName, Parts, ending, find_parts
-from hf_tasks.proposal.profile import Column, profile
-from hf_tasks.proposal.reading import Names, Reading
-from hf_tasks.proposal.recognise import recognise
-from hf_tasks.proposal.sample import Sample, format_of, read
+from hf_tasks.proposal import text, values
+from hf_tasks.proposal.look import Seen, look
+from hf_tasks.proposal.parts import Files, Parts
 from hf_tasks.proposal.values import Line, Measured
 from hf_tasks.recipe import validate
-from hf_tasks.tasks import GenerativeTask, Task
+from hf_tasks.tasks import GenerativeTask
 
 READ_WHOLE = 100_000
 """Rows up to which all of the data are read and checked, as `check` does, before the recipe is proposed."""
@@ -36,22 +31,6 @@ class Proposal:
     """What was found in the data, in lines for people."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """All that was found in the data."""
-
-    parts: Parts
-    format: str | None
-    samples: dict[PartName, Sample]
-    columns: dict[str, Column]
-    finding: Finding
-    task: Task
-    names: Names
-    reading: Reading
-    notes: tuple[str, ...]
-    """Parts that cannot serve, and why."""
-
-
 def propose(arguments: Sequence[str], model: str | None = None) -> Proposal:
     """A recipe for files, globs, or a folder; `model` is the checkpoint, where the user chose it. Raises DataError."""
     seen = look(arguments)
@@ -62,67 +41,9 @@ def propose(arguments: Sequence[str], model: str | None = None) -> Proposal:
     if problem and not bad_rows:
         written = _text(seen, measured, model, problem)
         problem = _problem(seen, written)
-        if problem:
-            raise DataError(problem)
-    return Proposal(seen.parts.name, written, list(_lines(seen, measured)))
-
-
-def look(arguments: Sequence[str]) -> Seen:
-    """Find, read and recognise the data. Raises DataError."""
-    parts = find_parts(arguments)
-    train = parts.files["train"]
-    every = [path for files in parts.files.values() for path in files.paths if not files.targets]
-    format = format_of(every) if every else None
-    samples = {name: read(files, format) for name, files in parts.files.items()}
-    columns = profile(samples["train"].rows, samples["train"].columns)
-    where = str(train.paths[0])
-    if not train.targets:
-        _check_header(columns, where)
-    languages = tuple(language_of(ending(path)) for path in (*train.paths, *train.targets)) if train.targets else ()
-    finding = recognise(samples["train"].rows, columns, languages, where)
-    task = reading.task_of(finding)
-    names = reading.names_for(finding, task, samples["train"].columns)
-    read_rows = reading.examples(samples["train"], names, task)
-    if not read_rows.examples:
-        raise DataError(f"{where}: no row can be used: {read_rows.bad[0]}")
-    kept, notes = _usable(parts, samples, names, task, read_rows)
-    if parts.trains != "train":
-        notes = (f"train: no file is called so; {train.paths[0].name} trains", *notes)
-    used = replace(parts, files={name: parts.files[name] for name in kept})
-    return Seen(used, format, kept, columns, finding, task, names, read_rows, notes)
-
-
-def _check_header(columns: dict[str, Column], where: str) -> None:
-    """DataError where the first line of a table is a row: where names are values."""
-    values = [name for name in columns if len(name) > 40 or name.count(" ") > 3 or name.replace(".", "", 1).isdigit()]
-    values += [name for name, column in columns.items() if column.few and name in column.counts]
-    if values:
-        proposed = ",".join("label" if column.few else "text" for column in columns.values())
-        raise DataError(
-            f'{where}:1: the first line seems to be a row ("{values[0][:40]}" is no name of a column); write a header '
-            f"above it, for example {proposed}"
-        )
-
-
-def _usable(
-    parts: Parts, samples: dict[PartName, Sample], names: Names, task: Task, train: Reading
-) -> tuple[dict[PartName, Sample], tuple[str, ...]]:
-    """The parts that the recipe can name, and why others cannot serve."""
-    known = set(values.measure(train.examples).labels)
-    kept: dict[PartName, Sample] = {}
-    notes = []
-    for name, sample in samples.items():
-        try:
-            found = reading.examples(sample, names, task)
-        except ValueError as e:
-            notes.append(f"{parts.files[name].paths[0]}: {'; '.join(str(e).split('; ')[:2])}")
-            continue
-        labels = values.measure(found.examples).labels if found.examples else {}
-        if not found.examples or (known and not known & set(labels)):
-            notes.append(f"{parts.files[name].paths[0]}: has no labels that train has")
-        else:
-            kept[name] = sample
-    return kept, tuple(notes)
+    if problem:
+        raise DataError(problem)
+    return Proposal(seen.parts.name, written, _lines(seen, measured))
 
 
 def _problem(seen: Seen, written: str) -> str:
@@ -145,7 +66,7 @@ def _text(seen: Seen, measured: Measured, model: str | None, bad_rows: str) -> s
     why = "worth a try, rows are few: the head first, then one more block at a time"
     lines = [
         f"# Proposed from {_quoted(seen.parts)} by hf-tasks init; change what you know better.",
-        f"name: {seen.parts.name}",
+        f"name: {text.scalar(seen.parts.name)}",
         *text.section("task", values.task_lines(finding, seen.task, measured), finding.alternatives),
         *text.section("data", _data(seen, bad_rows), seen.notes),
         *text.section("model", [values.model_line(finding, seen.task, measured, model)], scratch),
@@ -181,8 +102,10 @@ def _data(seen: Seen, bad_rows: str) -> list[Line]:
 
 
 def _named(files: Files, folder: Path) -> str | list[str] | dict[str, str | list[str]]:
-    paths = [str(path.relative_to(folder)) for path in files.paths]
-    targets = [str(path.relative_to(folder)) for path in files.targets]
+    paths, targets = (
+        [path.name if path.parent == folder else str(path) for path in several]
+        for several in (files.paths, files.targets)
+    )
     if targets:
         return {"source": paths[0], "target": targets[0] if len(targets) == 1 else targets}
     return paths[0] if len(paths) == 1 else paths

@@ -44,10 +44,6 @@ def nothing_to_learn(columns: Columns, where: str) -> str:
     """Why there is no task in the columns; what to do."""
     shown = ", ".join(column.example() for column in list(columns.values())[:12])
     if len(columns) == 1:
-        only = next(iter(columns))
-        mark = next((mark for mark in (";", "\t", "|") if mark in only), None)
-        if mark:
-            return f'{where}: there is one column, "{only}"; separate the columns with commas'
         return f"{where}: there is one column only, {shown}; add one with the labels, or a target text"
     if word := named(columns, ("word", "token")):
         return (

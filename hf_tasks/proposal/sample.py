@@ -48,10 +48,9 @@ def read(files: Files, format: str | None) -> Sample:
         if isinstance(row, ValueError):
             bad.append(f"{place}: {row}")
             continue
-        slot = total if total < SIZE else draw(total + 1)
-        if slot == len(kept):
+        if total < SIZE:
             kept.append((total, row))
-        elif slot < SIZE:
+        elif (slot := draw(total + 1)) < SIZE:
             kept[slot] = total, row
         total += 1
     if not total:

@@ -1,0 +1,230 @@
+"""Data to a recipe: its text, word by word; and that it trains as it stands."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from proposal import kinds
+
+from hf_tasks import preflight, recipe_file
+from hf_tasks import recipe as recipes
+from hf_tasks.errors import RecipeError
+from hf_tasks.proposal import propose, write
+
+
+@dataclass(frozen=True)
+class Kind:
+    data: kinds.Write
+    task: str
+    resolved: dict[str, Any]
+    """Values of the task that only the data can tell."""
+    sizes: dict[str, int]
+
+
+HELD_OUT = {"train": 48, "validation": 12}
+KINDS = [
+    Kind(kinds.single_label, "text-classification", {"labels": ("1", "2", "3", "4", "5")}, HELD_OUT),
+    Kind(kinds.binary, "text-classification", {"labels": ("False", "True")}, HELD_OUT),
+    Kind(kinds.parts, "text-classification", {"labels": ("a", "b")}, {"train": 60, "validation": 20, "test": 10}),
+    Kind(kinds.label_lists, "text-classification", {"labels": ("fear", "joy")}, HELD_OUT),
+    Kind(
+        kinds.separated_labels, "text-classification",
+        {"labels": ("comedy", "crime", "drama", "war"), "label_separator": ";"}, HELD_OUT,
+    ),
+    Kind(kinds.flags, "text-classification", {"labels": ("toxic", "severe", "obscene")}, HELD_OUT),
+    Kind(kinds.regression, "text-classification", {"problem_type": "regression", "pairs": True}, HELD_OUT),
+    Kind(
+        kinds.pairs, "text-classification", {"labels": ("contradiction", "entailment", "neutral"), "pairs": True},
+        HELD_OUT,
+    ),
+    Kind(kinds.entities, "token-classification", {"scheme": "IOB2"}, {"train": 40, "validation": 10}),
+    Kind(
+        kinds.parts_of_speech, "token-classification", {"labels": ("NOUN", "PUNCT", "VERB")},
+        {"train": 24, "validation": 6},
+    ),
+    Kind(kinds.tag_numbers, "token-classification", {"labels": ("0", "1", "2")}, HELD_OUT),
+    Kind(kinds.spans, "token-classification", {"labels": ("O", "B-PER", "I-PER")}, HELD_OUT),
+    Kind(kinds.segmentation, "token-classification", {"scheme": "segmentation"}, {"train": 32, "validation": 8}),
+    Kind(kinds.squad, "question-answering", {"version_2_with_negative": False}, {"train": 10, "validation": 10}),
+    Kind(kinds.squad_2, "question-answering", {"version_2_with_negative": True}, {"train": 10, "validation": 10}),
+    Kind(kinds.summaries, "summarization", {"metrics": ("rougeL",)}, HELD_OUT),
+    Kind(kinds.parallel, "translation", {"target_language": "de"}, {"train": 40, "validation": 10}),
+    Kind(kinds.translation_dict, "translation", {"target_language": "fr"}, HELD_OUT),
+    Kind(kinds.corrections, "text2text-generation", {"metrics": ("gleu", "bleu")}, {"train": 32, "validation": 8}),
+    Kind(kinds.any_texts, "text2text-generation", {"prefix": ""}, HELD_OUT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.data.__name__)
+def test_a_proposal_trains_as_it_stands(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = kind.data(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    path = write(propose(data), None, overwrite=False)
+    recipe, parts = preflight.prepare(recipes.load(path), path.parent)
+    assert recipe.task.name == kind.task
+    assert {key: getattr(recipe.task, key) for key in kind.resolved} == kind.resolved
+    assert {name: len(part) for name, part in parts.named().items()} == kind.sizes
+    assert 14 <= len(path.read_text(encoding="utf-8").splitlines()) <= 30
+
+
+def test_one_label_of_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds.single_label(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    proposal = propose(["reviews.csv"])
+    assert proposal.name == "reviews"
+    assert proposal.recipe == SINGLE_LABEL
+    assert proposal.seen == [
+        "reviews.csv: train, 60 rows",
+        '  task      text-classification, one label of several: the column "stars" has 5 different values',
+        "  labels    5: 1 12, 2 12, 3 12, 4 12, 5 12",
+        "  lengths   9 words on average, 99 % have at most 10",
+        "  not used  review_id (identifier), date (date), link (url), product (constant)",
+    ]
+
+
+SINGLE_LABEL = """\
+# Proposed from reviews.csv by hf-tasks init; change what you know better.
+name: reviews
+task:
+  name: text-classification             # one label of several: the column "stars" has 5 different values
+  max_length: 32                        # tokens: 99 % have at most 10 words, x 1.3 tokens a word
+  metrics: [accuracy, f1]               # accuracy chooses the checkpoint: the labels are balanced
+  # if the numbers are a scale: columns: {score: stars} predicts a number
+data:
+  train: reviews.csv                    # 60 rows
+  validation_size: 0.2                  # there is no validation part: this share of train is held out
+  columns: {text: review, label: stars} # the task's name of a column: its name here
+model:
+  # English; small and fast; bert-base-uncased is slower and a bit better
+  name_or_path: distilbert/distilbert-base-uncased
+# method: {name: gradual-unfreezing}    # worth a try, rows are few: the head first, then one more block at a time
+training:
+  learning_rate: 5e-5                   # 2e-4 for a model as small as MiniLM
+  num_train_epochs: 10                  # about 40 steps; few rows need more epochs, many need fewer
+  batch_size: 16
+"""
+
+
+def test_entities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds.entities(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert propose(["names"]).recipe == ENTITIES
+
+
+ENTITIES = """\
+# Proposed from names/train.conll and 1 more by hf-tasks init; change what you know better.
+name: names
+task:
+  # named entities: the column "tags" has a tag for each word of "tokens", 3 different ones
+  name: token-classification
+  max_length: 32                        # tokens: 99 % have at most 10 words, x 1.3 tokens a word
+  # other columns of tags: column_2; columns: {tags: NAME}
+data:
+  data_dir: names
+  train: train.conll                    # 40 rows
+  validation: dev.conll                 # 10 rows
+model:
+  name_or_path: distilbert/distilbert-base-cased # English; cased: capital letters tell names
+# method: {name: gradual-unfreezing}    # worth a try, rows are few: the head first, then one more block at a time
+training:
+  learning_rate: 5e-5                   # 2e-4 for a model as small as MiniLM
+  num_train_epochs: 10                  # about 30 steps; few rows need more epochs, many need fewer
+  batch_size: 16
+"""
+
+
+def test_translation_of_parallel_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = kinds.parallel(tmp_path / "captions")
+    monkeypatch.chdir(tmp_path / "captions")
+    assert propose([Path(name).name for name in data]).recipe == PARALLEL
+
+
+PARALLEL = """\
+# Proposed from train.en and 3 more by hf-tasks init; change what you know better.
+name: captions
+task:
+  name: translation                     # English to German: parallel files end in .en and .de
+  prefix: "translate English to German: " # as T5 was pretrained
+  source_language: en
+  target_language: de
+  max_length: 32                        # tokens: 99 % have at most 10 words, x 1.3 tokens a word
+  max_target_length: 32                 # tokens: 99 % have at most 6 words, x 1.3 tokens a word
+data:
+  train: {source: train.en, target: train.de} # 40 rows
+  validation: {source: val.en, target: val.de} # 10 rows
+model:
+  name_or_path: google-t5/t5-small      # writes texts; English
+training:
+  learning_rate: 3e-4                   # usual for T5
+  num_train_epochs: 10                  # about 30 steps; few rows need more epochs, many need fewer
+  batch_size: 16
+"""
+
+
+def test_what_else_it_could_be_works_too(tmp_path: Path) -> None:
+    proposal = propose(kinds.single_label(tmp_path))
+    assert "  # if the numbers are a scale: columns: {score: stars} predicts a number\n" in proposal.recipe
+    assert proposal.recipe.count("label: stars") == 1
+    changed = "\n".join(
+        line for line in proposal.recipe.replace("label: stars", "score: stars").splitlines() if "metrics" not in line
+    )
+    recipe = recipes.validate(recipe_file.parse(changed, "changed.yaml"))
+    assert preflight.prepare(recipe, None)[0].task.problem_type == "regression"  # type: ignore[union-attr]
+
+
+def test_a_model_from_nothing_is_a_comment_that_works(tmp_path: Path) -> None:
+    kinds.lines(tmp_path / "train.en", map(kinds.text, range(10_000)))
+    kinds.lines(tmp_path / "train.de", (f"Der Film war zu lang {i}" for i in range(10_000)))
+    written = propose([str(tmp_path / "train.en"), str(tmp_path / "train.de")]).recipe.splitlines()
+    start = next(i for i, line in enumerate(written) if "from nothing but these data" in line)
+    assert "name_or_path" in written[start - 1]
+    changed = [*written[: start - 1], *(line.replace("# ", "", 1) for line in written[start + 1 : start + 4])]
+    recipe = recipes.validate(recipe_file.parse("\n".join([*changed, *written[start + 4 :]]), "changed.yaml"))
+    assert recipe.model.title == "marian from scratch"
+
+
+def test_a_method_for_few_rows_is_a_comment_that_works(tmp_path: Path) -> None:
+    written = propose(kinds.single_label(tmp_path)).recipe
+    assert "\n# method: {name: gradual-unfreezing}" in written
+    changed = written.replace("# method:", "method:")
+    assert recipes.validate(recipe_file.parse(changed, "changed.yaml")).method.name == "gradual-unfreezing"
+
+
+def test_the_users_model(tmp_path: Path) -> None:
+    recipe = propose(kinds.single_label(tmp_path), "org/base").recipe
+    assert "\n  name_or_path: org/base                # as --model says\n" in recipe
+
+
+def test_a_recipe_is_never_overwritten_unasked(tmp_path: Path) -> None:
+    proposal = propose(kinds.single_label(tmp_path))
+    path = tmp_path / "recipe.yaml"
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(RecipeError) as e:
+        write(proposal, path, overwrite=False)
+    assert str(e.value) == f"{path}: exists already; name another file with -o, or give --overwrite"
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert write(proposal, path, overwrite=True).read_text(encoding="utf-8") == proposal.recipe
+
+
+def test_rows_that_cannot_be_used_are_left_out(tmp_path: Path) -> None:
+    data = kinds.csv(tmp_path, "holes.csv", "text,label", lambda i: f"{kinds.text(i)},{'ab'[i % 2] if i % 10 else ''}")
+    recipe = recipes.validate(recipe_file.parse(propose(data).recipe, "holes.yaml"))
+    assert recipe.data.bad_rows == "drop"
+    _, parts = preflight.prepare(recipe, None)
+    assert len(parts.train) + len(parts.validation or ()) == 54
+
+
+def test_an_unlabelled_test_part_is_not_named(tmp_path: Path) -> None:
+    kinds.csv(tmp_path, "train.tsv", "sentence\tlabel", lambda i: f"{kinds.text(i)}\t{i % 2}")
+    kinds.csv(tmp_path, "test.tsv", "sentence\tlabel", lambda i: f"{kinds.text(i)}\t-1")
+    proposal = propose([str(tmp_path)])
+    assert f"  note      {tmp_path / 'test.tsv'}: has no labels that train has" in proposal.seen
+    assert "\n  test:" not in proposal.recipe
+
+
+def test_skewed_labels_are_measured_by_macro_f1(tmp_path: Path) -> None:
+    data = kinds.csv(tmp_path, "spam.csv", "text,label", lambda i: f"{kinds.text(i)},{'ham' if i % 6 else 'spam'}")
+    recipe = propose(data).recipe
+    told = "macro F1 first: the most frequent label has 5 times the rows of the rarest"
+    assert f"\n  metrics: [f1, accuracy, per_class]    # {told}\n" in recipe
