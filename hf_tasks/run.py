@@ -21,14 +21,25 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from hf_tasks import artifacts, card, data, distributed, durable, evaluation, hardware, provenance, redecoding
+from hf_tasks import (
+    artifacts,
+    card,
+    data,
+    distributed,
+    durable,
+    evaluation,
+    hardware,
+    mbr_report,
+    provenance,
+    redecoding,
+)
 from hf_tasks import recipe as recipes
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
 from hf_tasks.hub.fetch import folder_of
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
-from hf_tasks.tasks import Split
+from hf_tasks.tasks import Split, Task
 from hf_tasks.trainer.resume import STAGING, begun_with
 
 if TYPE_CHECKING:
@@ -147,11 +158,9 @@ class Run:
         part = data.read_rows(list(rows), self.recipe.task, labelled=False)
         return self.predict_part(part).predictions
 
-    def predict_part(
-        self, part: Part, description: str | None = None, *, for_scores: bool = False
-    ) -> evaluation.Predicted:
-        """Predictions of a part; `for_scores`: they may lack what no metric reads."""
-        task = self.recipe.task.for_scores() if for_scores else self.recipe.task
+    def predict_part(self, part: Part, description: str | None = None) -> evaluation.Predicted:
+        """Predictions of a part."""
+        task = self.recipe.task
         split = evaluation.encode(part.examples, task, self.tokenizer)
         return evaluation.predict(
             self.model, task, split, self.tokenizer, decoding=self.recipe.decoding, description=description
@@ -162,8 +171,18 @@ class Run:
         task = self.recipe.task
         part = rows if isinstance(rows, Part) else data.read_rows(list(rows), task, labelled=True)
         part = data.check(part, task, self.recipe.data.bad_rows)
-        predicted = self.predict_part(part, "Evaluating", for_scores=True)
-        return evaluation.scores(task, predicted, part.examples, self.memory, intervals=True)
+        for_scores = task.for_scores()
+        return self._measured(for_scores, evaluation.encode(part.examples, for_scores, self.tokenizer), "Evaluating")[1]
+
+    def _measured(self, task: Task, split: Split, description: str) -> tuple[evaluation.Predicted, dict[str, Any]]:
+        """The predictions of `task` for a labelled split, and all that is told of them."""
+        predicted = evaluation.predict(
+            self.model, task, split, self.tokenizer,
+            decoding=mbr_report.with_candidates(self.recipe.decoding), description=description,
+        )  # fmt: skip
+        values = evaluation.scores(self.recipe.task, predicted, split.examples, self.memory, intervals=True)
+        predicted, more = mbr_report.report(self, split, predicted, description)
+        return predicted, values | more
 
     @cached_property
     def memory(self) -> dict[str, Any]:
@@ -212,13 +231,9 @@ class Run:
 
     def measure(self, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> None:
         """Predict and score parts with the saved model; writes results.json, the predictions and the card."""
-        memory, results, predictions = self.memory, dict[str, Any](), dict[str, list[Any]]()
+        results, predictions = dict[str, Any](), dict[str, list[Any]]()
         for name, split in splits.items():
-            predicted = evaluation.predict(
-                self.model, self.recipe.task, split, self.tokenizer,
-                decoding=self.recipe.decoding, description=f"Evaluating {name}",
-            )  # fmt: skip
-            results[name] = evaluation.scores(self.recipe.task, predicted, split.examples, memory, intervals=True)
+            predicted, results[name] = self._measured(self.recipe.task, split, f"Evaluating {name}")
             results["example"] = card.example(self.recipe.task, split.examples, predicted.predictions)
             predictions[name] = predicted.predictions
         distributed.told_by_main(lambda: self._write_measured(predictions, {**results, **facts}))

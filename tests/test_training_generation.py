@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Tiny
+from sacrebleu import sentence_bleu
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from typer.testing import CliRunner
 
@@ -14,6 +15,7 @@ import hf_tasks
 from hf_tasks.cli import app
 from hf_tasks.decoding import MBR, Beam, Greedy
 from hf_tasks.errors import RecipeError
+from hf_tasks.metrics import score
 from hf_tasks.preflight import check, check_precision
 from hf_tasks.recipe import Recipe, Training, from_dict
 from hf_tasks.run import Run
@@ -162,6 +164,39 @@ def test_mbr_in_a_recipe(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert 0 <= row["expected_utility"] <= 100
     plain = AutoModelForSeq2SeqLM.from_pretrained(trained.path)
     assert plain.generation_config.num_return_sequences == 1
+    _check_report(trained)
+
+
+def _check_report(trained: Run) -> None:
+    """What results.json says beside the choice is what other decodings give on the same data."""
+    results = trained.results["test"]
+    rows = [json.loads(line) for line in (trained.path / "predictions" / "test.jsonl").read_text().splitlines()]
+    assert {frozenset(row) for row in rows} == {frozenset(("prediction", "cut", "expected_utility"))}
+    assert results["expected_utility"] == pytest.approx(sum(row["expected_utility"] for row in rows) / len(rows))
+    assert list(results["decodings"]) == ["mbr", "oracle", "beam", "greedy"]
+    assert results["decodings"]["mbr"] == {name: results[name] for name in ("bleu", "chrf")}
+    labelled = [{"source": s, "target": " ".join(WORDS[word] for word in s.split())} for s in SOURCES]
+    for name in ("beam", "greedy"):
+        alone = Run.load(trained.path, [f"decoding.name={name}"]).evaluate(labelled)
+        assert results["decodings"][name] == pytest.approx({key: alone[key] for key in ("bleu", "chrf")})
+        assert "decodings" not in alone
+    kept = Run.load(trained.path, ["decoding.keep_candidates=true"])
+    best = [
+        _oracle(row["candidates"], pair["target"]) for row, pair in zip(kept.predict(labelled), labelled, strict=True)
+    ]
+    expected = score(("chrf",), best, [[pair["target"]] for pair in labelled], {})["chrf"]
+    assert results["decodings"]["oracle"]["chrf"] == pytest.approx(expected)
+    done = CliRunner().invoke(app, ["evaluate", str(trained.path)])
+    assert (
+        f"  decodings       bleu       chrf\n  mbr       {results['bleu']:>10.4f} {results['chrf']:>10.4f}\n"
+        in done.output
+    )
+
+
+def _oracle(candidates: list[str], target: str) -> str:
+    """The candidate of the highest BLEU, the recipe's utility; the first of equals."""
+    values = [sentence_bleu(candidate, [target]).score for candidate in candidates]
+    return candidates[values.index(max(values))]
 
 
 def test_check_tells_the_decoding_and_the_length_follows_the_targets(run: Run) -> None:
@@ -169,7 +204,7 @@ def test_check_tells_the_decoding_and_the_length_follows_the_targets(run: Run) -
     del sections["decoding"]
     assert "  decoding   beam, at most 40 tokens" in check(from_dict(sections))
     sections["task"] = sections["task"] | {"name": "text2text-generation"}
-    assert "  decoding   greedy, at most 40 tokens" in check(from_dict(sections))
+    assert "  decoding   greedy, at most 40 tokens" in check(from_dict(sections), rehearse=False)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def generate_from(
     found: dict[int, Generated] = {}
     hidden = None if description and distributed.is_main() else True
     rank, processes = distributed.rank_and_size()  # they share the batches
-    bar = tqdm(total=len(features[rank::processes]), desc=description, unit="sentence", disable=hidden, leave=False)
+    bar = tqdm(total=len(features[rank::processes]), desc=description, unit=" sentences", disable=hidden, leave=False)
     with bar, _for_inference(model, decoding):
         for rows in list(_by_length(features, max(1, batch_size // decoding.sequences)))[rank::processes]:
             found |= zip(rows, _batch(model, tokenizer, [features[i] for i in rows], decoding, rows), strict=True)
@@ -89,6 +89,8 @@ def _batch(
     config = decoding.generation_config()
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
+    if not config.do_sample:  # transformers warns where a checkpoint that samples is asked for something else
+        config.update(temperature=1.0, top_k=50, top_p=1.0, epsilon_cutoff=0.0)
     search, sampler = _search(model, decoding, places)
     sequences = model.generate(**batch, generation_config=config, custom_generate=search)
     written = sequences[:, 1:] if encoder_decoder else sequences[:, batch["input_ids"].shape[1] :]

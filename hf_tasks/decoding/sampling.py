@@ -25,7 +25,7 @@ class Sampler:
         threshold = self.uniforms[rows, self.step, None] * total
         below_total = torch.minimum(threshold, torch.nextafter(total, torch.zeros_like(total)))
         tokens = torch.searchsorted(cumulative, below_total, right=True)  # (rows, 1)
-        self.log_probabilities[rows] += logits.gather(1, tokens)[:, 0] - logits.logsumexp(-1)
+        self.log_probabilities[rows] += logits.log_softmax(-1).gather(1, tokens)[:, 0]
         self.step += 1
         return tokens[:, 0]
 

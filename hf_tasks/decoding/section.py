@@ -195,10 +195,11 @@ class MBR(Sampling):
         if self.aggregate:
             return mbr_aggregate(candidates, references, weights)
         if self.prune:
-            return mbr_pruned(candidates, self._utility(), references, seed=self.seed)
-        return mbr(candidates, self._utility(), references, weights)
+            return mbr_pruned(candidates, self.utility_of_pairs(), references, seed=self.seed)
+        return mbr(candidates, self.utility_of_pairs(), references, weights)
 
-    def _utility(self) -> Utility:
+    def utility_of_pairs(self) -> Utility:
+        """The function that `utility` names."""
         if self.utility_model is None:
             return UTILITIES[self.utility]
         from hf_tasks.decoding.embedding import embedding
