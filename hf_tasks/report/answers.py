@@ -12,6 +12,7 @@ from hf_tasks.report.blocks import Block, Example, Examples, Kind, Marked, Secti
 from hf_tasks.report.measured import Measured
 from hf_tasks.report.pictures import BLUE, MUTED, ORANGE
 from hf_tasks.report.slices import Group, Scorer, by_value, table
+from hf_tasks.tasks.words import split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ def _by_length(measured: Measured) -> list[Group]:
 
 
 def _length(text: str) -> str:
-    words = len(text.split())
+    words = len(split(text, "words")["tokens"])
     return next((name for most, name in LENGTHS if words <= most), "8 words or more")
 
 
@@ -120,7 +121,9 @@ def _by_threshold(measured: Measured, differences: np.ndarray, measure: Any) -> 
 def _wrong(measured: Measured) -> Iterator[Examples]:
     """The wrong answers of each kind that the model is surest of, those that are partly right last."""
     pairs = list(zip(measured.predictions, measured.references, strict=True))
+    form = Scorer(measured).form  # its first count is F1
     shared = np.array([best_over(f1, row["answer"], answers_of(right)) for row, right in pairs])
+    shared = form.counts[:, 0] if form else shared
     sure = np.array([row["score"] for row in measured.predictions])
     wrong = [i for i in np.lexsort((-sure, shared)).tolist() if shared[i] < 1]
     kinds = {

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from hf_tasks.report import occlusion, pictures
 from hf_tasks.report.blocks import Block, Example, Examples, Facts, Section, Table, first
 from hf_tasks.report.measured import Measured
 from hf_tasks.report.pictures import BLUE, MUTED, SERIES
+from hf_tasks.tasks import TextClassification
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,8 +38,10 @@ def single(measured: Measured) -> Iterator[Section]:
     scores = probabilities(measured)  # (E, C)
     yield Section("Classes", [*confusion_blocks(labels, gold, found), _per_label(measured, truth, scores)])
     sure = np.array([prediction["score"] for prediction in measured.predictions])
-    curve = _precision_recall(labels, truth, scores)
-    yield Section("Probabilities", [*_calibration(sure, gold == found, "predicted labels"), *curve])
+    chosen = np.stack([found == label for label in labels], axis=1)
+    decided = Facts([("temperature", task_of(measured).temperature), *_threshold_of_two(task_of(measured))])
+    blocks = [*_calibration(sure, gold == found, "predicted labels"), *_precision_recall(labels, truth, chosen, scores)]
+    yield Section("Probabilities", [*blocks, decided])
     yield Section("Worst errors", [_worst(measured, gold, found, scores)])
 
 
@@ -49,13 +52,24 @@ def several(measured: Measured) -> Iterator[Section]:
     scores = probabilities(measured)
     yield Section("Labels", [_per_label(measured, truth, scores)])
     sure, right = np.where(scores > 0.5, scores, 1 - scores).ravel(), ((scores > 0.5) == truth).ravel()
-    curve = _precision_recall(labels, truth, scores)
-    yield Section("Probabilities", [*_calibration(sure, right, "decisions at 0.5, one for each label"), *curve])
+    chosen = np.array([[label in row for label in labels] for row in measured.answers])
+    blocks = _calibration(sure, right, "decisions at 0.5, one for each label")
+    blocks += _precision_recall(labels, truth, chosen, scores)
+    yield Section("Probabilities", [*blocks, Facts([("temperature", task_of(measured).temperature)])])
     yield Section("Worst errors", [_worst_of_several(measured, labels, truth, scores)])
 
 
+def task_of(measured: Measured) -> TextClassification:
+    assert isinstance(measured.task, TextClassification)
+    return measured.task
+
+
 def labels_of(measured: Measured) -> list[str]:
-    return list(measured.task.head_config()["id2label"].values())
+    return list(task_of(measured).labels)
+
+
+def _threshold_of_two(task: TextClassification) -> list[tuple[str, Any]]:
+    return [(f"threshold of {task.labels[1]}", task.threshold_of(task.labels[1]))] if len(task.labels) == 2 else []
 
 
 def probabilities(measured: Measured) -> np.ndarray:
@@ -86,49 +100,65 @@ def confusion_blocks(labels: Sequence[str], gold: np.ndarray, found: np.ndarray)
 def _per_label(measured: Measured, truth: np.ndarray, scores: np.ndarray) -> Table:
     from sklearn.metrics import average_precision_score
 
-    labels = labels_of(measured)
+    task, labels = task_of(measured), labels_of(measured)
+    many = task.problem_type == "multi_label_classification"
     values = per_class(measured.answers, measured.references)["per_class"]
     rows = []
     for i, label in enumerate(labels):
         mean = float(average_precision_score(truth[:, i], scores[:, i])) if truth[:, i].any() else None
         one = values.get(label, {})
-        rows.append([label, *(one.get(name) for name in ("f1", "precision", "recall", "support")), mean])
+        numbers = (one.get(name) for name in ("f1", "precision", "recall", "support"))
+        rows.append([label, *numbers, mean, *([task.threshold_of(label)] if many else [])])
     rows.sort(key=lambda row: -1.0 if row[1] is None else row[1])
-    columns = ["label", "F1", "precision", "recall", "n", "average precision"]
+    columns = ["label", "F1", "precision", "recall", "n", "average precision", *(["threshold"] if many else [])]
     return first("Each label, the lowest F1 first", columns, rows, MOST_ROWS)
 
 
-def _precision_recall(labels: list[str], truth: np.ndarray, scores: np.ndarray) -> Iterator[Block]:
-    """The curve of the rarer label of two; of more labels, of all decisions together, and of the most frequent ones."""
-    if len(labels) == 2 and (truth.sum(1) == 1).all():
-        i = int(np.where(truth.any(0), truth.sum(0), np.inf).argmin())
-        lines = [(labels[i], truth[:, i], scores[:, i])]
-    else:
-        often = np.argsort(-truth.sum(0), kind="stable")[: MOST_LINES if len(labels) <= MOST_CLASSES else 0]
-        lines = [("all decisions", truth.ravel(), scores.ravel())]
-        lines += [(labels[i], truth[:, i], scores[:, i]) for i in often if truth[:, i].any()]
-    if truth.any():
-        yield _curves(lines)
+def _precision_recall(labels: list[str], truth: np.ndarray, chosen: np.ndarray, scores: np.ndarray) -> Iterator[Block]:
+    """The curve of the second of two labels; of more labels, of all decisions together, and of the most frequent ones.
+
+    truth, chosen: (E, C) whether each label holds, and is predicted; scores: (E, C) its probability.
+    """
+    two = len(labels) == 2 and bool((truth.sum(1) == 1).all())
+    often = np.argsort(-truth.sum(0), kind="stable")[: MOST_LINES if len(labels) <= MOST_CLASSES else 0].tolist()
+    lines = [] if two else [Line("all decisions", truth.ravel(), chosen.ravel(), scores.ravel())]
+    lines += [Line(labels[i], truth[:, i], chosen[:, i], scores[:, i]) for i in ([1] if two else often)]
+    if drawn := [line for line in lines if line.truth.any()]:
+        yield _curves(drawn)
 
 
-def _curves(lines: list[tuple[str, np.ndarray, np.ndarray]]) -> Block:
+class Line(NamedTuple):
+    name: str
+    truth: np.ndarray
+    chosen: np.ndarray
+    scores: np.ndarray
+
+
+def _curves(lines: list[Line]) -> Block:
+    """Precision against recall, and where the model decides: a dot on each curve."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
-    points = [precision_recall_curve(truth, scores)[:2] for _, truth, scores in lines]
-    means = [float(average_precision_score(truth, scores)) for _, truth, scores in lines]
+    curves = [precision_recall_curve(line.truth, line.scores)[:2] for line in lines]
+    means = [float(average_precision_score(line.truth, line.scores)) for line in lines]
 
     def draw(axes: "Axes") -> None:
-        for (precision, recall), colour in zip(points, SERIES, strict=False):
+        for line, (precision, recall), colour in zip(lines, curves, SERIES, strict=False):
             axes.plot(*pictures.thinned(recall, precision), color=colour)
-        axes.set_xlabel("recall")
+            right = (line.truth & line.chosen).sum()
+            if line.chosen.any():
+                axes.plot(right / line.truth.sum(), right / line.chosen.sum(), color=colour, marker="o", markersize=6)
+        axes.set_xlabel("recall (dots: as the model decides)")
         axes.set_ylabel("precision")
         axes.set_xlim(0, 1.01)
         axes.set_ylim(0, 1.02)
 
-    named = zip(lines, means, strict=True)
-    texts = [f"{pictures.shown(line[0], 40)}, average precision {mean:.4f}" for line, mean in named]
-    legend = list(zip(SERIES, texts, strict=False))
-    return pictures.picture("Precision and recall at every threshold", draw, legend=legend)
+    texts = [
+        f"{pictures.shown(line.name, 40)}, average precision {mean:.4f}"
+        for line, mean in zip(lines, means, strict=True)
+    ]
+    return pictures.picture(
+        "Precision and recall at every threshold", draw, legend=list(zip(SERIES, texts, strict=False))
+    )
 
 
 def _calibration(sure: np.ndarray, right: np.ndarray, what: str) -> list[Block]:
@@ -158,7 +188,8 @@ def _calibration(sure: np.ndarray, right: np.ndarray, what: str) -> list[Block]:
 def _worst(measured: Measured, gold: np.ndarray, found: np.ndarray, scores: np.ndarray) -> Examples:
     """The wrong predictions that the model is surest of."""
     place = {label: i for i, label in enumerate(labels_of(measured))}
-    wrong, sure = np.flatnonzero(gold != found), scores.max(1)
+    wrong = np.flatnonzero(gold != found)
+    sure = scores[np.arange(len(found)), [place[label] for label in found]]
     order = wrong[np.argsort(-sure[wrong], kind="stable")].tolist()
     said = [
         [("label", gold[i]), ("predicted", found[i]), ("probability", float(sure[i])),

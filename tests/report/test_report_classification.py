@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from reported import Make, StubRun, said
+from reported import SENTIMENT, Make, StubRun, said
 
 from hf_tasks.report import classification, suspects
 from hf_tasks.report.blocks import Block, Examples, Facts, Section, Span, Table
@@ -12,7 +12,7 @@ from hf_tasks.report.occlusion import marked
 
 EMOTIONS = {
     "name": "text-classification", "problem_type": "multi_label_classification", "labels": ["joy", "grief"],
-    "metrics": ["f1"],
+    "metrics": ["f1"], "threshold": {"grief": 0.4},
 }  # fmt: skip
 
 
@@ -35,6 +35,7 @@ def test_classes(sentiment: StubRun) -> None:
     assert list(found) == [
         "Classes/Confusion matrix", "Classes/Most frequent confusions", "Classes/Each label, the lowest F1 first",
         "Probabilities/0", "Probabilities/Reliability", "Probabilities/Precision and recall at every threshold",
+        "Probabilities/3",
         "Worst errors/Wrong and sure: 2 of 6 are wrong",
     ]  # fmt: skip
     assert table(found["Classes/Most frequent confusions"]) == [["positive", "negative", 2, 0.5]]
@@ -42,6 +43,14 @@ def test_classes(sentiment: StubRun) -> None:
         ["negative", pytest.approx(2 / 3), 0.5, 1.0, 2, pytest.approx((1 / 2 + 2 / 3) / 2)],
         ["positive", pytest.approx(2 / 3), 1.0, 0.5, 4, pytest.approx((1 + 1 + 1 + 4 / 6) / 4)],
     ]
+
+
+def test_where_two_labels_are_cut(make: Make) -> None:
+    rows = [{"text": "a", "label": "positive"}, {"text": "b", "label": "negative"}]
+    run = make(SENTIMENT | {"threshold": 0.7, "temperature": 1.5}, rows, said(0.9, 0.6), {"accuracy": 1.0})
+    facts = blocks(list(classification.single(load(run, "test"))))["Probabilities/3"]
+    assert isinstance(facts, Facts)
+    assert list(facts.pairs) == [("temperature", 1.5), ("threshold of positive", 0.7)]
 
 
 def test_calibration(sentiment: StubRun) -> None:
@@ -118,7 +127,7 @@ def test_several_labels(make: Make) -> None:
     measured = load(make(EMOTIONS, rows, predictions, {"f1_micro": 2 / 3}), "test")
     found = blocks(list(classification.several(measured)))
     assert table(found["Labels/Each label, the lowest F1 first"]) == [
-        ["joy", 0.5, 0.5, 0.5, 2, pytest.approx((1 + 2 / 3) / 2)], ["grief", 1.0, 1.0, 1.0, 1, 1.0],
+        ["joy", 0.5, 0.5, 0.5, 2, pytest.approx((1 + 2 / 3) / 2), 0.5], ["grief", 1.0, 1.0, 1.0, 1, 1.0, 0.4],
     ]  # fmt: skip
     worst = found["Worst errors/Wrong and sure: 2 of 3 have a wrong label"]
     assert isinstance(worst, Examples)
