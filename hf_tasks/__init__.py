@@ -36,12 +36,15 @@ def train(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, overw
     return train_recipe(loaded, beside=beside, overwrite=overwrite)
 
 
-def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = ()) -> list[str]:
-    """All that can be known of a recipe before training, in lines. Raises RecipeError, DataError or RunError."""
+def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, rehearse: bool = True) -> list[str]:
+    """All that can be known of a recipe before training, in lines; `rehearse`: a little of the training is really done.
+
+    Raises RecipeError, DataError or RunError.
+    """
     from hf_tasks.preflight import check as check_recipe
 
     loaded, beside = _recipe(recipe, overrides)
-    return check_recipe(loaded, beside=beside)
+    return check_recipe(loaded, beside=beside, rehearse=rehearse)
 
 
 def load_run(path: str | Path, overrides: Sequence[str] = ()) -> "Run":

@@ -124,11 +124,17 @@ def init(
 
 
 @app.command()
-def check(recipe: RecipeArg, overrides: SetOption = None) -> None:
-    """Everything that can be known before training: recipe, data, checkpoint, lengths."""
+def check(
+    recipe: RecipeArg,
+    overrides: SetOption = None,
+    rehearsal: Annotated[
+        bool, typer.Option("--rehearsal/--no-rehearsal", help="Do a little of the training: memory and time.")
+    ] = True,
+) -> None:
+    """Everything that can be known before training: recipe, data, checkpoint, lengths, memory, disk, time."""
     from hf_tasks import check as check_recipe
 
-    print("\n".join(check_recipe(recipe, overrides or ())))
+    print("\n".join(check_recipe(recipe, overrides or (), rehearse=rehearsal)))
     print("ready to train")
 
 

@@ -38,8 +38,9 @@ class Parts:
         return {name: part for name, part in vars(self).items() if part is not None}
 
 
-def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
-    """The report that precedes a training, in lines. Raises RecipeError, DataError or RunError."""
+def check(recipe: Recipe, *, beside: Path | None = None, rehearse: bool = True) -> list[str]:
+    """The report that precedes a training, in lines; `rehearse`: a little of the training is really done. Raises
+    RecipeError, DataError or RunError."""
     recipe, parts = prepare(recipe, beside)
     if recipe.hub:
         hub.check(recipe.hub)
@@ -51,14 +52,14 @@ def check(recipe: Recipe, *, beside: Path | None = None) -> list[str]:
     splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
     memory = recipe.task.memory(parts.train.examples)
     check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
-    from hf_tasks.planning import plan
+    from hf_tasks.planning import plan  # which imports this module
     from hf_tasks.training import Ready
 
     ready = Ready(recipe, args, parts, splits, tokenizer, model, memory)
     return [
         *report(recipe, parts, splits, model),
         *checked(recipe, parts, splits, tokenizer).lines(),
-        *plan.rehearsed(ready),
+        *(plan.rehearsed(ready) if rehearse else plan.counted(ready)),
     ]
 
 

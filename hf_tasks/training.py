@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,18 +13,19 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_utils import EvalLoopOutput
 
 from hf_tasks import artifacts, distributed, evaluation, hardware
+from hf_tasks.checkpoint import quiet
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.frozen import frozen_features
 from hf_tasks.hub import push as hub
 from hf_tasks.models import weighted_layers
 from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
-from hf_tasks.models.load import load_tokenizer, quiet
+from hf_tasks.models.load import load_tokenizer
 from hf_tasks.planning.steps import Steps
 from hf_tasks.preflight import Parts, check_metrics, check_precision, checked, prepare, report, with_decoding
 from hf_tasks.recipe import Recipe
 from hf_tasks.run import Run
 from hf_tasks.tasks import DiscriminativeTask, Split
-from hf_tasks.trainer import resume
+from hf_tasks.trainer import resume, trackers
 from hf_tasks.trainer.arguments import arguments, autocasts, batch_size
 from hf_tasks.trainer.progress import Progress, say
 from hf_tasks.trainer.safe_trainer import SafeTrainer
@@ -77,8 +79,11 @@ def train(
     learned = frozen_features.remembered(recipe, model, splits, tokenizer, args.device)
 
     watching = [Progress(), *recipe.method.callbacks(), *_early_stopping(recipe), *callbacks]
-    trainer = ready.trainer(TaskTrainer, learned, watching)
-    with resume.claimed(recipe.output_dir, origin, lambda: Run.begin(recipe, beside), overwrite) as checkpoint:
+    with ExitStack() as stack:
+        followed = stack.enter_context(trackers.callbacks(recipe))
+        trainer = ready.trainer(TaskTrainer, learned, [*watching, *followed])
+        begin = partial(Run.begin, recipe, beside)
+        checkpoint = stack.enter_context(resume.claimed(recipe.output_dir, origin, begin, overwrite))
         with quiet():
             trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         recipe = trainer.tuned()
@@ -162,7 +167,7 @@ class TaskTrainer(SafeTrainer):
         assert self.validation is not None
         predicted = evaluation.predict(
             self.model, self.task.for_scores(), self.validation, self.processing_class,
-            decoding=self.recipe.decoding, batch_size=self.args.eval_batch_size,
+            decoding=self.recipe.decoding, batch_size=self.args.eval_batch_size, description="Evaluating",
         )  # fmt: skip
         values = evaluation.numbers(evaluation.scores(self.task, predicted, self.validation.examples, self.memory))
         values["score"] = next(value for name, value in values.items() if name not in ("n", "loss"))

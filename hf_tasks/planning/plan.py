@@ -18,6 +18,11 @@ from hf_tasks.trainer.safe_trainer import bytes_of_checkpoint
 from hf_tasks.training import Ready
 
 
+def counted(ready: Ready) -> Iterator[str]:
+    """What is known without running anything."""
+    yield Steps.of(ready.recipe, ready.args, ready.splits["train"].features).line(ready.model)
+
+
 def rehearsed(ready: Ready) -> Iterator[str]:
     """What `check` says at its end. RunError where the training would fail."""
     steps = Steps.of(ready.recipe, ready.args, ready.splits["train"].features)
@@ -90,7 +95,7 @@ def step_seconds(tried: Sequence[Step], places: np.ndarray, trained: np.ndarray)
     share of the way back each of them goes."""
     sizes = sorted({step.places for step in tried})
     groups = [[step for step in tried if step.places == size] for size in sizes]
-    whole = [np.mean([step.total for step in group]) for group in groups]
-    back = [np.mean([step.backward + step.optimizer for step in group]) for group in groups]
+    whole = [float(np.mean([step.total for step in group])) for group in groups]
+    back = [float(np.mean([step.backward + step.optimizer for step in group])) for group in groups]
     sizes, whole, back = [0, *sizes], [0.0, *whole], [0.0, *back]
     return float((np.interp(places, sizes, whole) - (1 - trained) * np.interp(places, sizes, back)).sum())

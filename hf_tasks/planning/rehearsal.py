@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -22,8 +22,8 @@ import torch
 from transformers import TrainerCallback
 
 from hf_tasks import evaluation, hardware
+from hf_tasks.checkpoint import quiet
 from hf_tasks.models.fast_cpu import keep_large_blocks
-from hf_tasks.models.load import quiet
 from hf_tasks.planning.states import States, states_of
 from hf_tasks.planning.steps import Steps
 from hf_tasks.tasks import Split
@@ -85,7 +85,8 @@ class Clock(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, places: Sequence[int]) -> None:
         """`places`: of each step."""
-        self.places, self.steps, self.spent = places, list[Step](), Counter[str]()
+        self.places, self.steps = places, list[Step]()
+        self.spent: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -102,7 +103,8 @@ class Clock(TrainerCallback):  # type: ignore[misc]
         backward, optimizer = self.spent["pass"] - forward, moment - self.ended
         places = self.places[(state.global_step - 1) % len(self.places)]
         self.steps.append(Step(places, forward, backward, optimizer, moment - self.mark))
-        self.spent, self.mark = Counter(), moment
+        self.spent.clear()
+        self.mark = moment
         if state.global_step > 1 and moment - self.begun > LONG:
             control.should_training_stop = True
 
@@ -206,16 +208,16 @@ def evaluated(trainer: Rehearsal) -> float:
     if trainer.validation is None:
         return 0.0
     features, decoding = trainer.validation.features, trainer.recipe.decoding
-    tokens = sum(features["length"][:])
+    tokens = int(sum(features["length"][:]))
     if decoding is None:
         return _evaluation(trainer) / tokens
     assert decoding.max_new_tokens is not None
-    written = sorted(len(labels) for labels in features["labels"][:])[-1]
+    written = max(len(labels) for labels in features["labels"][:])
     shorter, longer = (min(most, decoding.max_new_tokens) for most in WRITTEN)
     _evaluation(trainer, 1)  # what is done once
     brief, long = _evaluation(trainer, shorter), _evaluation(trainer, longer)
     a_token = max(long - brief, 0) / max(longer - shorter, 1)
-    return (long + a_token * max(min(written, decoding.max_new_tokens) - longer, 0)) / tokens
+    return (long + a_token * (min(written, decoding.max_new_tokens) - longer)) / tokens
 
 
 def _evaluation(trainer: Rehearsal, max_new_tokens: int | None = None) -> float:

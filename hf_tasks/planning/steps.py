@@ -45,8 +45,9 @@ class Steps:
 
     @property
     def total(self) -> int:
-        epochs = self.args.num_train_epochs
-        return self.args.max_steps if self.args.max_steps > 0 else math.ceil(epochs * self.an_epoch)
+        if self.args.max_steps > 0:
+            return int(self.args.max_steps)
+        return math.ceil(self.args.num_train_epochs * self.an_epoch)
 
     @property
     def epochs(self) -> float:
@@ -75,7 +76,7 @@ class Steps:
     @property
     def places(self) -> np.ndarray:
         """(total,) tokens and padding of each step."""
-        return self._counts[:, 0]  # type: ignore[no-any-return]
+        return self._counts[:, 0]
 
     @property
     def padding(self) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hf_tasks import distributed, evaluation, hardware, metrics
 from hf_tasks.errors import RecipeError
 from hf_tasks.recipe import Recipe
+from hf_tasks.trainer import trackers
 from hf_tasks.trainer.batches import Shares
 from hf_tasks.trainer.resume import CHECKPOINTS
 
@@ -23,7 +24,6 @@ DEFAULTS: dict[str, Any] = {
     "logging_steps": 10,
     "save_total_limit": 1,
     "seed": 42,
-    "report_to": "none",
 }
 WITH_VALIDATION = {"eval_strategy": "epoch", "load_best_model_at_end": True, "metric_for_best_model": "score"}
 WITHOUT_VALIDATION = {"eval_strategy": "no", "save_strategy": "epoch"}
@@ -37,6 +37,7 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
     given = recipe.training.given()
     order = "group_by_length" if recipe.task.weighs_examples_equally else "random"
     ours = DEFAULTS | {"learning_rate": recipe.method.learning_rate, "train_sampling_strategy": order}
+    ours |= {"project": recipe.name}
     values: dict[str, Any] = ours | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given
     if values["eval_strategy"] == "no":
         values |= {"load_best_model_at_end": False}
@@ -47,7 +48,9 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
         best = recipe.task.metrics[0] if best == "score" else best
         values["greater_is_better"] = not best.removeprefix("eval_").endswith(metrics.LOWER_IS_BETTER)
     del values["batch_size"]
+    trackers.named(recipe)
     values |= _divided(recipe) | {
+        "report_to": "none",  # trackers.callbacks makes them
         "output_dir": str(recipe.output_dir / CHECKPOINTS),
         "restore_callback_states_from_checkpoint": True,
         "logging_nan_inf_filter": False,  # SafeTrainer stops there
