@@ -1,6 +1,7 @@
 """Checks of the data before training: what is allowed and seldom meant. Nothing here stops a training."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,13 +21,16 @@ class Checked:
     """What is always worth knowing: lengths, labels."""
     findings: list[Finding]
     """The gravest first."""
+    seconds: dict[str, float]
+    """How long the checks took: `all`, and of these `near`, the search for near-duplicates."""
 
     def lines(self) -> Iterator[str]:
         """The whole report."""
         yield from self.facts
         yield from (f"  warning    {finding}" for finding in self.findings)
-        if not self.findings:
-            yield "  checked    no duplicates, contradictions, leaks, odd labels, cut texts"
+        took = f"{self.seconds['all']:.1f} s, {self.seconds['near']:.1f} s of them for near-duplicates"
+        nothing = "" if self.findings else "; no repeats, contradictions, leaks, odd labels, cut texts"
+        yield f"  checked    in {took}{nothing}"
 
     def brief(self) -> Iterator[str]:
         """The gravest findings."""
@@ -35,9 +39,14 @@ class Checked:
             yield f"  warning    {more} more of lesser weight; hf-tasks check shows all"
 
 
-def look(task: Task, parts: dict[str, Part], splits: dict[str, Split], *, readable: int, seed: int) -> Checked:
+def look(
+    task: Task, parts: dict[str, Part], splits: dict[str, Split], *, readable: int, seed: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Checked:  # fmt: skip
     """All checks. `readable`: the tokens that the model can read; `seed` draws samples of what is too large."""
-    facts, odd = list[str](), [*_repeated(task, parts, seed), *_odd(task, parts)]
+    began = clock()
+    hashes = {name: repeats.Hashes.of(part, task) for name, part in parts.items()}
+    facts, odd = list[str](), [*repeats.findings(parts, hashes, task), *_odd(task, parts)]
     target = task.target(parts["train"].examples)
     if target in labels.NAMES:
         counts = {name: labels.counts(part.examples, target) for name, part in parts.items()}
@@ -52,16 +61,12 @@ def look(task: Task, parts: dict[str, Part], splits: dict[str, Split], *, readab
     for number, of_train in enumerate(of_parts["train"]):
         facts.append(f"  {'lengths' if not number else '':<10} {lengths.fact(of_train)}")
         odd += lengths.cuts({name: several[number] for name, several in of_parts.items()}, readable)
-    return Checked(facts, sorted(odd, key=lambda finding: GRAVITY.index(finding.kind)))
-
-
-def _repeated(task: Task, parts: dict[str, Part], seed: int) -> Iterator[Finding]:
-    hashes = {name: repeats.Hashes.of(part, task) for name, part in parts.items()}
-    yield from repeats.within(parts, hashes, task)
-    yield from repeats.between(parts, hashes, task)
-    yield from repeats.groups(parts, task)
+    before_near = clock()
     exact = {name: np.isin(one.input, hashes["train"].input) for name, one in hashes.items() if name != "train"}
-    yield from near.near(parts, exact, task, seed)
+    odd += near.near(parts, exact, task, seed)
+    ended = clock()
+    ranked = sorted(odd, key=lambda finding: GRAVITY.index(finding.kind))
+    return Checked(facts, ranked, {"all": ended - began, "near": ended - before_near})
 
 
 def _odd(task: Task, parts: dict[str, Part]) -> Iterator[Finding]:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 CHUNK = 1 << 16
-"""Rows that are in memory at once."""
+"""Rows that are in memory at once, at most."""
+BYTES = 1 << 24
+"""Bytes of them, on average."""
 
 
 def row_hashes(examples: "Dataset", columns: Sequence[str], unordered: Sequence[str] = ()) -> np.ndarray:
@@ -26,9 +28,11 @@ def row_hashes(examples: "Dataset", columns: Sequence[str], unordered: Sequence[
 
 
 def tables(examples: "Dataset", columns: Sequence[str]) -> Iterator[Any]:
-    """The columns as Arrow tables of at most CHUNK rows, each column in one piece."""
-    for table in examples.select_columns(list(columns)).with_format("arrow").iter(batch_size=CHUNK):
-        yield {name: _one_piece(table[name]) for name in columns}
+    """The columns as Arrow tables of at most CHUNK rows and about BYTES bytes, each column in one piece."""
+    table = examples.select_columns(list(columns)).with_format("arrow")
+    mean = table.data.nbytes / max(table.data.num_rows, 1)
+    for chunk in table.iter(batch_size=max(1, min(CHUNK, int(BYTES / max(mean, 1))))):
+        yield {name: _one_piece(chunk[name]) for name in columns}
 
 
 def mix(first: np.ndarray, second: np.ndarray) -> np.ndarray:

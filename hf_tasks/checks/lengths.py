@@ -37,6 +37,8 @@ def _seen(name: str, lengths: Lengths) -> Seen:
 def _remedy(parts: dict[str, Lengths], readable: int) -> str:
     """The limit that holds 99 % of the training texts, and the one that holds all, as far as the model can read."""
     train = parts["train"]
+    if train.windowed:
+        return train.otherwise
     everything = np.concatenate([one.tokens for one in parts.values()])
     wanted = [int(np.quantile(train.tokens, 0.99, method="higher")), int(everything.max())]
     limits = sorted({min(-(-tokens // 8) * 8, readable) for tokens in wanted if tokens > train.limit})
@@ -55,5 +57,4 @@ def _offer(train: Lengths, everything: np.ndarray, limit: int) -> str:
 
 def _quantile(lengths: Lengths, share: float) -> str:
     value = int(np.quantile(lengths.tokens, share, method="higher"))
-    windowed = value > lengths.limit and value == int(lengths.kept.max())
-    return f"more than {lengths.limit}" if windowed else str(value)
+    return f"more than {lengths.limit}" if lengths.windowed and value > lengths.limit else str(value)

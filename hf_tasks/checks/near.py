@@ -59,7 +59,7 @@ def near(parts: dict[str, Part], exact: dict[str, np.ndarray], task: Task, seed:
     they are."""
     train, seen = parts["train"], []
     searched = _sample(np.arange(len(train)), MOST_SEARCHED, seed)
-    among = f"{len(searched):,} of " if len(searched) < len(train) else ""
+    among = f"{len(searched):,} sampled rows of " if len(searched) < len(train) else ""
     for name, known in exact.items():
         tested = _sample(np.flatnonzero(~known), MOST_TESTED, seed)
         near = search(parts[name].examples.select(tested), train.examples.select(searched), task.compared())
@@ -188,7 +188,9 @@ def _items(values: Any) -> tuple[np.ndarray, np.ndarray]:
     import pyarrow.types
 
     if pyarrow.types.is_string(values.type) or pyarrow.types.is_large_string(values.type):
-        plain = pc.replace_substring_regex(pc.utf8_lower(values), ALONE, r" \1 ")
+        plain = pc.utf8_lower(values)
+        if not pc.all(pc.string_is_ascii(plain)).as_py():
+            plain = pc.replace_substring_regex(plain, ALONE, r" \1 ")
         values = pc.split_pattern(pc.replace_substring_regex(plain, NO_WORD, " "), " ")
     words = pc.utf8_lower(values.flatten())
     rows = np.repeat(np.arange(len(values)), values.value_lengths().fill_null(0).to_numpy())

@@ -29,6 +29,12 @@ class Hashes:
         return cls(asked, mix(asked, answered))
 
 
+def findings(parts: dict[str, Part], hashes: dict[str, Hashes], task: Task) -> Iterator[Finding]:
+    yield from within(parts, hashes, task)
+    yield from between(parts, hashes, task)
+    yield from groups(parts, task)
+
+
 def within(parts: dict[str, Part], hashes: dict[str, Hashes], task: Task) -> Iterator[Finding]:
     """Inputs that stand again in their part: with the same target, with another one."""
     same, other = [], []

@@ -69,6 +69,12 @@ def from_examples(examples: list[Row], lines: list[int], place: str) -> Part:
     return Part(Dataset(pyarrow.table(table)), (place,), zeros, np.array(lines, dtype=np.int64))
 
 
+def stack(parts: Sequence[Part]) -> Part:
+    """Parts of the same place, after each other. Raises DataError where their kinds of values differ."""
+    joined = join(parts)
+    return replace(joined, places=joined.places[:1], place=np.zeros(len(joined), dtype=np.int32))
+
+
 def join(parts: Sequence[Part]) -> Part:
     """Parts of one place each, after each other. Raises DataError where their columns or kinds of values differ."""
     import pyarrow

@@ -3,8 +3,9 @@
 raw row --Renaming--> canonical columns --task.example--> example, column by column into a Part
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import pickle
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from hf_tasks.data import hub, parallel
 from hf_tasks.data.columns import FILE_HAS, ROWS_HAVE, Names
 from hf_tasks.data.files import STDIN, opened, sha256
 from hf_tasks.data.find import find, folders
-from hf_tasks.data.part import Part, from_examples, join
+from hf_tasks.data.part import Part, from_examples, join, stack
 from hf_tasks.data.problems import Problems
 from hf_tasks.data.readers import reader_of
 from hf_tasks.data.section import Data, Parallel
@@ -21,6 +22,8 @@ from hf_tasks.errors import DataError
 from hf_tasks.tasks.base import Row, Task
 
 BadRows = Literal["stop", "drop"]
+CHUNK = 10_000
+"""Rows that are Python objects at once."""
 
 
 def read_part(
@@ -142,8 +145,8 @@ def _from_hub(data: Data, split: str, task: Task, labelled: bool) -> Part:
 def _from_rows(rows: Iterable[tuple[int, Row | ValueError]], place: str, way: _Way, problems: Problems) -> Part:
     """The examples in raw rows; bad rows go to `problems`. Raises DataError where no row can be read at all."""
     before = problems.count
-    lines, raw, found = _raw(rows, place, renamings.wanted(way.names, way.task), problems)
-    if not raw:
+    chunks, found = _raw(rows, place, renamings.wanted(way.names, way.task), problems)
+    if not chunks.lines and not chunks.packed:
         if problems.count == before:
             raise DataError(f"{place.rstrip(':')}: there are no rows; give at least one")
         return from_examples([], [], place)
@@ -151,6 +154,51 @@ def _from_rows(rows: Iterable[tuple[int, Row | ValueError]], place: str, way: _W
         rename = renamings.renaming(found, way.names, way.task, way.labelled, way.advice)
     except ValueError as e:
         raise DataError(f"{place}1: {e}") from None
+    parts = [_examples(lines, raw, rename, place, way, problems) for lines, raw in chunks.taken()]
+    return parts[0] if len(parts) == 1 else stack(parts)
+
+
+@dataclass
+class _Chunks:
+    """Lines and their rows; all but the last of them packed, since millions of dicts would fill the memory."""
+
+    lines: list[int] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    packed: list[bytes] = field(default_factory=list)
+
+    def add(self, line: int, row: Row) -> None:
+        if len(self.lines) == CHUNK:
+            self.packed.append(pickle.dumps((self.lines, self.rows)))
+            self.lines, self.rows = [], []
+        self.lines.append(line)
+        self.rows.append(row)
+
+    def taken(self) -> Iterator[tuple[list[int], list[Row]]]:
+        """In order; each is gone when it was taken."""
+        for number, chunk in enumerate(self.packed):
+            self.packed[number] = b""
+            yield pickle.loads(chunk)
+        yield self.lines, self.rows
+
+
+def _raw(
+    rows: Iterable[tuple[int, Row | ValueError]], place: str, wanted: set[str], problems: Problems
+) -> tuple[_Chunks, list[str]]:
+    """The rows with the wanted columns only, and all columns that any row has."""
+    chunks, found = _Chunks(), dict[str, None]()
+    for line, row in rows:
+        if isinstance(row, ValueError):
+            problems.add(f"{place}{line}", row)
+            continue
+        if row.keys() != found.keys():
+            found |= dict.fromkeys(row)
+        chunks.add(line, {name: row[name] for name in wanted if name in row})
+    return chunks, list(found)
+
+
+def _examples(
+    lines: list[int], raw: list[Row], rename: renamings.Renaming, place: str, way: _Way, problems: Problems
+) -> Part:
     examples, kept = [], []
     for line, row in zip(lines, raw, strict=True):
         try:
@@ -159,22 +207,6 @@ def _from_rows(rows: Iterable[tuple[int, Row | ValueError]], place: str, way: _W
         except ValueError as e:
             problems.add(f"{place}{line}", e)
     return from_examples(examples, kept, place)
-
-
-def _raw(
-    rows: Iterable[tuple[int, Row | ValueError]], place: str, wanted: set[str], problems: Problems
-) -> tuple[list[int], list[Row], list[str]]:
-    """(lines, rows with the wanted columns only, all columns that any row has)."""
-    lines, raw, found = [], [], dict[str, None]()
-    for line, row in rows:
-        if isinstance(row, ValueError):
-            problems.add(f"{place}{line}", row)
-            continue
-        if row.keys() != found.keys():
-            found |= dict.fromkeys(row)
-        lines.append(line)
-        raw.append({name: row[name] for name in wanted if name in row})
-    return lines, raw, list(found)
 
 
 def _check_names(way: _Way) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.base import Collator, Columns, GenerativeTask, Lengths, Oddity, Row, Split
+from hf_tasks.tasks.base import Collator, Columns, GenerativeTask, Lengths, Oddity, Row, Split, values
 from hf_tasks.tasks.collate import IGNORE, SequenceCollator
 
 if TYPE_CHECKING:
@@ -179,14 +179,19 @@ class TextToText(GenerativeTask):
     def unit(self) -> str:
         return "sources"
 
+    def summary(self, split: Split) -> list[str]:
+        if "target" not in split.examples.column_names:
+            return []
+        several = sum(1 for (targets,) in values(split.examples, "target") if len(targets) > 1)
+        notes = [(several, "sources have several targets; the first is learned, all are scored")]
+        if self.name == "text2text-generation":
+            notes.append((len(_copies(split.examples)), "targets equal their source"))
+        return [f"{count} {words}" for count, words in notes if count]
+
     def oddities(self, examples: "Dataset") -> Iterator[Oddity]:
-        same = []
-        for batch in examples.select_columns(["source", "target"]).iter(batch_size=1000):
-            for source, targets in zip(batch["source"], batch["target"], strict=True):
-                same.append(source.strip() == targets[0].strip())
-        if any(same):
-            remedy = "right where nothing has to change; remove them otherwise"
-            yield Oddity(np.flatnonzero(same).tolist(), "targets that equal their source", remedy)
+        """Texts that were copied, where the task is to change them."""
+        if self.name != "text2text-generation" and (rows := _copies(examples)):
+            yield Oddity(rows, "targets that equal their source", "translate or summarize them, or remove the rows")
 
     def lengths(self, split: Split) -> Iterator[Lengths]:
         yield from super().lengths(split)
@@ -237,3 +242,9 @@ def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"the {name} is no text ({value!r}); write it in quotes or remove the row")
     return value
+
+
+def _copies(examples: "Dataset") -> list[int]:
+    """The rows whose first target is their source."""
+    pairs = values(examples, "source", "target")
+    return [row for row, (source, targets) in enumerate(pairs) if source.strip() == targets[0].strip()]

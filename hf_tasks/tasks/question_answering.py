@@ -16,7 +16,7 @@ from pydantic import Field
 
 from hf_tasks.errors import RecipeError
 from hf_tasks.tasks.answers import cuts_a_word, misplaced, read_answers
-from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split
+from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split, values
 from hf_tasks.tasks.context_windows import (
     NO_ANSWER,
     PairTemplate,
@@ -129,11 +129,10 @@ class QuestionAnswering(DiscriminativeTask):
 
     def oddities(self, examples: "Dataset") -> Iterator[Oddity]:
         blank, cut = [], []
-        for batch in examples.select_columns(["context", "answers"]).iter(batch_size=1000):
-            for context, answers in zip(batch["context"], batch["answers"], strict=True):
-                found = list(zip(answers["text"], answers["answer_start"], strict=True))
-                blank.append(any(text != text.strip() for text, _ in found))
-                cut.append(any(cuts_a_word(context, text, start) for text, start in found))
+        for context, answers in values(examples, "context", "answers"):
+            found = list(zip(answers["text"], answers["answer_start"], strict=True))
+            blank.append(any(text != text.strip() for text, _ in found))
+            cut.append(any(cuts_a_word(context, text, start) for text, start in found))
         if any(blank):
             yield Oddity(np.flatnonzero(blank).tolist(), "questions with blanks around an answer", "remove them")
         if any(cut):

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.tags import Entity, Scheme, Tags, aliens, broken, chunks, complete, detect, entities, surface, tags_of
-from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split
+from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split, values
 from hf_tasks.tasks.collate import IGNORE
 from hf_tasks.tasks.word_windows import Frame, features_of, sub_words
 from hf_tasks.tasks.words import SplitText, entities_of, split, tokens_of_tool
@@ -161,13 +161,14 @@ class TokenClassification(DiscriminativeTask):
         """Tags that name no entity: those that break the rules of their scheme, those of another one."""
         scheme = self.scheme or "none"
         if alien := aliens(self.labels, scheme):
-            rows = [row for row, tags in enumerate(examples["tags"]) if not alien.isdisjoint(tags)]
+            rows = [row for row, (tags,) in enumerate(values(examples, "tags")) if not alien.isdisjoint(tags)]
             if rows:
                 yield Oddity(rows, f"sentences with tags of another scheme than {scheme}, such as {min(alien)}",
                     "write one scheme everywhere, or name it as task.scheme")  # fmt: skip
         if scheme in ("none", "segmentation"):
             return
-        wrong = [(row, len(found)) for row, tags in enumerate(examples["tags"]) if (found := broken(tags, scheme))]
+        rows_of_tags = enumerate(values(examples, "tags"))
+        wrong = [(row, len(found)) for row, (tags,) in rows_of_tags if (found := broken(tags, scheme))]
         if wrong:
             rows, count = [row for row, _ in wrong], sum(count for _, count in wrong)
             yield Oddity(rows, f"stretches of tags that break the rules of {scheme} and name no entity",

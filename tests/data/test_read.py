@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_tasks.data import Data, check, read_file, read_part, read_rows
+from hf_tasks.data import Data, check, read, read_file, read_part, read_rows
 from hf_tasks.errors import DataError
 from hf_tasks.tasks import TextClassification
 
@@ -63,6 +63,29 @@ def test_keys_missing_in_some_objects():
     assert message(read_file, "f.jsonl", TASK) == (
         "f.jsonl:1: the label is empty; give the row a label or remove it\n"
         "f.jsonl:2: the text is missing; write it or remove the row\n"
+        "data.bad_rows: drop leaves such rows out"
+    )
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+def test_rows_in_several_chunks(chunk, monkeypatch):
+    monkeypatch.setattr(read, "CHUNK", chunk)
+    rows = [
+        '{"text": "a", "n": 1}',
+        '{"text": ""}',
+        '{"text": "b"}',
+        '{"text": "c", "label": 1}',
+        '{"text": "d", "label": 2}',
+    ]
+    write("f.jsonl", "\n".join(rows))
+    part = read_file("f.jsonl", TASK, bad_rows="drop")
+    assert (part.examples.to_list(), part.dropped) == ([{"text": "c", "label": "1"}, {"text": "d", "label": "2"}], 3)
+    assert [part.where(row) for row in range(2)] == ["f.jsonl:4", "f.jsonl:5"]
+    assert part.places == ("f.jsonl:",)
+    assert message(read_file, "f.jsonl", TASK) == (
+        "f.jsonl:1: the label is empty; give the row a label or remove it\n"
+        "f.jsonl:2: the label is empty; give the row a label or remove it\n"
+        "f.jsonl:3: the label is empty; give the row a label or remove it\n"
         "data.bad_rows: drop leaves such rows out"
     )
 

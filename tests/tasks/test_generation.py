@@ -154,10 +154,16 @@ def test_lengths_and_targets_that_equal_their_source(tokenizer: Any) -> None:
     assert (targets.what, targets.key, targets.limit) == ("targets", "max_target_length", 4)
     assert int((targets.tokens - targets.kept).sum()) == 5
     assert int(targets.tokens.max()) == 9
-    remedy = "right where nothing has to change; remove them otherwise"
+    remedy = "translate or summarize them, or remove the rows"
     copies = Oddity([0, len(rows) - 1], "targets that equal their source", remedy)
-    assert list(task.oddities(split.examples)) == [copies]
-    assert list(task.oddities(split.examples.select([1]))) == []
+    summarization = task.model_copy(update={"name": "summarization"})
+    assert list(summarization.oddities(split.examples)) == [copies]
+    assert list(summarization.oddities(split.examples.select([1]))) == []
+    assert list(task.oddities(split.examples)) == []
+    assert task.summary(split) == [
+        "1 sources have several targets; the first is learned, all are scored",
+        "2 targets equal their source",
+    ]
 
 
 # -- loss and predictions
