@@ -36,10 +36,10 @@ def _choices(decoding: Decoding) -> list[Any]:
     given = FALLBACK | decoding.model_dump(include=set(KEYS))
     strategy = gr.Radio(STRATEGIES, value=decoding.name, label="Strategy", render=False)
     fields = {
-        "num_beams": gr.Slider(2, 16, step=1, label="Beams", render=False),
-        "temperature": gr.Slider(0.05, 2, step=0.05, label="Temperature", render=False),
+        "num_beams": gr.Slider(2, max(16, given["num_beams"]), step=1, label="Beams", render=False),
+        "temperature": gr.Slider(0.05, max(2, given["temperature"]), step=0.05, label="Temperature", render=False),
         "top_p": gr.Slider(0.05, 1, step=0.05, label="top_p", render=False),
-        "num_samples": gr.Slider(2, 64, step=1, label="Samples", render=False),
+        "num_samples": gr.Slider(2, max(64, given["num_samples"]), step=1, label="Samples", render=False),
         "seed": gr.Number(precision=0, minimum=0, label="Seed", render=False),
     }
     for key, field in fields.items():

@@ -170,6 +170,14 @@ def test_the_candidates_are_hidden_where_there_are_none(runs: Runs) -> None:
     assert (text, table["visible"], table["value"]) == ("x", False, None)
 
 
+def test_the_page_begins_with_what_the_recipe_says(runs: Runs) -> None:
+    changes = ["decoding.name=mbr", "decoding.num_samples=100", "decoding.temperature=0.7"]
+    strategy, *fields = layout.form_of(Run.load(runs("text").path, changes)).choices
+    assert (strategy.value, [field.value for field in fields]) == ("mbr", [4, 0.7, 1.0, 100, 0])
+    assert [field.visible for field in fields] == [False, True, True, True, True]
+    assert fields[3].maximum == 100
+
+
 def test_only_the_keys_of_a_strategy_are_seen() -> None:
     seen = {name: [update["visible"] for update in generation.shown(name)] for name in generation.STRATEGIES}
     assert seen == {

@@ -154,6 +154,17 @@ def test_a_space_of_a_run_of_the_hub_holds_no_weights(
     assert lines[-1] == f"  hf upload ORG/SPACE {tmp_path / 'space'} --type space"
 
 
+def test_a_run_that_was_given_by_its_name_on_the_hub_is_named(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hf_tasks.load_run", lambda name: runs("label"))
+    for options, expected in (([], "org/small@v1"), (["--repo-id", "org/other"], "org/other")):
+        folder = tmp_path / expected.replace("/", "-")
+        assert CliRunner().invoke(app, ["demo", "org/small@v1", "--space", str(folder), *options]).exit_code == 0
+        assert f"\nRUN = '{expected}'\n" in (folder / "app.py").read_text()
+        assert not (folder / "run").exists()
+
+
 def test_nothing_is_overwritten(runs: Runs, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     for folder in (tmp_path, tmp_path / "mine"):
