@@ -105,6 +105,34 @@ def test_pruning_keeps_what_may_still_win():
     np.testing.assert_array_equal(again.expected, choice.expected)
 
 
+def drawn(random, n_sources=30, n_candidates=64):
+    """Candidates as a model draws them: most agree on most words."""
+    for source in range(n_sources):
+        likely = random.uniform(0.5, 0.95, size=12)  # how sure the model is of each word
+        others = random.integers(0, 3, size=(n_candidates, 12))
+        sure = random.random((n_candidates, 12)) < likely
+        yield [" ".join(f"word{source}{i}" if sure[c, i] else f"other{others[c, i]}{i}" for i in range(12))
+               for c in range(n_candidates)]  # fmt: skip
+
+
+def test_pruning_chooses_as_the_expectation_of_all_and_asks_for_fewer_utilities():
+    asked = []
+
+    def counting(hypotheses, references):
+        asked.append(len(hypotheses) * len(references))
+        return chrf(hypotheses, references)
+
+    same, lost, of_all = 0, 0.0, 0
+    for candidates in drawn(np.random.default_rng(5)):
+        exact, pruned = mbr(candidates, chrf), mbr_pruned(candidates, counting)
+        same += candidates[exact.index] == candidates[pruned.index]
+        lost += exact.expected[exact.index] - exact.expected[pruned.index]
+        of_all += len(set(candidates)) * len(candidates)
+    assert same == 27  # of 30
+    assert sum(asked) / of_all == pytest.approx(0.466, abs=0.001)
+    assert lost / 30 == pytest.approx(0.092, abs=0.001)  # of 100
+
+
 def test_oracle_takes_the_nearest_to_any_reference():
     choice = oracle(CANDIDATES, ["p", "z y"], token_f1)
     assert choice.index == 3
