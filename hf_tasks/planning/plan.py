@@ -28,7 +28,7 @@ def rehearsed(ready: Ready) -> Iterator[str]:
     steps = Steps.of(ready.recipe, ready.args, ready.splits["train"].features)
     yield f"  plan       {steps.counts()}"
     measured = rehearse(ready, steps)
-    yield f"  memory     {in_bytes(measured.memory)} at most, of {in_bytes(measured.memory_there)}"
+    yield f"  memory     {in_bytes(measured.memory)} at the peak, of {in_bytes(measured.memory_there)}"
     yield f"  disk       {_disk(ready, steps, measured)}"
     rows = steps.batches.shares.batch_size
     for name, step in (("largest", measured.steps[0]), ("median", measured.steps[1])):

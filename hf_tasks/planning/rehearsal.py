@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from hf_tasks.planning.steps import Steps
 from hf_tasks.tasks import Split
 from hf_tasks.trainer import checkpoints, resume
 from hf_tasks.trainer.arguments import arguments
-from hf_tasks.trainer.interrupts import Interrupted
+from hf_tasks.trainer.interrupts import Interrupted, Interrupts
 from hf_tasks.training import Ready, TaskTrainer
 
 SHARES = (1.0, 0.5, 0.95, 0.05, 0.75, 0.25, 1.0)
@@ -40,7 +40,7 @@ EVALUATED = 128
 """Examples on which evaluation is tried, of all lengths; where texts are written, as many as are followed at once."""
 WRITTEN = (4, 16)
 """Tokens after which texts are cut."""
-LIKE_TRAINING = {
+OTHERWISE = {
     "train_sampling_strategy": "sequential", "eval_strategy": "no", "save_strategy": "no", "eval_on_start": False,
     "load_best_model_at_end": False, "logging_strategy": "no", "report_to": "none", "save_total_limit": None,
 }  # fmt: skip
@@ -109,12 +109,20 @@ class Clock(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
 
 
+class Uncaught(Interrupts):
+    """Ctrl-C ends a rehearsal at once: nothing of it shall be saved."""
+
+    def __enter__(self) -> Self:
+        return self
+
+
 class Rehearsal(TaskTrainer):
     """The trainer, with a clock."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.clock = next(one for one in options["callbacks"] if isinstance(one, Clock))
         super().__init__(*args, **options)
+        self.interrupts = Uncaught()
 
     def compute_loss(self, *args: Any, **options: Any) -> Any:
         with self.clock.timed("forward"):
@@ -181,7 +189,7 @@ def chosen_batches(steps: Steps) -> list[int]:
 
 def _shortened(ready: Ready, steps: Steps, chosen: Sequence[int], folder: Path) -> Ready:
     """The same training of the chosen steps alone, below `folder`, with a few examples to evaluate on."""
-    given = LIKE_TRAINING | {"max_steps": len(chosen), "output_dir": str(folder)}
+    given = OTHERWISE | {"max_steps": len(chosen), "output_dir": str(folder)}
     recipe = ready.recipe.model_copy(update={"training": ready.recipe.training.model_copy(update=given)})
     train, splits = ready.splits["train"], dict[str, Split]()
     several = chosen if steps.an_epoch > 1 else chosen[:1]

@@ -1,7 +1,9 @@
 """The trackers' callbacks of transformers, each told what this training is called, and where its files belong."""
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,20 @@ from transformers.integrations.integration_utils import (
     WandbCallback,
 )
 
+from hf_tasks.errors import RunError
 from hf_tasks.trainer.trackers import identity, remember
+
+
+@contextmanager
+def beginning(tracker: str) -> Iterator[None]:
+    """What goes wrong as a record is begun (no login, no server, no store) as one RunError. Standard output is kept for
+    results: what is printed goes beside it."""
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except Exception as e:
+        text = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
+        raise RunError(f"training.report_to: {tracker} cannot begin: {text}") from e
 
 
 class TensorBoard(TensorBoardCallback):  # type: ignore[misc]
@@ -29,7 +44,8 @@ class TensorBoard(TensorBoardCallback):  # type: ignore[misc]
         from torch.utils.tensorboard import SummaryWriter
 
         if state.is_world_process_zero:
-            self.tb_writer = SummaryWriter(self.folder, purge_step=state.global_step + 1)
+            with beginning("tensorboard"):
+                self.tb_writer = SummaryWriter(self.folder, purge_step=state.global_step + 1)
         super().on_train_begin(args, state, control, **kwargs)
 
     def close(self) -> None:
@@ -51,7 +67,8 @@ class Wandb(WandbCallback):  # type: ignore[misc]
             name = identity(self.run, self.name)["name"]
             project = os.environ.get("WANDB_PROJECT") or args.project
             folder = os.environ.get("WANDB_DIR") or str(self.run)
-            wandb.init(project=project, id=name, name=args.run_name or name, dir=folder, resume="allow")
+            with beginning("wandb"):
+                wandb.init(project=project, id=name, name=args.run_name or name, dir=folder, resume="allow")
             self.began = True
         super().setup(args, state, model, **kwargs)
 
@@ -79,8 +96,9 @@ class MLflow(MLflowCallback):  # type: ignore[misc]
 
         if state.is_world_process_zero and mlflow.active_run() is None:
             known = identity(self.run, self.name)
-            mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or args.project)
-            begun = mlflow.start_run(run_id=known.get("mlflow"), run_name=args.run_name or known["name"])
+            with beginning("mlflow"):
+                mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or args.project)
+                begun = mlflow.start_run(run_id=known.get("mlflow"), run_name=args.run_name or known["name"])
             remember(self.run, mlflow=begun.info.run_id)
             self.began = True
         super().setup(args, state, model)
@@ -107,18 +125,21 @@ class Trackio(TrackioCallback):  # type: ignore[misc]
     def setup(self, args: TrainingArguments, state: Any, model: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero and args.run_name is None:
             args.run_name = identity(self.run, self.name)["name"]
+        with beginning("trackio"):
+            super().setup(args, state, model, **kwargs)
         self.began = state.is_world_process_zero
-        super().setup(args, state, model, **kwargs)
 
     def on_train_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
-        super().on_train_end(args, state, control, **kwargs)
+        with redirect_stdout(sys.stderr):
+            super().on_train_end(args, state, control, **kwargs)
         self.began = False
 
     def close(self) -> None:
         import trackio
 
         if self.began:
-            trackio.finish()  # type: ignore[no-untyped-call]
+            with redirect_stdout(sys.stderr):
+                trackio.finish()  # type: ignore[no-untyped-call]
             self.began = False
 
 

@@ -91,6 +91,6 @@ def test_a_training_does_what_was_counted(tiny: Tiny, tmp_path: Path, monkeypatc
     run = train(from_dict(recipe))
     (plan,), facts = counted, run.results["training"]
     assert (plan.total, round(plan.padding, 4)) == (facts["steps"], facts["padding"]) == (12, facts["padding"])
-    log = [json.loads(line) for line in (run.path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    log = [json.loads(line) for line in (run.path / "training_log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert plan.pauses == (sum("eval_score" in line for line in log), len(there) - 1) == (6, 6)
     assert max(there) <= plan.checkpoints == 4

@@ -38,7 +38,7 @@ def make(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """2 epochs of 3 steps; every tracker writes below `tmp_path`."""
     monkeypatch.setattr(Run, "verify", lambda *_: None)
     monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     rows = [{"text": f"{('good', 'bad')[i % 2]} film {i}", "label": ("yes", "no")[i % 2]} for i in range(30)]
     for name, some in (("rows", rows[:24]), ("dev", rows[24:])):
@@ -64,7 +64,7 @@ def interrupted_and_resumed(recipe: Recipe) -> tuple[Run, Values]:
     with pytest.raises(Interrupted):
         train(recipe, callbacks=[Stop()])
     run = train(recipe)
-    log = [json.loads(line) for line in (run.path / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    log = [json.loads(line) for line in (run.path / "training_log.jsonl").read_text(encoding="utf-8").splitlines()]
     names = ("loss", "eval_accuracy")
     logged = {name: {line["step"]: line[name] for line in log if name in line} for name in names}
     assert [list(values) for values in logged.values()] == [[1, 2, 3, 4, 5, 6], [3, 6]]
@@ -83,7 +83,7 @@ def test_tensorboard(make: Make) -> None:
 def test_mlflow(make: Make, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     run, logged = interrupted_and_resumed(make(["mlflow"]))
-    client = mlflow.MlflowClient((tmp_path / "mlruns").as_uri())
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
     (record,) = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
     assert record.info.status == "FINISHED"
     assert record.info.run_name == json.loads((run.path / "trackers.json").read_text())["name"]
