@@ -215,6 +215,23 @@ def sweep(
     print("\n".join(lines(swept)))
 
 
+@app.command("lr-find")
+def lr_find(
+    recipe: RecipeArg,
+    overrides: SetOption = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture, .png or .svg.")] = Path("lr_find.png"),
+) -> None:
+    """Which learning rate suits a recipe: a hundred steps with a growing rate, the curve of their losses."""
+    from hf_tasks import lr_finder
+    from hf_tasks.shipped import find
+
+    lr_finder.check_output(output)
+    curve = lr_finder.find(find(recipe), overrides or ())
+    print("\n".join(lr_finder.lines(curve, recipe)))
+    lr_finder.draw(curve, output)
+    print(f"{output}: the curve")
+
+
 @app.command()
 def reproduce(
     run: RunArg,

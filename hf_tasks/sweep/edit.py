@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from hf_tasks import recipe_file
+from hf_tasks.errors import RecipeError
 from hf_tasks.sweep.space import shown
 
 Change = tuple[int, int, str]
@@ -34,10 +35,10 @@ def _changes(text: str, node: yaml.MappingNode, now: Mapping[str, Any], then: Ma
         old, new = now[key.value], then.get(key.value)
         if key.value not in then:
             yield text.rfind("\n", 0, key.start_mark.index) + 1, after, ""
-        elif old != new and isinstance(value, yaml.MappingNode) and not value.flow_style and isinstance(new, Mapping):
+        elif old != new and isinstance(value, yaml.MappingNode) and not value.flow_style and new:
             yield from _changes(text, value, old, new)
         elif old != new:
-            yield value.start_mark.index, after, f"{_flow(new)}\n"
+            yield key.end_mark.index, after, f": {_flow(new)}\n"
     indent = " " * node.start_mark.column
     added = [f"{indent}{key}: {_flow(value)}\n" for key, value in then.items() if key not in now]
     if added:
@@ -47,9 +48,9 @@ def _changes(text: str, node: yaml.MappingNode, now: Mapping[str, Any], then: Ma
 def _end(node: yaml.Node) -> int:
     """Where a value ends, without the blank lines and comments after it."""
     match node:
-        case yaml.MappingNode(flow_style=False) if node.value:
+        case yaml.MappingNode() if node.value and not node.flow_style:
             return _end(node.value[-1][1])
-        case yaml.SequenceNode(flow_style=False) if node.value:
+        case yaml.SequenceNode() if node.value and not node.flow_style:
             return _end(node.value[-1])
         case yaml.ScalarNode(style="|" | ">"):
             return int(node.end_mark.index) - 1
@@ -69,7 +70,15 @@ def _flow(value: Any) -> str:
             return "{" + ", ".join(f"{key}: {_flow(below)}" for key, below in value.items()) + "}"
         case list():
             return "[" + ", ".join(map(_flow, value)) + "]"
-        case str() if recipe_file.parse(f"value: {value}", "").values == {"value": value} and value.isprintable():
+        case str() if value.isprintable() and _reads_as_itself(value):
             return value
         case _:
             return json.dumps(value, ensure_ascii=False)
+
+
+def _reads_as_itself(word: str) -> bool:
+    """Whether a word needs no quotes, in a list neither."""
+    try:
+        return recipe_file.parse(f"values: [{word}]", "values").values == {"values": [word]}
+    except RecipeError:
+        return False

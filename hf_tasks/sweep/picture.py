@@ -30,6 +30,16 @@ def draw(sweeping: Sweeping, path: Path) -> None:
         figure.savefig(path, metadata={"Software": None})
 
 
+def log_ticks(axis: Any) -> None:
+    """1e-5, 1e-4, ... and nothing between where there are several; else 2 and 5 too. No number stands on another."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1,) if high / low > 200 else (1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}".replace("e-0", "e-").replace("e+00", "")))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _panel(axes: Any, sweeping: Sweeping, key: str) -> None:
     trials = sweeping.ranked
     where = [sweeping.values(trial)[key] for trial in trials]
@@ -39,9 +49,12 @@ def _panel(axes: Any, sweeping: Sweeping, key: str) -> None:
             where = [names.index(shown(value)) for value in where]
             axes.set_xticks(range(len(names)), names)
             axes.set_xlim(-0.5, len(names) - 0.5)
-        case Range(log=True):
+        case Range(low, high, log=True):
             axes.set_xscale("log")
-        case Range(whole=True):
+            axes.set_xlim(low / 1.1, high * 1.1)
+            log_ticks(axes.xaxis)
+        case Range(low, high, whole=True):
+            axes.set_xlim(low - 0.5, high + 0.5)
             axes.locator_params("x", integer=True)
     for place, trial in reversed(list(zip(where, trials, strict=True))):  # the best one above the others
         best = trial is trials[0]

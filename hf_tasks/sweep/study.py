@@ -49,6 +49,7 @@ class Sweeping:
     study: "Study"
     metric: str
     """As the results of a run name it; "score": the first number there."""
+    seed: int
 
     def go_on(self, timeout: float | None = None) -> None:
         """Every trial that is not done yet; none begins after `timeout` seconds. Raises Interrupted where training
@@ -60,7 +61,7 @@ class Sweeping:
                 return
             trial = self._next()
             self._try(trial)
-            self._keep_best()
+            self._keep_best(trial.number)
             pace = (time.monotonic() - began) / (len(self.done) - before)
             say(self._line(self.study.trials[trial.number], pace))
 
@@ -105,8 +106,7 @@ class Sweeping:
         begun = [trial for trial in self.study.trials if trial.state == optuna.trial.TrialState.RUNNING]
         if begun:
             return optuna.Trial(self.study, begun[0]._trial_id)
-        seed = self.plan.recipe(self.plan.first()).seed + len(self.study.trials)
-        self.study.sampler = optuna.samplers.TPESampler(seed=seed)
+        self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + len(self.study.trials))
         return self.study.ask()
 
     def _try(self, trial: "Trial") -> None:
@@ -159,15 +159,20 @@ class Sweeping:
         trial.set_user_attr("reason", reason)
         self.study.tell(trial, state=optuna.trial.TrialState[state])
 
-    def _keep_best(self) -> None:
-        """The recipe of the best trial is written; of the others, only the best runs stay."""
+    def _keep_best(self, newest: int) -> None:
+        """Only the best runs stay; the recipe of a trial that is the best so far is written."""
         kept = {self.run_folder(trial.number) for trial in self.ranked[: self.plan.settings.keep]}
         for folder in self.run_folder(0).parent.glob("[0-9]*"):
             if folder not in kept:
                 shutil.rmtree(folder)
-        for best in self.ranked[:1]:
-            score = f"{best.user_attrs['metric']} {best.value:.4f} on validation"
-            write_best(self.plan, self.values(best), score, self.folder / BEST)
+        if self.ranked and self.ranked[0].number == newest:
+            self.write_best()
+
+    def write_best(self) -> None:
+        """The recipe of the best trial; there must be one."""
+        best = self.ranked[0]
+        score = f"{best.user_attrs['metric']} {best.value:.4f} on validation"
+        write_best(self.plan, self.values(best), score, self.folder / BEST)
 
     @contextlib.contextmanager
     def _logged(self, number: int) -> Iterator[None]:
@@ -213,6 +218,7 @@ def sweep(
     if not sweeping.ranked:
         reasons = [f"trial {trial.number}: {trial.user_attrs['reason']}" for trial in sweeping.done]
         raise RunError(f"{folder}: no trial came to its end", *reasons)
+    sweeping.write_best()
     draw(sweeping, folder / PICTURE)
     return sweeping
 
@@ -242,7 +248,8 @@ def opened(plan: Plan, folder: Path) -> Iterator[Sweeping]:
         )
         for values in plan.grid or ():
             study.enqueue_trial(values, skip_if_exists=True)
-        sweeping = Sweeping(plan, folder, study, (ranking.metric_for_best_model or "score").removeprefix("eval_"))
+        metric = (ranking.metric_for_best_model or "score").removeprefix("eval_")
+        sweeping = Sweeping(plan, folder, study, metric, recipe.seed)
         try:
             yield sweeping
         finally:
