@@ -2,8 +2,8 @@
 
     python benchmarks/data_checks.py FILE [--rows 1000000 3000000]
 
-FILE is a table of `text` and `label` (sst2/train.csv). The rows to check have the words of its texts in another order,
-so that they differ; 1 in 100 is written twice, and 1 in 100 of the 20,000 test rows is one of train. Each size is read,
+FILE is a table of `text` and `label` (sst2/train.csv). The rows to check are as long as its texts and have words drawn
+from all of them; 1 in 100 is written twice, and 1 in 100 of the 20,000 test rows is one of train. Each size is read,
 checked and measured in a process of its own. Seconds are those of the processor: they do not depend on what else runs.
 """
 
@@ -25,6 +25,7 @@ def write(source: Path, target: Path, size: int, seed: int, seen: Path | None = 
     draw = random.Random(seed)
     with source.open(encoding="utf-8", newline="") as file:
         real = [(row["text"].split(), row["label"]) for row in csv.DictReader(file)]
+    pool = [word for words, _ in real for word in words]
     known = iter(csv.reader(seen.open(encoding="utf-8", newline=""))) if seen else None
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -35,7 +36,7 @@ def write(source: Path, target: Path, size: int, seed: int, seen: Path | None = 
                 text, label = next(known) if number > 99 else (next(known), next(known))[1]
             elif number % 100 != 99:
                 words, label = draw.choice(real)
-                text = " ".join(draw.sample(words, len(words)))
+                text = " ".join(draw.choices(pool, k=len(words)))
             writer.writerow((text, label))
 
 

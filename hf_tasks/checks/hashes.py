@@ -40,7 +40,8 @@ def mix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     mixed: np.ndarray = first * np.uint64(0x9E3779B97F4A7C15) + second
     mixed ^= mixed >> np.uint64(32)
     mixed *= np.uint64(0xD6E8FEB86659FD93)
-    return mixed ^ (mixed >> np.uint64(32))
+    mixed ^= mixed >> np.uint64(32)
+    return mixed
 
 
 def hashed(values: Any) -> np.ndarray:
@@ -52,7 +53,8 @@ def hashed(values: Any) -> np.ndarray:
         return hash_array(values.cast("float64").to_numpy(zero_copy_only=False))
     coded = values.dictionary_encode(null_encoding="encode")
     different = hash_array(coded.dictionary.to_numpy(zero_copy_only=False), categorize=False)
-    return different[coded.indices.to_numpy()]
+    coded_hashes: np.ndarray = different[coded.indices.to_numpy()]
+    return coded_hashes
 
 
 def _of(values: Any, *, ordered: bool) -> np.ndarray:

@@ -89,10 +89,11 @@ def sets(table: dict[str, Any], columns: Sequence[str]) -> Sets:
     for number, name in enumerate(columns):
         rows, hashes = _items(table[name])
         items = ((hashes >> np.uint64(20)) << COLUMN) | np.uint64(number)
-        unique = np.unique((rows.astype(np.uint64) << ROW) | items)
+        unique = np.sort((rows.astype(np.uint64) << ROW) | items)
+        unique = unique[np.diff(unique, prepend=~unique[:1]) != 0]
         sizes.append(np.bincount((unique >> ROW).astype(np.int64), minlength=len(table[name])))
         keys.append(unique)
-    return Sets(np.sort(np.concatenate(keys)), np.stack(sizes, axis=1))
+    return Sets(keys[0] if len(keys) == 1 else np.sort(np.concatenate(keys)), np.stack(sizes, axis=1))
 
 
 class Index:
