@@ -83,7 +83,7 @@ def _of_task(parts: Sequence[Measured]) -> Iterator[Section]:
 
 
 def _slices(measured: Measured, columns: Sequence[str]) -> Iterator[Block]:
-    scorer = slices.Scorer(measured)
+    scorer = measured.scorer
     yield slices.table("By length", list(slices.by_length(measured)), scorer)
     match measured.task:
         case TextClassification(problem_type="single_label_classification" | "multi_label_classification"):

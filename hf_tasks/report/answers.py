@@ -11,7 +11,7 @@ from hf_tasks.report import pictures
 from hf_tasks.report.blocks import Block, Example, Examples, Kind, Marked, Section, Span, clipped, plain
 from hf_tasks.report.measured import Measured
 from hf_tasks.report.pictures import BLUE, MUTED, ORANGE
-from hf_tasks.report.slices import Group, Scorer, by_value, table
+from hf_tasks.report.slices import Group, by_value, table
 from hf_tasks.tasks.words import split
 
 if TYPE_CHECKING:
@@ -33,12 +33,11 @@ def questions(measured: Measured) -> Iterator[Section]:
 
 
 def _kinds(measured: Measured) -> Iterator[Block]:
-    scorer = Scorer(measured)
-    yield table("By length of the answer", _by_length(measured), scorer)
-    yield table("By kind of answer", by_value([_kind(texts) for texts in measured.references]), scorer)
+    yield table("By length of the answer", _by_length(measured), measured.scorer)
+    yield table("By kind of answer", by_value([_kind(texts) for texts in measured.references]), measured.scorer)
     words = [_question_word(row["question"]) for row in measured.rows]
     if any(word != "other" for word in words):
-        yield table("By question word", by_value(words), scorer)
+        yield table("By question word", by_value(words), measured.scorer)
 
 
 def _by_length(measured: Measured) -> list[Group]:
@@ -121,9 +120,11 @@ def _by_threshold(measured: Measured, differences: np.ndarray, measure: Any) -> 
 def _wrong(measured: Measured) -> Iterator[Examples]:
     """The wrong answers of each kind that the model is surest of, those that are partly right last."""
     pairs = list(zip(measured.predictions, measured.references, strict=True))
-    form = Scorer(measured).form  # its first count is F1
-    shared = np.array([best_over(f1, row["answer"], answers_of(right)) for row, right in pairs])
-    shared = form.counts[:, 0] if form else shared
+    form = measured.scorer.form  # its first count is F1
+    if form:
+        shared = form.counts[:, 0]
+    else:
+        shared = np.array([best_over(f1, row["answer"], answers_of(right)) for row, right in pairs])
     sure = np.array([row["score"] for row in measured.predictions])
     wrong = [i for i in np.lexsort((-sure, shared)).tolist() if shared[i] < 1]
     kinds = {

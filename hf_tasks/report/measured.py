@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from hf_tasks import data, evaluation
+from hf_tasks import data, evaluation, significance
 from hf_tasks.data import Part
 from hf_tasks.errors import DataError
+from hf_tasks.metrics import score
+from hf_tasks.metrics.sums import sums
+from hf_tasks.report.blocks import Interval
 from hf_tasks.run import Run
-from hf_tasks.tasks import Split, Task
+from hf_tasks.tasks import Split, Task, TextClassification
 from hf_tasks.tasks.base import Row
 
 if TYPE_CHECKING:
@@ -53,6 +56,10 @@ class Measured:
         return self.task.references(self.examples)
 
     @cached_property
+    def scorer(self) -> "Scorer":
+        return Scorer(self)
+
+    @cached_property
     def split(self) -> Split:
         """As the model read it."""
         return evaluation.encode(self.examples, self.task, self.run.tokenizer)
@@ -69,6 +76,35 @@ class Measured:
         """(E,) tokens that the model did not read."""
         features = self.split.features
         return np.bincount(features["example"][:], features["tokens_cut"][:], minlength=len(self.examples))
+
+
+class Scorer:
+    """The main metric on any rows, with its interval where it has one.
+
+    Of one label an example, that is accuracy: averages over classes mean something else where a slice lacks classes.
+    """
+
+    def __init__(self, measured: Measured) -> None:
+        task = measured.task
+        single = isinstance(task, TextClassification) and task.problem_type == "single_label_classification"
+        self.metric = "accuracy" if single else task.metrics[0]
+        self.measured = measured
+        self.form = sums(self.metric, measured.answers, measured.references)
+        self.name = next(iter(self._values(np.arange(len(measured.answers)))))
+
+    def value(self, rows: np.ndarray) -> float:
+        return (significance.value_of(self.form, rows) if self.form else self._values(rows))[self.name]
+
+    def interval(self, rows: np.ndarray) -> Interval | None:
+        if self.form is None or len(rows) < 2:
+            return None
+        return Interval(*significance.interval_of(self.form, rows)[self.name])
+
+    def _values(self, rows: np.ndarray) -> dict[str, float]:
+        answers, references = ([of[row] for row in rows] for of in (self.measured.answers, self.measured.references))
+        context = self.measured.task.context(self.measured.examples.select(rows))
+        values = score((self.metric,), answers, references, self.measured.run.memory | context)
+        return {name: value for name, value in values.items() if isinstance(value, float)}
 
 
 def load(run: Run, name: PartName) -> Measured:

@@ -16,8 +16,8 @@ LEGEND: tuple[tuple[Kind, str], ...] = (
 )  # fmt: skip
 PIECES = 40
 """Stretches of a text that are left out in turn; of longer texts, a stretch is several words."""
-OPERATIONS = 1e12
-"""Of the model, about, in all texts together: ten seconds on two slow cores."""
+OPERATIONS = 5e11
+"""Of the model, about, in all texts together: a few seconds on two slow cores."""
 LEAST = 0.05
 """Share of the largest change that is marked at the least."""
 SMALL = 0.3

@@ -7,12 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hf_tasks import significance
-from hf_tasks.metrics import score
-from hf_tasks.metrics.sums import sums
-from hf_tasks.report.blocks import Interval, Table, clipped
-from hf_tasks.report.measured import Measured
-from hf_tasks.tasks import TextClassification
+from hf_tasks.report.blocks import Table, clipped
+from hf_tasks.report.measured import Measured, Scorer
 
 MOST_GROUPS = 20
 MANY_VALUES = 12
@@ -25,35 +21,6 @@ LABEL = 60
 class Group:
     name: str
     rows: np.ndarray
-
-
-class Scorer:
-    """The main metric on any rows, with its interval where it has one.
-
-    Of one label an example, that is accuracy: averages over classes mean something else where a slice lacks classes.
-    """
-
-    def __init__(self, measured: Measured) -> None:
-        task = measured.task
-        single = isinstance(task, TextClassification) and task.problem_type == "single_label_classification"
-        self.metric = "accuracy" if single else task.metrics[0]
-        self.measured = measured
-        self.form = sums(self.metric, measured.answers, measured.references)
-        self.name = next(iter(self._values(np.arange(len(measured.answers)))))
-
-    def value(self, rows: np.ndarray) -> float:
-        return (significance.value_of(self.form, rows) if self.form else self._values(rows))[self.name]
-
-    def interval(self, rows: np.ndarray) -> Interval | None:
-        if self.form is None or len(rows) < 2:
-            return None
-        return Interval(*significance.interval_of(self.form, rows)[self.name])
-
-    def _values(self, rows: np.ndarray) -> dict[str, float]:
-        answers, references = ([of[row] for row in rows] for of in (self.measured.answers, self.measured.references))
-        context = self.measured.task.context(self.measured.examples.select(rows))
-        values = score((self.metric,), answers, references, self.measured.run.memory | context)
-        return {name: value for name, value in values.items() if isinstance(value, float)}
 
 
 def table(title: str, groups: Sequence[Group], scorer: Scorer, *, lowest_first: bool = False) -> Table:

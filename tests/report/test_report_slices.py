@@ -9,7 +9,7 @@ from hf_tasks.report import slices
 from hf_tasks.report.blocks import Interval
 from hf_tasks.report.columns import values_of
 from hf_tasks.report.measured import load
-from hf_tasks.report.slices import Group, Scorer
+from hf_tasks.report.slices import Group
 
 
 def as_dict(groups: list[Group]) -> dict[str, list[int]]:
@@ -31,7 +31,7 @@ def test_values_of_a_column() -> None:
 
 def test_a_table_of_slices(sentiment: StubRun) -> None:
     measured = load(sentiment, "test")
-    table = slices.table("By label", slices.by_label(measured), Scorer(measured), lowest_first=True)
+    table = slices.table("By label", slices.by_label(measured), measured.scorer, lowest_first=True)
     assert list(table.columns) == ["slice", "n", "accuracy", "95 % interval"]
     assert [list(row) for row in table.rows] == [
         ["positive", 4, 0.5, Interval(0.0, 1.0)], ["negative", 2, 1.0, Interval(1.0, 1.0)],
@@ -39,14 +39,14 @@ def test_a_table_of_slices(sentiment: StubRun) -> None:
 
 
 def test_a_slice_of_one_example_has_no_interval(sentiment: StubRun) -> None:
-    scorer = Scorer(load(sentiment, "test"))
+    scorer = load(sentiment, "test").scorer
     assert (scorer.value(np.array([1])), scorer.interval(np.array([1]))) == (0.0, None)
 
 
 def test_slices_that_are_left_out_are_counted(sentiment: StubRun) -> None:
     measured = load(sentiment, "test")
     groups = [Group(str(i), np.array([0])) for i in range(23)]
-    table = slices.table("Many", groups, Scorer(measured))
+    table = slices.table("Many", groups, measured.scorer)
     assert (len(table.rows), table.more) == (20, 3)
 
 
@@ -69,6 +69,6 @@ def test_a_metric_without_sums_has_no_interval(make: Make) -> None:
     task = {"name": "text-classification", "problem_type": "regression", "metrics": ["spearman"]}
     rows = [{"text": "a", "score": float(i)} for i in range(4)]
     measured = load(make(task, rows, [{"score": s} for s in (0.0, 2.0, 1.0, 3.0)], {}), "test")
-    scorer = Scorer(measured)
+    scorer = measured.scorer
     assert scorer.name == "spearman"
     assert scorer.value(np.arange(4)) == pytest.approx(0.8)
