@@ -21,7 +21,7 @@ LONGEST = 100_000
 def page(run: Run) -> gr.Blocks:
     """The page of a run, ready to be launched; loads the model."""
     form, said = form_of(run), about(run)
-    assert run.model
+    _ = run.model
     blocks = gr.Blocks(title=run.recipe.name, analytics_enabled=False)
     with blocks:
         gr.Markdown("\n\n".join(filter(None, [f"# {said.title}", said.summary, said.intended_use])))

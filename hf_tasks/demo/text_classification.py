@@ -40,7 +40,9 @@ def _label(_: Row, prediction: Row) -> list[Any]:
 
 def _labels(task: TextClassification, prediction: Row) -> list[Any]:
     given, ranked = prediction["labels"], sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
-    rows = [[label, f"{p:.3f}", f"{task.threshold:.3f}", "yes" if label in given else "no"] for label, p in ranked]
+    rows = [
+        [label, f"{p:.3f}", f"{task.threshold_of(label):.3f}", "yes" if label in given else "no"] for label, p in ranked
+    ]
     return [large(", ".join(given) or "(none)"), rows]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ QUESTION = {"question": "who won ?", "context": "mary won the big film in paris 
 TASKS: dict[str, dict[str, Any]] = {
     "label": {"name": "text-classification", "labels": ["no", "yes", "maybe"]}
     | {"problem_type": "single_label_classification", "metrics": ["accuracy"]},
-    "labels": {"name": "text-classification", "labels": ["a", "b", "c"], "threshold": 0.45}
+    "labels": {"name": "text-classification", "labels": ["a", "b", "c"], "threshold": {"b": 0.45, "c": 0.6}}
     | {"problem_type": "multi_label_classification", "metrics": ["f1"]},
     "number": {"name": "text-classification", "problem_type": "regression", "pairs": True, "metrics": ["mse"]},
     "entities": {"name": "token-classification", "labels": ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]}
@@ -88,6 +89,14 @@ def loops_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for loop in made:
         if not loop.is_running():
             loop.close()
+
+
+@pytest.fixture
+def port() -> int:
+    """A port of this machine at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(browser: Any, runs: Runs) -> Iterator[Callable[[str], Any]]:
+def visit(browser: Any, runs: Runs, port: int) -> Iterator[Callable[[str], Any]]:
     """`visit(kind)`: the page of a run in the browser. At the end: all it asked for was here, nothing went wrong."""
     served, asked, wrong = [], list[str](), list[str]()
     page = browser.new_page()
@@ -51,7 +51,7 @@ def visit(browser: Any, runs: Runs) -> Iterator[Callable[[str], Any]]:
     def visited(kind: str) -> Any:
         blocks = demo.page(runs(kind))
         served.append(blocks)
-        page.goto(server.launch(blocks, "127.0.0.1", None))
+        page.goto(server.launch(blocks, "127.0.0.1", port))
         page.get_by_role("button", name="Predict").wait_for()
         return page
 

@@ -77,9 +77,9 @@ def test_a_label_and_probabilities(runs: Runs) -> None:
     assert show(runs("label"), {}, prediction) == ['<p class="result">&lt;b&gt;</p>', probabilities]
 
 
-def test_several_labels_and_their_threshold(runs: Runs) -> None:
+def test_several_labels_and_their_thresholds(runs: Runs) -> None:
     found = {"labels": ["b"], "probabilities": {"a": 0.2, "b": 0.75, "c": 0.4}}
-    rows = [["b", "0.750", "0.450", "yes"], ["c", "0.400", "0.450", "no"], ["a", "0.200", "0.450", "no"]]
+    rows = [["b", "0.750", "0.450", "yes"], ["c", "0.400", "0.600", "no"], ["a", "0.200", "0.500", "no"]]
     assert show(runs("labels"), {}, found) == ['<p class="result">b</p>', rows]
     assert show(runs("labels"), {}, found | {"labels": []})[0] == '<p class="result">(none)</p>'
 

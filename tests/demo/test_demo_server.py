@@ -53,12 +53,6 @@ def asked(address: str, *values: Any) -> list[Any]:
     return list(json.loads(text.splitlines()[1].removeprefix("data: ")))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     """The hosts whose addresses are looked up."""
@@ -73,8 +67,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     yield found
 
 
-def test_a_page_is_served_from_this_machine_alone(runs: Runs, names: set[str]) -> None:
-    port = free_port()
+def test_a_page_is_served_from_this_machine_alone(runs: Runs, names: set[str], port: int) -> None:
     page = demo.page(runs("label"))
     address = server.launch(page, "127.0.0.1", port)
     try:
@@ -186,11 +179,10 @@ def test_what_cannot_be_a_space(runs: Runs, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_app_of_a_space_answers_in_a_process_of_its_own(runs: Runs, tmp_path: Path) -> None:
+def test_the_app_of_a_space_answers_in_a_process_of_its_own(runs: Runs, tmp_path: Path, port: int) -> None:
     folder, run = tmp_path / "space", runs("answer")
     demo.write_space(run, folder)
     assert {path.name for path in folder.iterdir()} >= {"README.md", "app.py", "requirements.txt", "run"}
-    port = free_port()
     environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
     environment |= {"NO_PROXY": "127.0.0.1", "PYTHONPATH": ""}
     process = subprocess.Popen(
