@@ -89,8 +89,10 @@ class Scorer:
         single = isinstance(task, TextClassification) and task.problem_type == "single_label_classification"
         self.metric = "accuracy" if single else task.metrics[0]
         self.measured = measured
-        self.form = sums(self.metric, measured.answers, measured.references)
-        self.name = next(iter(self._values(np.arange(len(measured.answers)))))
+        everything = np.arange(len(measured.answers))
+        self.name = next(iter(self._values(everything)))
+        form = sums(self.metric, measured.answers, measured.references)
+        self.form = form if form and self.name in significance.value_of(form, everything) else None
 
     def value(self, rows: np.ndarray) -> float:
         return (significance.value_of(self.form, rows) if self.form else self._values(rows))[self.name]

@@ -26,6 +26,7 @@ THEME = {
 SERIES = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY)
 SIZE = (4.6, 3.0)
 """Inches; small, so that the words can still be read when the picture is as wide as a phone."""
+PIXELS_PER_INCH = 120
 POINTS = 200
 """Of a line; more would not be seen."""
 STYLE: Any = {
@@ -54,7 +55,8 @@ def picture(
         written = io.BytesIO()
         figure.savefig(written, format="svg", metadata={"Date": None})
     colours = [(THEME[colour], text) for colour, text in legend]
-    return Picture(title, _themed(written.getvalue(), title), colours, wide=size > SIZE)
+    width = round(PIXELS_PER_INCH * size[0])
+    return Picture(title, _themed(written.getvalue(), title, width), colours, wide=size[0] > SIZE[0])
 
 
 def shown(label: str, most: int = 22) -> str:
@@ -122,8 +124,8 @@ def _cell(x: int, y: int, colour: str, alpha: float) -> Any:
     return Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, facecolor=colour, alpha=alpha, linewidth=0)
 
 
-def _themed(written: bytes, title: str) -> Markup:
-    """The drawing as an element of an HTML page: colours of the page, as wide as there is room, nothing unneeded."""
+def _themed(written: bytes, title: str, width: int) -> Markup:
+    """The drawing as an element of an HTML page: colours of the page, at most `width` pixels wide, nothing unneeded."""
     root = ElementTree.fromstring(written)
     for element in list(root.iter()):
         for child in [child for child in element if child.tag.endswith("}metadata")]:
@@ -136,7 +138,7 @@ def _themed(written: bytes, title: str) -> Markup:
             element.attrib[name.rpartition("}")[2]] = _with_theme(value) if name == "style" else value
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
-    root.attrib |= {"role": "img", "aria-label": title}
+    root.attrib |= {"role": "img", "aria-label": title, "style": f"max-width: {width}px"}
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
