@@ -49,13 +49,17 @@ def propose(arguments: Sequence[str], model: str | None = None) -> Proposal:
 def _problem(seen: Seen, written: str) -> str:
     """Why the recipe would not train, or "". The whole data are read, unless they are many."""
     recipe = validate(recipe_file.parse(written, f"{seen.parts.name}.yaml"), beside=Path())
-    if sum(sample.total for sample in seen.samples.values()) > READ_WHOLE:
+    if _many(seen):
         return ""
     try:
         prepare(recipe, Path())
     except (DataError, RecipeError) as e:
         return e.problems[0]
     return ""
+
+
+def _many(seen: Seen) -> bool:
+    return sum(sample.total for sample in seen.samples.values()) > READ_WHOLE
 
 
 def _text(seen: Seen, measured: Measured, model: str | None, bad_rows: str) -> str:
@@ -129,6 +133,8 @@ def _lines(seen: Seen, measured: Measured) -> list[str]:
     if unused:
         lines.append(f"  not used  {', '.join(unused)}")
     lines += [f"  note      {note}" for note in seen.notes]
+    if _many(seen):
+        lines.append("  note      the rows are many and were not all checked; hf-tasks check does it")
     lines += [f"  left out  {path}" for path in seen.parts.left_out]
     return lines
 

@@ -65,6 +65,19 @@ def flags(folder: Path) -> list[str]:
     return csv(folder, "comments.csv", "id,comment_text,toxic,severe,obscene", row)
 
 
+def parquet(folder: Path) -> list[str]:
+    """Two pieces, with the names of the labels, as the Hub keeps data sets."""
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    folder.mkdir(exist_ok=True)
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
+    for piece in range(2):
+        rows = {"text": [text(30 * piece + i) for i in range(30)], "label": [i % 2 for i in range(30)]}
+        data = Dataset.from_dict(rows, features=features)
+        data.to_parquet(folder / f"train-0000{piece}-of-00002.parquet")
+    return [str(folder / "train-*.parquet")]
+
+
 def regression(folder: Path) -> list[str]:
     return csv(folder, "pairs.csv", "sentence1,sentence2,score", lambda i: f"{text(i)},{text(i + 1)},{i % 7 / 2}")
 

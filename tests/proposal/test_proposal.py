@@ -27,6 +27,7 @@ KINDS = [
     Kind(kinds.single_label, "text-classification", {"labels": ("1", "2", "3", "4", "5")}, HELD_OUT),
     Kind(kinds.binary, "text-classification", {"labels": ("False", "True")}, HELD_OUT),
     Kind(kinds.parts, "text-classification", {"labels": ("a", "b")}, {"train": 60, "validation": 20, "test": 10}),
+    Kind(kinds.parquet, "text-classification", {"labels": ("neg", "pos")}, HELD_OUT),
     Kind(kinds.label_lists, "text-classification", {"labels": ("fear", "joy")}, HELD_OUT),
     Kind(
         kinds.separated_labels, "text-classification",
@@ -221,6 +222,12 @@ def test_an_unlabelled_test_part_is_not_named(tmp_path: Path) -> None:
     proposal = propose([str(tmp_path)])
     assert f"  note      {tmp_path / 'test.tsv'}: has no labels that train has" in proposal.seen
     assert "\n  test:" not in proposal.recipe
+
+
+def test_of_many_rows_a_sample_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hf_tasks.proposal.proposal.READ_WHOLE", 59)
+    note = "  note      the rows are many and were not all checked; hf-tasks check does it"
+    assert propose(kinds.single_label(tmp_path)).seen[-1] == note
 
 
 def test_skewed_labels_are_measured_by_macro_f1(tmp_path: Path) -> None:
