@@ -13,7 +13,7 @@ from hf_tasks.errors import DataError, RecipeError, RunError, UserError
 
 COMMANDS = [
     "train", "check", "explain", "evaluate", "compare", "predict", "features", "report", "card", "export", "push", "reproduce",
-    "mbr", "demo", "recipes",
+    "mbr", "demo", "sweep", "lr-find", "recipes",
 ]  # fmt: skip
 COMMAND = [sys.executable, "-m", "hf_tasks"]
 GOOD = (

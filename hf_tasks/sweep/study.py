@@ -25,7 +25,7 @@ from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.sweep import section
 from hf_tasks.sweep.best import write_best
 from hf_tasks.sweep.plan import Plan
-from hf_tasks.sweep.space import Scalar
+from hf_tasks.sweep.space import Scalar, shown
 from hf_tasks.trainer.arguments import arguments
 from hf_tasks.trainer.interrupts import Interrupted
 from hf_tasks.trainer.progress import say, seconds
@@ -187,11 +187,11 @@ class Sweeping:
                 raise
 
     def _line(self, trial: "FrozenTrial", pace: float) -> str:
-        shown = ", ".join(f"{key.split('.')[-1]} {text}" for key, text in trial.user_attrs["values"].items())
+        values = ", ".join(f"{key} {shown(value)}" for key, value in self.values(trial).items())
         outcome = f"{trial.value:.4f}" if trial.value is not None else trial.user_attrs["reason"]
         left = seconds(pace * (self.plan.trials - len(self.done)))
         best = "".join(f"best {first.value:.4f} (trial {first.number}), " for first in self.ranked[:1])
-        return f"{len(self.done)} of {self.plan.trials}: trial {trial.number}, {shown}: {outcome}; {best}{left} left"
+        return f"{len(self.done)} of {self.plan.trials}: trial {trial.number}, {values}: {outcome}; {best}{left} left"
 
 
 def sweep(
