@@ -47,7 +47,7 @@ class Steps:
     def total(self) -> int:
         if self.args.max_steps > 0:
             return int(self.args.max_steps)
-        return math.ceil(self.args.num_train_epochs * self.an_epoch)
+        return math.ceil(float(self.args.num_train_epochs) * self.an_epoch)
 
     @property
     def epochs(self) -> float:
