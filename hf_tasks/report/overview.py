@@ -72,7 +72,8 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> Iterator[Picture]:
     lines = [("training", loss, BLUE), ("validation", evaluated, ORANGE)]
     if loss:
         yield _lines("Loss", "loss", [line for line in lines if line[1]])
-    names = dict.fromkeys(name.removeprefix("eval_") for row in rows for name in row if name.startswith("eval_"))
+    keys = dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, float))
+    names = [key.removeprefix("eval_") for key in keys if key.startswith("eval_")]  # counts are whole numbers
     metrics = [(name, _points(rows, f"eval_{name}")) for name in names if name not in SPEEDS]
     scores = list(_different([(name, points) for name, points in metrics if len(points) > 1]))[:MOST_METRICS]
     if scores:

@@ -26,6 +26,8 @@ THEME = {
 SERIES = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY)
 SIZE = (4.6, 3.0)
 """Inches; small, so that the words can still be read when the picture is as wide as a phone."""
+HALF = 5.5
+"""Inches above which a picture takes all the room there is."""
 PIXELS_PER_INCH = 120
 POINTS = 200
 """Of a line; more would not be seen."""
@@ -56,7 +58,7 @@ def picture(
         figure.savefig(written, format="svg", metadata={"Date": None})
     colours = [(THEME[colour], text) for colour, text in legend]
     width = round(PIXELS_PER_INCH * size[0])
-    return Picture(title, _themed(written.getvalue(), title, width), colours, wide=size[0] > SIZE[0])
+    return Picture(title, _themed(written.getvalue(), title, width), colours, wide=size[0] > HALF)
 
 
 def shown(label: str, most: int = 22) -> str:

@@ -59,7 +59,7 @@ def suspects(parts: Sequence[Measured]) -> Section:
                 if tag != right and sure >= usual.get(tag, 1.0):
                     facts = [("tag", right), ("may be", tag), ("probability", sure)]
                     passages = [("", _around(row["tokens"], j))]
-                    found.append((sure, Example(f"{measured.name}, {measured.where(i)}", facts, passages)))
+                    found.append((sure - usual[tag], Example(f"{measured.name}, {measured.where(i)}", facts, passages)))
     return label_errors.section(found, DOUBTFUL)
 
 
