@@ -1,5 +1,6 @@
 """Whether a model is as sure as it is right: reliability, calibration error, and the temperature that mends it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,11 +33,16 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -
     confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
     assert confidence.shape == correct.shape
     edges = np.linspace(0, 1, bins + 1)
-    rows = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    rows = places(confidence, bins)
     n, sure, right = (np.bincount(rows, weights, minlength=bins) for weights in (None, confidence, correct))
     with np.errstate(invalid="ignore"):
         means = zip(edges[:-1], edges[1:], n, sure / n, right / n, strict=True)
     return [Bin(float(low), float(high), int(k), float(c), float(a)) for low, high, k, c, a in means]
+
+
+def places(confidence: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """(E,) the bin of each confidence, from 0."""
+    return np.clip(np.searchsorted(np.linspace(0, 1, bins + 1), confidence, side="left") - 1, 0, bins - 1)
 
 
 def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> float:
@@ -52,18 +58,19 @@ def temperature_of_labels(logits: np.ndarray, labels: np.ndarray) -> float:
     from scipy.special import log_softmax
 
     rows = np.arange(len(labels))
-    return _best_temperature(lambda t: -log_softmax(logits / t, axis=1)[rows, labels].mean())
+    return _best_temperature(lambda t: float(-log_softmax(logits / t, axis=1)[rows, labels].mean()))
 
 
 def temperature_of_flags(logits: np.ndarray, flags: np.ndarray) -> float:
     """As `temperature_of_labels`, for the sigmoid of each logit (E, C) and flags (E, C) that say which labels hold."""
     signs = np.where(flags, 1.0, -1.0)
-    return _best_temperature(lambda t: np.logaddexp(0, -signs * logits / t).mean())
+    return _best_temperature(lambda t: float(np.logaddexp(0, -signs * logits / t).mean()))
 
 
 def _best_temperature(loss: Callable[[float], float]) -> float:
     """The loss is convex in 1 / t, and so has one minimum in log t."""
     from scipy.optimize import minimize_scalar
 
-    found = minimize_scalar(lambda log_t: loss(float(np.exp(log_t))), bounds=np.log(TEMPERATURES), method="bounded")
-    return float(np.exp(found.x))
+    bounds = math.log(TEMPERATURES[0]), math.log(TEMPERATURES[1])
+    found = minimize_scalar(lambda log_t: loss(math.exp(log_t)), bounds=bounds, method="bounded")
+    return math.exp(found.x)

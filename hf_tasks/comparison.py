@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_tasks import data, rows_out, significance
+from hf_tasks import data, evaluation, rows_out, significance
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
 from hf_tasks.run import Run
@@ -29,11 +29,11 @@ def compare(first: Run, second: Run, part: Part) -> Comparison:
             f"{second.path}: its task is {second.recipe.task.name}, not {task.name}; compare runs of one task"
         )
     part = data.check(part, task, first.recipe.data.bad_rows)
-    answers = _answers(first, part), _answers(second, part)
     references = task.references(part.examples)
+    (ours, memory), (theirs, other) = (_answers(run, part, references) for run in (first, second))
     names = tuple(dict.fromkeys((*task.metrics, *second.recipe.task.metrics)))
-    tests = tuple(significance.compare(names, *answers, references))
-    return Comparison(tests, tuple(_changed(part, *answers, references)), len(references))
+    tests = tuple(significance.compare(names, ours, theirs, references, (memory, other)))
+    return Comparison(tests, tuple(_changed(part, ours, theirs, references)), len(references))
 
 
 def lines(comparison: Comparison, first: Path, second: Path) -> Iterator[str]:
@@ -55,9 +55,11 @@ def write(comparison: Comparison, path: Path) -> None:
         put(list(comparison.changed))
 
 
-def _answers(run: Run, part: Part) -> list[Any]:
-    predictions = run.predict_part(part, f"Predicting with {run.path.name}").predictions
-    return [run.recipe.task.answer(prediction) for prediction in predictions]
+def _answers(run: Run, part: Part, references: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """What a run answers, and what metrics may ask of it."""
+    task, predictions = run.recipe.task, run.predict_part(part, f"Predicting with {run.path.name}").predictions
+    memory = evaluation.asked(task, predictions, part.examples, references, run.memory)
+    return [task.answer(prediction) for prediction in predictions], memory
 
 
 def _changed(part: Part, first: list[Any], second: list[Any], references: list[Any]) -> Iterator[Row]:

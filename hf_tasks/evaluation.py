@@ -8,7 +8,7 @@ import numpy as np
 
 from hf_tasks import distributed, significance
 from hf_tasks.decoding import Decoding
-from hf_tasks.metrics import score
+from hf_tasks.metrics import OF_CONFIDENCE, score
 from hf_tasks.tasks import DiscriminativeTask, GenerativeTask, Split, Task
 from hf_tasks.tasks.base import Row
 from hf_tasks.tasks.collate import IGNORE
@@ -149,9 +149,20 @@ def scores(
     """The task's metrics of these predictions, with `n`, what the task counts, and `loss`; `intervals`: and where each
     value lies with 95 % confidence, for those that have it."""
     answers, references = [task.answer(prediction) for prediction in predicted.predictions], task.references(examples)
-    values = score(task.metrics, answers, references, memory | task.context(examples))
+    memory = asked(task, predicted.predictions, examples, references, memory)
+    values = score(task.metrics, answers, references, memory)
     values |= task.tally(predicted.predictions) | ({} if predicted.loss is None else {"loss": predicted.loss})
-    return values | ({"intervals": significance.intervals(task.metrics, answers, references)} if intervals else {})
+    found = significance.intervals(task.metrics, answers, references, memory) if intervals else {}
+    return values | ({"intervals": found} if intervals else {})
+
+
+def asked(
+    task: Task, predictions: list[Row], examples: "Dataset", references: list[Any], memory: dict[str, Any]
+) -> dict[str, Any]:
+    """What the metrics may ask for by parameter name: of the training data (`memory`), the examples, and how sure
+    the predictions are."""
+    sure = task.confidence(predictions, references) if OF_CONFIDENCE.intersection(task.metrics) else {}
+    return memory | task.context(examples) | sure
 
 
 def numbers(values: dict[str, Any]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,6 +21,7 @@ class Answers:
     path: Path
     recipe: Recipe
     labels: list[str]
+    memory: ClassVar[dict[str, Any]] = {}
 
     def predict_part(self, part: Any, description: str) -> Predicted:
         return Predicted([{"label": label} for label in self.labels], None)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hf_tasks.metrics import METRICS
+from hf_tasks.metrics.ranks import of_predictions, of_resamples
 from hf_tasks.metrics.sums import SUMMABLE, sums
 from hf_tasks.significance import compare, intervals, mcnemar, randomisation
 from hf_tasks.tags import Tags
@@ -61,6 +62,39 @@ def texts(n: int) -> Pairs:
     return found, [row if i % 2 else [row, right[i - 1]] for i, row in enumerate(right)]
 
 
+def one_reference(n: int) -> Pairs:
+    found, right = texts(n)
+    return found, [row if isinstance(row, str) else row[0] for row in right]
+
+
+def sure(predictions: list[Any], references: list[Any]) -> dict[str, list[Any]]:
+    """Probabilities of c0 to c3, and what was decided by them."""
+    rows = np.random.default_rng(6).dirichlet(np.ones(4), size=len(references))
+    several = isinstance(references[0], list)
+    names = [f"c{i}" for i in range(4 if several else len(set(references)))]
+    rows = rows[:, : len(names)] / (1 if several else rows[:, : len(names)].sum(1, keepdims=True))
+    decisions = [
+        (list(row), [name in right for name in names]) if several else ([row.max()], [names[row.argmax()] == right])
+        for row, right in zip(rows, references, strict=True)
+    ]
+    return {"decisions": decisions, "probabilities": [dict(zip(names, row.tolist(), strict=True)) for row in rows]}
+
+
+def asked(name: str, predictions: list[Any], references: list[Any]) -> dict[str, list[Any]]:
+    """What a metric asks for, one for each example."""
+    match name:
+        case "ece" | "brier" | "nll":
+            wanted = {"ece": "decisions"}.get(name, "probabilities")
+            return {wanted: sure(predictions, references)[wanted]}
+        case "gleu":
+            return {"sources": [" ".join(WORDS[i % 9 : i % 9 + 7]) for i in range(len(references))]}
+    return {}
+
+
+KNOWN = {
+    "word_segmentation": {"known_words": ["the", "cat", "sat", "thecat"]},
+    "unseen_entity_recall": {"known_entities": ["the", "cat", "on a"]},
+}
 BIO = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 DATA: dict[str, list[Pairs]] = {
     "accuracy": [labels(50, 3), several(50)],
@@ -69,8 +103,12 @@ DATA: dict[str, list[Pairs]] = {
     "recall": [labels(50, 3), several(50)],
     "matthews_correlation": [labels(50, 3), labels(50, 2)],
     "mse": [numbers(50)],
+    "ece": [labels(50, 3), several(50)],
+    "brier": [labels(50, 3), labels(50, 2), several(50)],
+    "nll": [labels(50, 3), several(50)],
     "pearson": [numbers(50)],
     "entity_f1": [tagged(40, BIO)],
+    "unseen_entity_recall": [tagged(40, BIO)],
     "conlleval_f1": [tagged(40, BIO)],
     "tagging_accuracy": [tagged(40, ["NOUN", "VERB", "DET"])],
     "word_segmentation": [tagged(40, ["B", "M", "E", "S"])],
@@ -78,6 +116,10 @@ DATA: dict[str, list[Pairs]] = {
     "squad_v2": [answers(40, missing=True)],
     "cmrc2018": [answers(40, missing=True)],
     "bleu": [texts(30)],
+    "chrf": [texts(30)],
+    "chrf++": [texts(30)],
+    "ter": [texts(20)],
+    "gleu": [texts(20), one_reference(20)],
     "rouge": [texts(20)],
     "rougeL": [texts(20)],
 }
@@ -91,16 +133,21 @@ def test_every_summable_metric_is_tested() -> None:
 def test_the_sums_give_the_metric(name: str) -> None:
     """All examples at once, and a resample in which one example counts twice and another not at all."""
     for predictions, references in DATA[name]:
-        form = sums(name, predictions, references)
+        of_each, known = asked(name, predictions, references), KNOWN.get(name, {})
+        form = sums(name, predictions, references, of_each | known)
         assert form is not None
         weights = np.ones((2, len(references)))
         weights[1, :2] = 2, 0
         rows = [list(range(len(references))), [0, 0, *range(2, len(references))]]
         for i, chosen in enumerate(rows):
-            options = {"known_words": []} if name == "word_segmentation" else {}
-            expected = METRICS[name]([predictions[j] for j in chosen], [references[j] for j in chosen], **options)
+            pairs = [predictions[j] for j in chosen], [references[j] for j in chosen]
+            asks = {key: [values[j] for j in chosen] for key, values in of_each.items()}
+            expected = METRICS[name](*pairs, **asks, **known)
             found = form.values(weights @ form.counts)
-            assert {k: v[i] for k, v in found.items()} == pytest.approx({k: expected[k] for k in found}, abs=1e-9)
+            close = 0.5 if name == "gleu" and i else 1e-9  # another draw of references
+            assert {k: v[i] for k, v in found.items()} == pytest.approx({k: expected[k] for k in found}, abs=close)
+            left = {key for key, value in expected.items() if isinstance(value, float)} - found.keys()
+            assert not left
 
 
 def test_an_interval_is_scipys() -> None:
@@ -113,10 +160,62 @@ def test_an_interval_is_scipys() -> None:
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.006)
 
 
-def test_metrics_without_sums_have_no_interval() -> None:
-    predictions, references = numbers(30)
-    assert intervals(("spearman",), predictions, references) == {}
-    assert set(intervals(("mse", "spearman", "pearson"), predictions, references)) == {"mse", "pearson"}
+def test_every_metric_of_ours_has_intervals_but_tables() -> None:
+    assert METRICS.keys() - SUMMABLE.keys() == {"spearman", "per_class", "entity_errors"}
+    assert intervals(("per_class",), *labels(30, 2)) == {}
+
+
+def test_a_form_that_must_know_more_is_left_out() -> None:
+    assert sums("gleu", *texts(20)) is None
+    assert sums("ece", *labels(20, 2), {"known_words": []}) is None
+
+
+def test_spearman_of_a_resample_is_scipys() -> None:
+    """With equal values, and examples that occur several times or never."""
+    from scipy.stats import spearmanr
+
+    found, right = (np.round(side, 1) for side in numbers(40))
+    weights = np.random.default_rng(0).multinomial(40, np.full(40, 1 / 40), size=5).astype(float)
+    for value, row in zip(of_resamples(list(found), list(right), weights), weights, strict=True):
+        drawn = np.repeat(np.arange(40), row.astype(int))
+        assert value == pytest.approx(spearmanr(found[drawn], right[drawn]).statistic)
+    assert of_resamples([1.0] * 40, list(right), weights).tolist() == [0.0] * 5
+    expected = [spearmanr(side, right).statistic for side in (found, -right, found**2)]
+    assert of_predictions(np.array([found, -right, found**2]), list(right)) == pytest.approx(expected)
+
+
+def test_the_interval_of_spearman_is_scipys() -> None:
+    from scipy.stats import bootstrap, spearmanr
+
+    predictions, references = numbers(60)
+    expected = bootstrap(
+        (predictions, references), lambda x, y: spearmanr(x, y).statistic, paired=True, vectorized=False,
+        n_resamples=1000, method="percentile", rng=1,
+    ).confidence_interval  # fmt: skip
+    found = intervals(("spearman",), predictions, references)["spearman"]
+    assert found == pytest.approx([expected.low, expected.high], abs=0.03)
+
+
+def test_spearman_is_compared_by_randomisation() -> None:
+    _, references = numbers(60)
+    generator = np.random.default_rng(7)
+    first, second = (list(np.array(references) + generator.normal(size=60, scale=s)) for s in (0.3, 3.0))
+    (found,) = compare(("spearman",), first, second, references)
+    assert found.first == pytest.approx(METRICS["spearman"](first, references)["spearman"])
+    assert found.second == pytest.approx(METRICS["spearman"](second, references)["spearman"])
+    assert found.p == pytest.approx(1 / 1001)
+    assert found.interval[0] < found.second - found.first < found.interval[1] < 0
+
+
+def test_a_metric_that_is_not_ours_is_computed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictions, references = labels(100, 3)
+    strange = {"share": METRICS["accuracy"]}
+    monkeypatch.setattr("hf_tasks.metrics.find", lambda name: lambda p, r: strange[name](p, r) | {"table": {}})
+    low, high = intervals(("share",), predictions, references)["accuracy"]
+    expected = intervals(("accuracy",), predictions, references)["accuracy"]
+    assert (low, high) == pytest.approx(expected, abs=0.03)
+    monkeypatch.setattr("hf_tasks.significance.LONGEST", 0.0)
+    assert intervals(("share",), predictions, references) == {}
 
 
 def test_mcnemar_counts_the_examples_that_one_has_right() -> None:
@@ -141,6 +240,18 @@ def test_randomisation_is_scipys_permutation_test() -> None:
         errors, lambda x, y: np.mean(x) - np.mean(y), permutation_type="samples", n_resamples=5000, rng=1
     ).pvalue
     assert randomisation(*forms)["mse"] == pytest.approx(expected, abs=0.04)
+
+
+@pytest.mark.parametrize("name", ["chrf", "ter"])
+def test_the_interval_of_a_text_metric_is_sacrebleus(name: str) -> None:
+    from sacrebleu.metrics import CHRF, TER
+
+    predictions, references = one_reference(60)
+    metric = {"chrf": CHRF, "ter": TER}[name](references=[references])
+    scores = metric.corpus_score(predictions, None, n_bootstrap=1000)
+    low, high = intervals((name,), predictions, references)[name]
+    assert (high - low) / 2 == pytest.approx(scores._ci, rel=0.1)
+    assert (high + low) / 2 == pytest.approx(scores._mean, abs=0.3)
 
 
 def test_the_interval_of_a_bleu_difference_is_sacrebleus() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.errors import RecipeError
-from hf_tasks.metrics import classification, generation, squad, tagging
+from hf_tasks.metrics import classification, generation, probability, squad, tagging
 from hf_tasks.metrics.cmrc2018 import cmrc2018
 from hf_tasks.metrics.gleu import gleu
 
@@ -28,6 +28,9 @@ METRICS: dict[str, Metric] = {
     "pearson": classification.pearson,
     "spearman": classification.spearman,
     "mse": classification.mse,
+    "ece": probability.ece,
+    "brier": probability.brier,
+    "nll": probability.nll,
     "entity_f1": tagging.entity_f1,
     "conlleval_f1": tagging.conlleval_f1,
     "entity_errors": tagging.entity_errors,
@@ -49,7 +52,13 @@ METRICS: dict[str, Metric] = {
 ALLOW_CODE = "HF_TASKS_METRIC_CODE"
 """The environment variable that allows the code of metrics that are not ours."""
 
-LOWER_IS_BETTER = ("loss", "mse", "mae", "mape", "brier_score", "perplexity", "ter", "wer", "cer")
+LOWER_IS_BETTER = (
+    "loss", "mse", "mae", "mape", "ece", "brier", "nll", "brier_score", "perplexity", "ter", "wer", "cer",
+)  # fmt: skip
+
+
+OF_CONFIDENCE = {"ece", "brier", "nll"}
+"""Those that ask how sure the predictions are."""
 
 
 def score(

@@ -4,9 +4,13 @@ Predictions are texts; a reference is a text or a list of texts, as many or few 
 """
 
 from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 Reference = str | Sequence[str]
+ROUGE = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
+KEPT = 2**15
+"""Texts whose slow scores are remembered between a metric and its interval."""
 
 
 def bleu(predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:
@@ -24,6 +28,15 @@ def chrf(predictions: list[str], references: Sequence[Reference]) -> dict[str, A
     return _with_signature("chrf", CHRF(), predictions, references)
 
 
+def chrf_counts(predictions: list[str], references: Sequence[Reference], word_order: int) -> list[list[int]]:
+    """For every prediction and each order of n-grams: those of the prediction, those of its best reference, those that
+    both have; what sacrebleu draws its own resamples from."""
+    from sacrebleu.metrics import CHRF
+
+    counts: list[list[int]] = CHRF(word_order=word_order)._extract_corpus_statistics(predictions, _streams(references))
+    return counts
+
+
 def chrf_plus_plus(predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:
     """chrF2++: chrF2 with words and word bigrams (Popović 2017, https://aclanthology.org/W17-4770)."""
     from sacrebleu.metrics import CHRF
@@ -34,9 +47,31 @@ def chrf_plus_plus(predictions: list[str], references: Sequence[Reference]) -> d
 def ter(predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:
     """Translation edit rate: edits for 100 words of the references; lower is better, and above 100 is possible (Snover
     et al. 2006, https://aclanthology.org/2006.amta-papers.25)."""
+    edits, words = map(sum, zip(*edits_of_each(predictions, references), strict=True))
+    value = edits / words if words else float(edits > 0)
+    by_number = sorted(range(len(references)), key=lambda i: len(_several(references[i])))
+    ends = [by_number[0], by_number[-1]]  # these tell the signature how many references there are
+    known = _with_signature("ter", _ter(), [predictions[i] for i in ends], [references[i] for i in ends])
+    return known | {"ter": 100 * value}
+
+
+def edits_of_each(predictions: list[str], references: Sequence[Reference]) -> list[tuple[float, float]]:
+    """(edits, mean length of the references in words) of every prediction."""
+    pairs = zip(predictions, references, strict=True)
+    return [_edits(prediction, tuple(_several(reference))) for prediction, reference in pairs]
+
+
+@cache
+def _ter() -> Any:
     from sacrebleu.metrics import TER
 
-    return _with_signature("ter", TER(), predictions, references)
+    return TER()
+
+
+@lru_cache(KEPT)
+def _edits(prediction: str, references: tuple[str, ...]) -> tuple[float, float]:
+    score = _ter().sentence_score(prediction, references)
+    return float(score.num_edits), float(score.ref_length)
 
 
 def rouge(predictions: list[str], references: Sequence[Reference], use_stemmer: bool = True) -> dict[str, float]:
@@ -54,12 +89,22 @@ def rouge_of_each(
     predictions: list[str], references: Sequence[Reference], use_stemmer: bool = True
 ) -> dict[str, list[float]]:
     """The F-measures, from 0 to 1, of every prediction, for each kind of ROUGE."""
+    pairs = zip(predictions, references, strict=True)
+    scores = [_rouge(prediction, tuple(_several(reference)), use_stemmer) for prediction, reference in pairs]
+    return {kind: [score[i] for score in scores] for i, kind in enumerate(ROUGE)}
+
+
+@cache
+def _rouge_scorer(use_stemmer: bool) -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
-    kinds = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
-    scorer = RougeScorer(kinds, use_stemmer=use_stemmer)
-    scores = [scorer.score_multi(_several(r), p) for p, r in zip(predictions, references, strict=True)]
-    return {kind: [score[kind].fmeasure for score in scores] for kind in kinds}
+    return RougeScorer(ROUGE, use_stemmer=use_stemmer)
+
+
+@lru_cache(KEPT)
+def _rouge(prediction: str, references: tuple[str, ...], use_stemmer: bool) -> tuple[float, ...]:
+    scores = _rouge_scorer(use_stemmer).score_multi(references, prediction)
+    return tuple(scores[kind].fmeasure for kind in ROUGE)
 
 
 def rouge_l(predictions: list[str], references: Sequence[Reference]) -> dict[str, float]:

@@ -19,20 +19,27 @@ Reference = str | Sequence[str]
 def gleu(predictions: list[str], references: Sequence[Reference], sources: Sequence[str]) -> dict[str, float]:
     """Corpus GLEU in percent of texts whose words are separated by blanks; with several references, the mean over 500
     times that one is drawn for each prediction."""
+    each = statistics(predictions, references, sources)
+    flat, begins = np.concatenate(each), np.cumsum([0, *(len(rows) for rows in each[:-1])])
+    totals = np.stack([flat[begins + drawn].sum(0) for drawn in draws([len(rows) for rows in each])])
+    return {"gleu": 100 * float(scores(totals).mean())}
+
+
+def statistics(predictions: Sequence[str], references: Sequence[Reference], sources: Sequence[str]) -> list[np.ndarray]:
+    """For each prediction, (references, 10): what it adds to the corpus with each of its references."""
     several = [[text] if isinstance(text, str) else list(text) for text in references]
-    statistics = [
+    return [
         np.array([_statistics(prediction.split(), source.split(), text.split()) for text in texts])
         for prediction, source, texts in zip(predictions, sources, several, strict=True)
     ]
-    iterations = ITERATIONS if any(len(texts) > 1 for texts in several) else 1
-    return {"gleu": 100 * float(np.mean([_score(_drawn(statistics, 101 * seed)) for seed in range(iterations)]))}
 
 
-def _drawn(statistics: list[np.ndarray], seed: int) -> np.ndarray:
-    """(10,) the sum over predictions, each with one of its references."""
-    drawn = random.Random(seed)
-    total: np.ndarray = sum(rows[drawn.randint(0, len(rows) - 1)] for rows in statistics)
-    return total
+def draws(sizes: Sequence[int], at_most: int = ITERATIONS) -> np.ndarray:
+    """(D, E) the references that are drawn for the predictions, which have so many each; 500 times, or once where none
+    has several, `at_most` so often."""
+    times = min(ITERATIONS, at_most) if max(sizes) > 1 else 1
+    generators = [random.Random(101 * seed) for seed in range(times)]
+    return np.array([[drawn.randint(0, size - 1) for size in sizes] for drawn in generators])
 
 
 def _statistics(hypothesis: list[str], source: list[str], reference: list[str]) -> list[int]:
@@ -50,9 +57,10 @@ def _ngrams(words: list[str], n: int) -> Counter[tuple[str, ...]]:
     return Counter(tuple(words[i : i + n]) for i in range(len(words) + 1 - n))
 
 
-def _score(statistics: np.ndarray) -> float:
-    if not statistics.all():
-        return 0.0
-    length, right_length, *counts = statistics.tolist()
-    precision = np.log(counts[::2]).sum() - np.log(counts[1::2]).sum()
-    return float(np.exp(min(0.0, 1 - right_length / length) + precision / ORDER))
+def scores(totals: np.ndarray) -> np.ndarray:
+    """(...) GLEU of sums over the predictions, (..., 10)."""
+    whole = totals.all(axis=-1)
+    logs = np.log(np.where(totals > 0, totals, 1))
+    precision = (logs[..., 2::2] - logs[..., 3::2]).sum(-1)
+    ratio = totals[..., 1] / np.where(whole, totals[..., 0], 1)
+    return np.where(whole, np.exp(np.minimum(0.0, 1 - ratio) + precision / ORDER), 0.0)

@@ -237,6 +237,11 @@ class Task(Block, ABC):
         """What metrics may ask, by parameter name, of the examples that they score, e.g. the sources."""
         return {}
 
+    def confidence(self, predictions: list[Row], references: list[Any]) -> dict[str, Any]:
+        """What metrics may ask, by parameter name, of how sure the predictions are: `decisions`, `probabilities` (see
+        metrics/probability.py)."""
+        return {}
+
     def tally(self, predictions: list[Row]) -> dict[str, int]:
         """What is counted in predictions beside the metrics."""
         return {}

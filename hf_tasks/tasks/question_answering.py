@@ -256,7 +256,17 @@ class QuestionAnswering(DiscriminativeTask):
     def answer(self, prediction: Row) -> Any:
         return prediction
 
+    def confidence(self, predictions: list[Row], references: list[Any]) -> dict[str, Any]:
+        """The probability of the answer among the n best, and whether it is an exact match."""
+        from hf_tasks.metrics.squad import answers_of, best_over, exact
+
+        pairs = zip(predictions, references, strict=True)
+        right = [([row["score"]], [bool(best_over(exact, row["answer"], answers_of(r)))]) for row, r in pairs]
+        return {"decisions": right}
+
     def for_scores(self) -> DiscriminativeTask:
+        if "ece" in self.metrics:
+            return self
         return _BestAnswer.model_construct(self.model_fields_set, **dict(self))
 
     def tune(self, outputs: list[Any], split: Split) -> Self:

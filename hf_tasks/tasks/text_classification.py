@@ -73,8 +73,8 @@ class TextClassification(DiscriminativeTask):
     """Weight of each label's examples in the loss; "balanced": inverse to how often the label occurs in train."""
     threshold: Literal["tuned"] | Probability | dict[str, Probability] = 0.5
     """Several labels: predict those whose probability is above it, one number for all or one for each. Two labels: it
-    is that of the second one. "tuned": for the highest F1 of each label on the validation part, or of two labels for the
-    highest first metric."""
+    is that of the second one. "tuned": for the highest F1 of each label on the validation part, or of two labels for
+    the highest first metric."""
     temperature: Literal["tuned"] | Annotated[float, Field(gt=0)] = 1.0
     """Divides the logits before they become probabilities; "tuned": for the likeliest labels of the validation part."""
     long_texts: Literal["truncate", "windows"] = "truncate"
@@ -391,6 +391,21 @@ class TextClassification(DiscriminativeTask):
         if self.problem_type == "multi_label_classification":
             return [[label for label in self.labels if label in chosen] for chosen in map(set, rows)]
         return list(rows)
+
+    def confidence(self, predictions: list[Row], references: list[Any]) -> dict[str, Any]:
+        pairs = list(zip(predictions, references, strict=True))
+        match self.problem_type:
+            case "single_label_classification":
+                decisions = [([row["score"]], [row["label"] == right]) for row, right in pairs]
+            case "multi_label_classification":
+                sure = [row["probabilities"] for row in predictions]
+                decisions = [
+                    (list(p.values()), [label in right for label in p])
+                    for p, (_, right) in zip(sure, pairs, strict=True)
+                ]
+            case _:
+                return {}
+        return {"decisions": decisions, "probabilities": [row["probabilities"] for row in predictions]}
 
     def answer(self, prediction: Row) -> Any:
         return prediction[TARGET_OF_PROBLEM[self.problem_type or "regression"]]

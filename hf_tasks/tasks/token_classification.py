@@ -12,14 +12,15 @@ learned and predicted in the one where the word has more context.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from hf_tasks.block import did_you_mean
+from hf_tasks.calibration import temperature_of_labels
 from hf_tasks.tags import Entity, Scheme, Tags, aliens, broken, chunks, complete, detect, entities, surface, tags_of
-from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split, values
+from hf_tasks.tasks.base import TUNED, Columns, DiscriminativeTask, Oddity, Row, Split, values
 from hf_tasks.tasks.collate import IGNORE
 from hf_tasks.tasks.word_windows import Frame, features_of, sub_words
 from hf_tasks.tasks.words import SplitText, entities_of, split, tokens_of_tool
@@ -56,6 +57,8 @@ class TokenClassification(DiscriminativeTask):
     labels: tuple[str, ...] = ()
     """The tags, in the order of their ids. Where not given: those of the training data, and for each type of entity
     all prefixes of the scheme."""
+    temperature: Literal["tuned"] | Annotated[float, Field(gt=0)] = 1.0
+    """Divides the logits before they become probabilities; "tuned": for the likeliest tags of the validation part."""
     split_text: SplitText | None = None
     """How a plain text becomes words: `words` are runs of letters and digits, any other character alone, as is each
     character of Chinese and Japanese; `characters` are all characters. Where not given: as in the training data."""
@@ -232,6 +235,7 @@ class TokenClassification(DiscriminativeTask):
         rows = [dict(zip(names, row, strict=True)) for row in zip(*(split.examples[n][:] for n in names), strict=True)]
         begins = np.cumsum([0, *(max(len(row["tokens"]), 1) for row in rows)])
         logits = np.concatenate(outputs)  # (all words, C), in order: earlier windows decide earlier words
+        logits = logits / (1.0 if self.temperature == TUNED else self.temperature)
         best = logits.argmax(axis=1)
         scores = 1 / np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)
         return [
@@ -256,6 +260,19 @@ class TokenClassification(DiscriminativeTask):
 
     def references(self, examples: "Dataset") -> list[Any]:
         return [Tags(tags, tokens) for tags, tokens in zip(examples["tags"][:], examples["tokens"][:], strict=True)]
+
+    def tune(self, outputs: list[Any], split: Split) -> Self:
+        ids = {tag: i for i, tag in enumerate(self.labels)}
+        tags = split.examples["tags"][:]
+        logits = np.concatenate(outputs)  # a sentence without words has a row too
+        real = np.concatenate([np.full(max(len(row), 1), bool(row)) for row in tags])
+        right = np.array([ids[tag] for row in tags for tag in row])
+        return self.model_copy(update={"temperature": temperature_of_labels(logits[real], right)})
+
+    def confidence(self, predictions: list[Row], references: list[Any]) -> dict[str, Any]:
+        pairs = zip(predictions, references, strict=True)
+        right = [(row["scores"], [a == b for a, b in zip(row["tags"], tags, strict=True)]) for row, tags in pairs]
+        return {"decisions": right}
 
     def answer(self, prediction: Row) -> Any:
         return prediction["tags"]
