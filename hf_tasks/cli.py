@@ -180,6 +180,13 @@ def compare(
 ) -> None:
     """Whether two runs differ on the same examples: differences with intervals, tests, and the changed answers."""
     from hf_tasks import comparison, load_run
+    Two folders of several seeds: whether their means differ.
+    """
+    from hf_tasks import comparison, load_run, seeds
+
+    if seeds.SeedRuns.is_here(first) and seeds.SeedRuns.is_here(second) and data is None:
+        print("\n".join(seeds.compare(seeds.SeedRuns.load(first), seeds.SeedRuns.load(second), part)))
+        return
 
     runs = load_run(first), load_run(second)
     found = comparison.compare(*runs, _labelled(runs[0], data, part, format, references))

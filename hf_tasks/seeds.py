@@ -134,6 +134,38 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
     return {"mean": mean, "std": std, **ends, "interval": interval, "values": list(values)}
 
 
+def compare(first: SeedRuns, second: SeedRuns, part: str) -> Iterator[str]:
+    """Whether the means of two groups of seeds differ, for people: Welch's t test (1947,
+    https://doi.org/10.1093/biomet/34.1-2.28). RunError where there is nothing to compare."""
+    groups = [(group, group.results.get(part, {})) for group in (first, second)]
+    for group, measured in groups:
+        if not measured:
+            raise RunError(f"{group.path}: its seeds have no {part} part; choose another one with --part")
+        if len(group.results["seeds"]) < 2:
+            raise RunError(f"{group.path}: has one seed only; a test of means needs two at least")
+    yield f"{part}; first: {first.path}, second: {second.path}"
+    yield f"  {'metric':<22} {'first':>9} {'second':>9} {'difference':>11}  {'95 % interval':<20} {'p':>7}  test"
+    for name in (name for name in groups[0][1] if name in groups[1][1]):
+        one, other = (measured[name] for _, measured in groups)
+        (low, high), p = welch(one["values"], other["values"])
+        yield (
+            f"  {name:<22} {one['mean']:>9.4f} {other['mean']:>9.4f} {other['mean'] - one['mean']:>+11.4f}  "
+            f"{f'[{low:+.4f}, {high:+.4f}]':<20} {p:>7.4f}  Welch's t"
+        )
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> tuple[tuple[float, float], float]:
+    """(95 % interval of the difference second - first, two-sided p). Groups without any spread differ, or do not."""
+    from scipy.stats import ttest_ind
+
+    if len({*first}) == len({*second}) == 1:
+        difference = second[0] - first[0]
+        return (difference, difference), float(difference == 0)
+    test = ttest_ind(second, first, equal_var=False)
+    interval = test.confidence_interval(LEVEL)
+    return (float(interval.low), float(interval.high)), float(test.pvalue)
+
+
 def _write(path: Path, results: dict[str, Any]) -> None:
     with durable.written(path):
         durable.write_json(path / RESULTS, results)

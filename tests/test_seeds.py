@@ -14,7 +14,7 @@ from hf_tasks import seeds
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
-from hf_tasks.seeds import SeedRuns, of_seed, summarize, summary
+from hf_tasks.seeds import SeedRuns, compare, of_seed, summarize, summary, welch
 from hf_tasks.training import train
 
 
@@ -169,3 +169,35 @@ def test_a_group_is_not_a_run(tmp_path: Path) -> None:
         RunError, match=r"no runs of several seeds are here \(no seeds.json\); train a recipe with seeds$"
     ):
         SeedRuns.load(tmp_path)
+
+
+def group(folder: Path, values: list[float]) -> SeedRuns:
+    folder.mkdir()
+    measured = [{"test": {"n": 4, "f1": value}} for value in values]
+    (folder / "seeds.json").write_text(json.dumps(summarize(range(len(values)), measured)), encoding="utf-8")
+    return SeedRuns.load(folder)
+
+
+def test_two_groups_are_compared_by_welch(tmp_path: Path) -> None:
+    """Differences of the means: 0.1, standard error sqrt(0.01 / 3 + 0.0025 / 3); by the tables of t."""
+    first, second = group(tmp_path / "a", [0.5, 0.6, 0.7]), group(tmp_path / "b", [0.65, 0.7, 0.75])
+    (low, high), p = welch([0.5, 0.6, 0.7], [0.65, 0.7, 0.75])
+    error = (0.01 / 3 + 0.0025 / 3) ** 0.5
+    freedom = error**4 / ((0.01 / 3) ** 2 / 2 + (0.0025 / 3) ** 2 / 2)
+    assert (low + high) / 2 == pytest.approx(0.1)
+    assert (high - low) / 2 == pytest.approx(t.ppf(0.975, freedom) * error)
+    assert p == pytest.approx(2 * t.sf(0.1 / error, freedom))
+    lines = list(compare(first, second, "test"))
+    assert len(lines) == 3
+    assert lines[2].split()[:4] == ["f1", "0.6000", "0.7000", "+0.1000"]
+    assert lines[2].endswith("Welch's t")
+
+
+def test_groups_that_cannot_be_compared(tmp_path: Path) -> None:
+    first, second = group(tmp_path / "a", [0.5, 0.6]), group(tmp_path / "b", [0.5])
+    with pytest.raises(RunError, match=r"b: has one seed only; a test of means needs two at least$"):
+        list(compare(first, second, "test"))
+    with pytest.raises(RunError, match=r"a: its seeds have no validation part; choose another one with --part$"):
+        list(compare(first, second, "validation"))
+    assert welch([0.5, 0.5], [0.5, 0.5]) == ((0.0, 0.0), 1.0)
+    assert welch([0.5, 0.5], [0.75, 0.75]) == ((0.25, 0.25), 0.0)
