@@ -6,7 +6,7 @@ RUN is a folder that transformers loads as an encoder-decoder; SOURCES has one t
 sequences at once (batch-size: sentences times beams, or times samples), on one thread, in float32 as PyTorch computes
 it by default, in seconds of processor time, the best of some repeats in turn. The texts of greedy and beam search are
 asserted to be the same; samples (num_return_sequences in the plain loop) are drawn by other random numbers, so their
-mean length is printed.
+mean length in characters is printed.
 """
 
 import argparse
@@ -49,9 +49,9 @@ def ours(model: Any, tokenizer: Any, sources: Texts, decoding: Decoding, batch_s
     return [text for one in found for text in one.choice.get("candidates", [one.text])]
 
 
-def seconds(function: Callable[[], Texts]) -> tuple[float, Texts]:
+def seconds(function: Callable[..., Texts], *arguments: Any) -> tuple[float, Texts]:
     started = time.process_time()
-    texts = function()
+    texts = function(*arguments)
     return time.process_time() - started, texts
 
 
@@ -66,10 +66,8 @@ def main() -> None:
     options = parser.parse_args()
     disable_progress_bar()
     torch.set_num_threads(1)
-    model, tokenizer = (
-        AutoModelForSeq2SeqLM.from_pretrained(options.run).eval(),
-        AutoTokenizer.from_pretrained(options.run),
-    )
+    model = AutoModelForSeq2SeqLM.from_pretrained(options.run).eval()
+    tokenizer = AutoTokenizer.from_pretrained(options.run)
     sources = options.sources.read_text(encoding="utf-8").splitlines()[: options.sentences]
     common = {"max_new_tokens": MAX_NEW_TOKENS}
     cases: list[tuple[Decoding, Texts]] = [
@@ -77,18 +75,15 @@ def main() -> None:
         (Beam(name="beam", num_beams=5, **common), sources),
         (Samples(name="mbr", num_samples=options.num_samples, **common), sources[:SENTENCES_SAMPLED]),
     ]
-    print(f"{'':<12} {'plain':>8} {'hf_tasks':>9} {'ratio':>7}   mean length in characters, plain and hf_tasks")
+    print(f"{'':<8}{'plain':>8}{'hf_tasks':>10}{'ratio':>8}   mean lengths")
     for decoding, texts in cases:
         arguments = model, tokenizer, texts, decoding, options.batch_size
-        pairs = [
-            (seconds(lambda a=arguments: plain(*a)), seconds(lambda a=arguments: ours(*a)))
-            for _ in range(options.repeats)
-        ]
-        (theirs, expected), (mine, found) = (min(times, key=lambda pair: pair[0]) for times in zip(*pairs, strict=True))
+        runs = [(seconds(plain, *arguments), seconds(ours, *arguments)) for _ in range(options.repeats)]
+        (theirs, expected), (mine, found) = (min(times, key=lambda pair: pair[0]) for times in zip(*runs, strict=True))
         if decoding.name != "mbr":
             assert found == expected, f"{sum(a != b for a, b in zip(found, expected, strict=True))} texts differ"
-        lengths = " ".join(f"{sum(map(len, written)) / len(written):6.1f}" for written in (expected, found))
-        print(f"{decoding.name:<12} {theirs:8.2f} {mine:9.2f} {theirs / mine:6.2f}x   {lengths}", flush=True)
+        lengths = ", ".join(f"{sum(map(len, written)) / len(written):.1f}" for written in (expected, found))
+        print(f"{decoding.name:<8}{theirs:8.2f}{mine:10.2f}{theirs / mine:7.2f}x   {lengths}", flush=True)
 
 
 if __name__ == "__main__":

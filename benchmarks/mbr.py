@@ -11,7 +11,8 @@ child processes too), with texts that were not seen before (the words may have b
 equal to 1e-9.
 
 fastchrf and mbrs (`pip install fastchrf mbrs`) are left out where they are not installed. fastchrf's `aggregate` gives
-another number than chrF, compared with ours. mbrs decodes: its chosen candidate must be as good as ours, to float32.
+another number than chrF, compared with ours; it takes some control characters for letters, so that they are blanks
+here. mbrs decodes: its chosen candidate must be as good as ours, to float32.
 Prints times (theirs, ours), ratios, and the memory that ours takes, also with words that no two candidates share.
 """
 
@@ -143,7 +144,7 @@ def read(path: Path, chance: random.Random) -> Iterator[Texts]:
     if path.suffix == ".jsonl":
         rows = [json.loads(line)["candidates"] for line in path.read_text(encoding="utf-8").splitlines()]
         chance.shuffle(rows)
-        yield from rows
+        yield from (["".join(one if one.isprintable() else " " for one in text) for text in texts] for texts in rows)
         return
     systems = [file.read_text(encoding="utf-8").split("\n") for file in sorted(path.iterdir())]
     while True:
