@@ -178,8 +178,8 @@ def compare(
         Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file for the answers that differ.")
     ] = None,
 ) -> None:
-    """Whether two runs differ on the same examples: differences with intervals, tests, and the changed answers."""
-    from hf_tasks import comparison, load_run
+    """Whether two runs differ on the same examples: differences with intervals, tests, and the changed answers.
+
     Two folders of several seeds: whether their means differ.
     """
     from hf_tasks import comparison, load_run, seeds
@@ -187,7 +187,6 @@ def compare(
     if seeds.SeedRuns.is_here(first) and seeds.SeedRuns.is_here(second) and data is None:
         print("\n".join(seeds.compare(seeds.SeedRuns.load(first), seeds.SeedRuns.load(second), part)))
         return
-
     runs = load_run(first), load_run(second)
     found = comparison.compare(*runs, _labelled(runs[0], data, part, format, references))
     print("\n".join(comparison.lines(found, *(run.path for run in runs))))
