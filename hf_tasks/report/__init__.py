@@ -31,6 +31,8 @@ def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) ->
     if not output.parent.is_dir():
         raise RunError(f"{output.parent}: there is no such folder; make it first")
     parts, missing = _measured(run)
+    if columns and not parts:
+        raise RunError(f"--slice {columns[0]}: there are no examples to slice; {' '.join(missing)}")
     sections = [
         overview.curves(run),
         Section("What is missing", [Paragraph(text) for text in missing]),

@@ -73,13 +73,15 @@ def _question_word(question: str) -> str:
 
 
 def _threshold(measured: Measured) -> Iterator[Block]:
-    """What other thresholds of no answer would have given."""
     threshold = measured.task.model_dump().get("null_score_diff_threshold") or 0.0
     differences = np.array([row["null_score_diff"] for row in measured.predictions])
-    curves = {
-        "F1": _by_threshold(measured, differences, f1),
-        "exact match": _by_threshold(measured, differences, exact),
-    }
+    yield _curves(measured, differences, threshold)
+    yield _histograms(measured, differences, threshold)
+
+
+def _curves(measured: Measured, differences: np.ndarray, threshold: float) -> Block:
+    """What other thresholds of no answer would have given."""
+    curves = {name: _by_threshold(measured, differences, by) for name, by in (("F1", f1), ("exact match", exact))}
     colours = dict(zip(curves, (BLUE, ORANGE), strict=True))
 
     def draw(axes: "Axes") -> None:
@@ -90,10 +92,14 @@ def _threshold(measured: Measured) -> Iterator[Block]:
         axes.set_ylabel("percent")
 
     legend = [*((colour, name) for name, colour in colours.items()), (MUTED, f"the run's: {threshold:.2f}")]
-    yield pictures.picture("Threshold of no answer", draw, legend=legend)
+    return pictures.picture("Threshold of no answer", draw, legend=legend)
+
+
+def _histograms(measured: Measured, differences: np.ndarray, threshold: float) -> Block:
+    """The differences of questions that have an answer, and of those that have none."""
     has = np.array([bool(texts) for texts in measured.references])
 
-    def histograms(axes: "Axes") -> None:
+    def draw(axes: "Axes") -> None:
         bins = np.linspace(differences.min(), differences.max(), 31).tolist()
         axes.hist(differences[has], bins=bins, color=BLUE, alpha=0.55)
         axes.hist(differences[~has], bins=bins, color=ORANGE, alpha=0.55)
@@ -101,9 +107,8 @@ def _threshold(measured: Measured) -> Iterator[Block]:
         axes.set_xlabel("score of no answer, less that of the best span")
         axes.set_ylabel("questions")
 
-    yield pictures.picture(
-        "Score of no answer", histograms, legend=[(BLUE, "questions with an answer"), (ORANGE, "without one")]
-    )
+    legend = [(BLUE, "questions with an answer"), (ORANGE, "without one")]
+    return pictures.picture("Score of no answer", draw, legend=legend)
 
 
 def _by_threshold(measured: Measured, differences: np.ndarray, measure: Any) -> tuple[np.ndarray, np.ndarray]:

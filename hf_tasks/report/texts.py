@@ -1,6 +1,7 @@
 """Sections of tasks that write texts: how good each text is, how long; texts beside their references."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,31 +24,31 @@ def written(measured: Measured) -> Iterator[Section]:
         rows = np.sort(np.random.default_rng(SEED).choice(rows, MOST, replace=False))
     scores = _chrf([measured.answers[i] for i in rows], [measured.references[i] for i in rows])
     ratios = np.array([_ratio(measured.answers[i], measured.references[i]) for i in rows])
+    facts = [("mean chrF of a text", float(scores.mean())), ("median length ratio", float(np.median(ratios)))]
+    drawn = f", {MOST:,} texts drawn" if len(measured.answers) > MOST else ""
+    chrf = pictures.histogram(f"chrF of each text{drawn}", scores, "chrF")
+    label = "characters of the text / of its reference (3 and above: 3)"
+    ratio = pictures.histogram(f"Length ratio{drawn}", np.minimum(ratios, 3), label, [(1.0, "equal")])
+    yield Section("Texts", [Facts([*_counts(measured), *facts]), chrf, ratio])
+    yield Section("Examples", list(_side_by_side(measured, rows, scores)))
+
+
+def _counts(measured: Measured) -> list[tuple[str, Any]]:
     cut = sum(row["cut"] for row in measured.predictions)
     empty = sum(not text.strip() for text in measured.answers)
     copies = sum(text == row["source"] for text, row in zip(measured.answers, measured.rows, strict=True))
-    facts = [
-        ("cut at max_new_tokens", cut), ("empty texts", empty), ("copies of the source", copies),
-        ("mean chrF of a text", float(scores.mean())), ("median length ratio", float(np.median(ratios))),
-    ]  # fmt: skip
-    drawn = f", {MOST:,} texts drawn" if len(measured.answers) > MOST else ""
-    yield Section("Texts", [
-        Facts(facts),
-        pictures.histogram(f"chrF of each text{drawn}", scores, "chrF"),
-        pictures.histogram(
-            f"Length ratio{drawn}", np.minimum(ratios, 3), "characters of the text / of its reference (3 and above: 3)",
-            [(1.0, "equal")],
-        ),
-    ])  # fmt: skip
-    order = rows[np.argsort(scores, kind="stable")]
-    by_row = dict(zip(rows.tolist(), scores.tolist(), strict=True))
+    return [("cut at max_new_tokens", cut), ("empty texts", empty), ("copies of the source", copies)]
+
+
+def _side_by_side(measured: Measured, rows: np.ndarray, scores: np.ndarray) -> Iterator[Examples]:
+    """The worst, middling and best of `rows`, by their scores; no text twice."""
+    order = np.argsort(scores, kind="stable")
     middle = len(order) // 2
     few = order[max(SHOWN, middle - SHOWN // 2) : middle + SHOWN // 2]
-    groups = {"The lowest chrF": order[:SHOWN], "In the middle": few, "The highest chrF": order[SHOWN:][::-1][:SHOWN]}
-    yield Section("Examples", [
-        Examples(title, [_example(measured, int(i), by_row[int(i)]) for i in some])
-        for title, some in groups.items() if len(some)
-    ])  # fmt: skip
+    best = order[max(SHOWN, middle + SHOWN // 2) :][::-1][:SHOWN]
+    for title, places in {"The lowest chrF": order[:SHOWN], "In the middle": few, "The highest chrF": best}.items():
+        if len(places):
+            yield Examples(title, [_example(measured, int(rows[i]), float(scores[i])) for i in places])
 
 
 def _example(measured: Measured, row: int, score: float) -> Example:

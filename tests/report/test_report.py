@@ -102,6 +102,9 @@ def test_the_run_alone_where_the_data_are_gone(sentiment: StubRun) -> None:
     assert titles(html) == ["Training", "What is missing", "Results", "Data", "Resources"]
     assert "No examples of test are shown: " in html
     assert '<tr><td>accuracy</td><td class="number">0.6667</td>' in html
+    with pytest.raises(RunError) as e:
+        report(sentiment, columns=["genre"])
+    assert str(e.value).startswith("--slice genre: there are no examples to slice; No examples of test are shown: ")
 
 
 def test_the_run_alone_where_the_data_have_changed(sentiment: StubRun) -> None:
@@ -133,11 +136,11 @@ def test_tables_of_results_where_nothing_else_is_known(sentiment: StubRun) -> No
 
 
 def test_many_examples_keep_the_file_small(make: Make) -> None:
-    rows = [{"text": "word " * 300, "label": "negative"} for _ in range(2000)]
-    run = make(SENTIMENT, rows, said(*[0.9] * 2000), {"accuracy": 0.0})
+    rows = [{"text": "word " * 100, "label": "negative"} for _ in range(400)]
+    run = make(SENTIMENT, rows, said(*[0.9] * 400), {"accuracy": 0.0})
     html = report(run).read_text(encoding="utf-8")
-    assert "and 1,980 more" in html
-    assert len(html) < 400_000
+    assert "and 380 more" in html
+    assert len(html) < 150_000
 
 
 def test_the_command(sentiment: StubRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
