@@ -114,7 +114,7 @@ def test_the_table_ranks_and_tells_what_to_do(recipe: Path, trainings: Trainings
 
 
 def test_what_matters_is_told_once_there_are_enough_trials(recipe: Path, trainings: Trainings) -> None:
-    rates = "training.learning_rate=" + ",".join(f"{i}e-2" for i in (1, 3, 5, 8))
+    rates = "training.learning_rate=" + ",".join(f"{i}e-2" for i in range(1, 9))
     swept = sweep(recipe, [rates, "training.num_train_epochs=1..2"], output_dir=Path("s"))
     told = next(line for line in lines(swept) if line.startswith("importance"))
     shares = [float(word) for word in told.replace(",", "").split() if word[0].isdigit()]
