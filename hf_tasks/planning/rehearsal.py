@@ -218,11 +218,12 @@ def evaluated(trainer: Rehearsal) -> float:
     features, decoding = trainer.validation.features, trainer.recipe.decoding
     tokens = int(sum(features["length"][:]))
     if decoding is None:
+        _evaluation(trainer)  # what is done once
         return _evaluation(trainer) / tokens
     assert decoding.max_new_tokens is not None
     written = max(len(labels) for labels in features["labels"][:])
     shorter, longer = (min(most, decoding.max_new_tokens) for most in WRITTEN)
-    _evaluation(trainer, 1)  # what is done once
+    _evaluation(trainer, 1)
     brief, long = _evaluation(trainer, shorter), _evaluation(trainer, longer)
     a_token = max(long - brief, 0) / max(longer - shorter, 1)
     return (long + a_token * (min(written, decoding.max_new_tokens) - longer)) / tokens
