@@ -40,7 +40,7 @@ def _remedy(parts: dict[str, Lengths], readable: int) -> str:
     if train.windowed:
         return train.otherwise
     everything = np.concatenate([one.tokens for one in parts.values()])
-    wanted = [int(np.quantile(train.tokens, 0.99, method="higher")), int(everything.max())]
+    wanted = [int(np.quantile(train.tokens, 0.99, method="inverted_cdf")), int(everything.max())]
     limits = sorted({min(-(-tokens // 8) * 8, readable) for tokens in wanted if tokens > train.limit})
     offers = [_offer(train, everything, limit) for limit in limits if limit > train.limit]
     if not offers:
@@ -56,5 +56,5 @@ def _offer(train: Lengths, everything: np.ndarray, limit: int) -> str:
 
 
 def _quantile(lengths: Lengths, share: float) -> str:
-    value = int(np.quantile(lengths.tokens, share, method="higher"))
+    value = int(np.quantile(lengths.tokens, share, method="inverted_cdf"))
     return f"more than {lengths.limit}" if lengths.windowed and value > lengths.limit else str(value)

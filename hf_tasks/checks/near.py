@@ -74,6 +74,8 @@ def near(parts: dict[str, Part], exact: dict[str, np.ndarray], task: Task, seed:
 def search(tested: "Dataset", searched: "Dataset", columns: Sequence[str]) -> np.ndarray:
     """(E,) for each row of `tested` (at most 2^18 of them), a row of `searched` that is near to it, or -1."""
     found = np.full(len(tested), -1)
+    if not len(tested):
+        return found
     index = Index(_joined([sets(table, columns) for table in tables(tested, columns)]))
     begin = 0
     for table in tables(searched, columns):

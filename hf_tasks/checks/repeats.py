@@ -68,7 +68,7 @@ def between(parts: dict[str, Part], hashes: dict[str, Hashes], task: Task) -> It
         for other in names[number + 1 :]:
             rows, at = common(hashes[other].input, hashes[one].input)
             seen += _seen(other, parts[other], rows, parts[one], at)
-            differ += int((hashes[other].whole[rows] != hashes[one].whole[at]).sum()) if task.one_answer else 0
+            differ += int((~np.isin(hashes[other].whole[rows], hashes[one].whole)).sum()) if task.one_answer else 0
         remedy = f"remove them from {one}, or scores are not those of unseen {unit}"
         if differ:
             remedy = f"{differ:,} of them have other {task.target_words()} there; {remedy}"

@@ -246,5 +246,10 @@ def _text(value: Any, name: str) -> str:
 
 def _copies(examples: "Dataset") -> list[int]:
     """The rows whose first target is their source."""
-    pairs = values(examples, "source", "target")
-    return [row for row, (source, targets) in enumerate(pairs) if source.strip() == targets[0].strip()]
+    import pyarrow.compute as pc
+
+    same = []
+    for batch in examples.select_columns(["source", "target"]).with_format("arrow").iter(batch_size=10_000):
+        first = pc.list_element(batch["target"], 0)
+        same.append(pc.equal(pc.utf8_trim_whitespace(batch["source"]), pc.utf8_trim_whitespace(first)).to_numpy())
+    return np.flatnonzero(np.concatenate(same)).tolist() if same else []

@@ -79,6 +79,15 @@ def test_leaks_between_all_parts() -> None:
     ]
 
 
+def test_a_leak_has_another_label_only_where_no_such_row_has_the_same() -> None:
+    other = CLEAN[4] | {"label": "bad"}
+    leak, _ = findings(CLASSIFIER, train=[*CLEAN, other], test=[other])
+    assert leak == (
+        "texts that are in train too: 1 of 1 in test (test.jsonl:1 = train.jsonl:5); remove them from train, or scores "
+        "are not those of unseen texts"
+    )
+
+
 def test_near_leaks_differ_in_case_and_signs_or_a_word_of_many() -> None:
     words = "the old king of the big city saw that a new queen was not good for the people by the river"
     train = [*CLEAN, {"text": words, "label": "good"}]
