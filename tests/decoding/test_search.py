@@ -121,7 +121,7 @@ def test_rows_that_are_finished_are_followed_no_more() -> None:
     assert len(set(lengths)) > 1
     assert sum(rows) == sum(lengths)
     rows.clear()
-    model.generate(**prompts(model), **options, num_beams=2, custom_generate=beam_search)
+    model.generate(**prompts(model), **options, num_beams=2, early_stopping=True, custom_generate=beam_search)
     assert rows[0] == 20
     assert rows == sorted(rows, reverse=True)
     assert rows[-1] < 20
