@@ -81,6 +81,7 @@ def test_tensorboard(make: Make) -> None:
     assert found == {name: [(step, pytest.approx(v, rel=1e-6)) for step, v in logged[name].items()] for name in names}
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of SQLAlchemy 2.1, for how mlflow 3.17 uses it
 def test_mlflow(make: Make, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     run, logged = interrupted_and_resumed(make(["mlflow"]))
