@@ -179,7 +179,7 @@ def _entries(recipe: Recipe, results: dict[str, Any]) -> Iterator[str | None]:
     method = recipe.method.given()
     yield recipe.card.citation and recipe.card.citation.strip()
     yield MODELS.get(results.get("base", {}).get("model_type", ""))
-    yield METHODS.get(recipe.method.name)
+    yield None if recipe.model.config else METHODS.get(recipe.method.name)  # `full` is that of fine-tuning
     yield METHODS.get(str(method.get("peft_type", "")).lower())
     yield METHODS["weighted-layers"] if "layer_weights" in results else None
     yield METHODS["mbr"] if recipe.decoding and recipe.decoding.name == "mbr" else None

@@ -52,13 +52,25 @@ DEFINITIONS: dict[str, str] = {
     "chrf": "chrF2 of the corpus, in percent (Popović 2015), by sacrebleu",
     "chrf++": "chrF2++ of the corpus, in percent (Popović 2017), by sacrebleu",
     "ter": "translation edit rate in percent, lower is better (Snover et al. 2006), by sacrebleu",
+    "gleu": "GLEU of the corpus, in percent (Napoles et al. 2015): shared n-grams, less those left uncorrected",
+    "cut": "predictions that were stopped because they reached the longest output",
+    "expected_utility": "mean utility of the chosen texts, were each sample right (minimum Bayes risk)",
     "rouge1": "F-measure of shared words, in percent (Lin 2004)",
     "rouge2": "F-measure of shared pairs of words, in percent (Lin 2004)",
     "rougeL": "F-measure of the longest common subsequence, in percent (Lin 2004)",
     "rougeLsum": "F-measure of the longest common subsequences of sentences, in percent (Lin 2004)",
 }
 
-NO_SCORES = ("n", "loss", "HasAns_total", "NoAns_total", "best_exact_thresh", "best_f1_thresh")
+NO_SCORES = (
+    "n",
+    "loss",
+    "cut",
+    "expected_utility",
+    "HasAns_total",
+    "NoAns_total",
+    "best_exact_thresh",
+    "best_f1_thresh",
+)
 """Values that say nothing of the model's quality by themselves."""
 HUB_NAMES: dict[str, str] = {
     "pearson": "pearsonr",

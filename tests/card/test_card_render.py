@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from hf_tasks.card import render
 from hf_tasks.card.blocks import blocks, metadata
 from hf_tasks.errors import RecipeError
+from hf_tasks.models.section import Model, Subwords
 from hf_tasks.recipe import Recipe, from_dict, validate
 from hf_tasks.recipe_file import Source
 
@@ -47,6 +48,15 @@ def test_it_says_what_the_model_is_and_how_good(recipe: Recipe, results: dict[st
         "`full` of hf_tasks.\n\n"
         "On test, 40 examples: `accuracy` **0.9125**.\n"
     )
+
+
+def test_a_model_from_scratch_has_no_base_model(recipe: Recipe, results: dict[str, Any]) -> None:
+    model = Model(config={"model_type": "marian"}, tokenizer=Subwords())
+    results["base"] = {"from": "scratch", "model_type": "marian", "license": None}
+    text = render(recipe.model_copy(update={"model": model}), results)
+    assert "It is a model of the kind `marian`, trained from scratch on Intents with hf_tasks.\n\n" in text
+    assert "devlin-etal-2019-bert" not in text
+    assert "base model" not in blocks(text)["licence"]
 
 
 def test_results_are_tables_with_what_the_values_are(recipe: Recipe, results: dict[str, Any]) -> None:
