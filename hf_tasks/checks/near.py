@@ -182,7 +182,8 @@ def _slices(lengths: np.ndarray, most: int) -> Iterator[slice]:
 def _counted(lengths: np.ndarray) -> np.ndarray:
     """0, 1, ... for each length."""
     ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    counted: np.ndarray = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    return counted
 
 
 def _items(values: Any) -> tuple[np.ndarray, np.ndarray]:
