@@ -118,7 +118,7 @@ def outputs(
     rank, processes = distributed.rank_and_size()
     mine = list(_by_length(split, batch_size))[rank::processes]
     hidden = None if description and distributed.is_main() else True
-    batches = tqdm(mine, desc=description, disable=hidden, leave=False)
+    batches = tqdm(mine, desc=description, unit=" batches", disable=hidden, leave=False)
     with torch.inference_mode():
         for rows in batches:
             columns = split.features[rows]

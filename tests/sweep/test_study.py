@@ -15,6 +15,7 @@ from hf_tasks import training
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, load
 from hf_tasks.run import Run
+from hf_tasks.sweep import study
 from hf_tasks.sweep.report import lines
 from hf_tasks.sweep.study import Sweeping, sweep
 
@@ -82,6 +83,7 @@ class Trainings:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Trainings]:
     trainings = Trainings()
     monkeypatch.setattr(training, "train", trainings)
+    monkeypatch.setattr(study, "_free_memory", lambda: None)  # there is none to free, and it takes half a second
     return trainings
 
 
