@@ -67,9 +67,7 @@ def checked(
     recipe: Recipe, parts: Parts, splits: dict[str, Split], tokenizer: "PreTrainedTokenizerBase"
 ) -> checks.Checked:
     """What is odd in the data."""
-    return checks.look(
-        recipe.task, parts.named(), splits, readable=int(tokenizer.model_max_length), seed=recipe.seed
-    )
+    return checks.look(recipe.task, parts.named(), splits, readable=int(tokenizer.model_max_length), seed=recipe.seed)
 
 
 def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
