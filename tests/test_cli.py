@@ -12,8 +12,8 @@ from hf_tasks import cli
 from hf_tasks.errors import DataError, RecipeError, RunError, UserError
 
 COMMANDS = [
-    "train", "check", "explain", "evaluate", "compare", "predict", "features", "report", "card", "export", "push", "reproduce",
-    "mbr", "demo", "sweep", "lr-find", "recipes",
+    "train", "check", "explain", "evaluate", "compare", "predict", "features", "report", "card", "export", "push",
+    "reproduce", "mbr", "demo", "sweep", "lr-find", "recipes",
 ]  # fmt: skip
 COMMAND = [sys.executable, "-m", "hf_tasks"]
 GOOD = (
@@ -119,7 +119,7 @@ def test_recipes_list_names_every_recipe_with_its_title(
     code, out, _ = run(capfd, monkeypatch, "recipes", "list")
     assert code == 0
     names = [line.split()[0] for line in out.splitlines()]
-    assert names == sorted(path.stem for path in (Path(cli.__file__).parent.parent / "recipes").glob("*.yaml"))
+    assert names == sorted(path.stem for path in (Path(cli.__file__).parents[2] / "recipes").glob("*.yaml"))
     quickstart = next(line for line in out.splitlines() if line.startswith("quickstart "))
     assert quickstart.endswith(" Intents of online-banking queries, 10 examples each: Banking77")
 

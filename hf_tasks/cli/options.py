@@ -1,0 +1,42 @@
+"""Arguments and options that several commands share."""
+
+from typing import Annotated, Any, Literal
+
+import typer
+from typer.core import TyperCommand
+
+RecipeArg = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.")]
+RunArg = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="The directory that `train` wrote; or of the Hub, ORG/NAME or ORG/NAME@REVISION."
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. training.learning_rate=3e-5."),
+]
+DecodingOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Find texts in another way, e.g. decoding.num_beams=5."),
+]
+PartName = Literal["train", "validation", "test"]
+ReferencesOption = Annotated[
+    list[str] | None, typer.Option(help="With --data, a text file of sources: the files of true texts, line by line.")
+]
+FormatOption = Annotated[str | None, typer.Option(help="The input's format, where its ending does not tell.")]
+
+
+class SeveralValues(TyperCommand):
+    """`--references A B` is short for `--references A --references B`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        option, repeated = "", list[str]()
+        for arg in args:
+            if arg.startswith("-"):
+                option, more = arg, [arg]
+            else:
+                again = option in ("--references", "--pseudo-references") and repeated[-1] != option
+                more = [option, arg] if again else [arg]
+            repeated += more
+        return super().parse_args(ctx, repeated)

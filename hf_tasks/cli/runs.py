@@ -1,0 +1,192 @@
+"""Commands that take a trained run."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hf_tasks.cli.input import labelled, read
+from hf_tasks.cli.options import (
+    DecodingOption,
+    FormatOption,
+    PartName,
+    ReferencesOption,
+    RunArg,
+    SeveralValues,
+)
+from hf_tasks.show import table
+
+app = typer.Typer()
+
+
+@app.command(cls=SeveralValues)
+def evaluate(
+    run: RunArg,
+    data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the recipe's own part.")] = None,
+    part: Annotated[PartName, typer.Option(help="Without --data: which part of the run's recipe.")] = "test",
+    references: ReferencesOption = None,
+    format: FormatOption = None,
+    overrides: DecodingOption = None,
+) -> None:
+    """Score a run on labelled data."""
+    from hf_tasks import load_run
+
+    loaded = load_run(run, overrides or ())
+    rows = labelled(loaded, data, part, format, references)
+    results = loaded.evaluate(rows)
+    print(table(results))
+
+
+@app.command(cls=SeveralValues)
+def compare(
+    first: RunArg,
+    second: RunArg,
+    data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the first run's own part.")] = None,
+    part: Annotated[PartName, typer.Option(help="Without --data: which part of the first run's recipe.")] = "test",
+    references: ReferencesOption = None,
+    format: FormatOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file for the answers that differ.")
+    ] = None,
+) -> None:
+    """Whether two runs differ on the same examples: differences with intervals, tests, and the changed answers.
+
+    Two folders of several seeds: whether their means differ.
+    """
+    from hf_tasks import comparison, load_run, seeds
+
+    if seeds.SeedRuns.is_here(first) and seeds.SeedRuns.is_here(second) and data is None:
+        print("\n".join(seeds.compare(seeds.SeedRuns.load(first), seeds.SeedRuns.load(second), part)))
+        return
+    runs = load_run(first), load_run(second)
+    found = comparison.compare(*runs, labelled(runs[0], data, part, format, references))
+    print("\n".join(comparison.lines(found, *(run.path for run in runs))))
+    if output:
+        comparison.write(found, output)
+
+
+@app.command()
+def predict(
+    run: RunArg,
+    input: Annotated[
+        str, typer.Argument(help="Any file the task reads, or - for standard input (a text a line, or JSON).")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file (texts: .txt); else standard output.")
+    ] = None,
+    format: FormatOption = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Of all labels' probabilities, keep the highest ones.")] = None,
+    overrides: DecodingOption = None,
+) -> None:
+    """Predict every row of a file, in order."""
+    from hf_tasks import load_run
+    from hf_tasks.rows_out import highest, writer
+
+    loaded = load_run(run, overrides or ())
+    with writer(output, texts=loaded.recipe.decoding is not None) as write:
+        part = read(loaded, input, format, labelled=False)
+        predictions = loaded.predict_part(part, "Predicting").predictions
+        write([highest(row, top) for row in predictions] if top else predictions)
+    if output:
+        print(f"{len(predictions)} predictions in {output}", file=sys.stderr)
+
+
+@app.command()
+def report(
+    run: RunArg,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; RUN/report.html else.")] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--slice", metavar="COLUMN", help="Scores by the values of a column of the data; repeat it."),
+    ] = None,
+) -> None:
+    """All that a run tells, as one HTML file: curves, results, errors with their texts, slices, suspected labels."""
+    from hf_tasks import load_run
+    from hf_tasks.report import report as write_report
+
+    print(write_report(load_run(run), output, columns or ()))
+
+
+@app.command()
+def demo(
+    run: RunArg,
+    host: Annotated[str, typer.Option(help="The address that is listened to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 7860,
+    space: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the folder of a Hub Space instead.")] = None,
+    repo_id: Annotated[
+        str | None, typer.Option(metavar="ORG/NAME", help="With --space: fetch the run from there, copy nothing.")
+    ] = None,
+) -> None:
+    """A page in the browser where one asks a run; nothing leaves this machine."""
+    from hf_tasks import demo as demos
+    from hf_tasks import load_run
+    from hf_tasks.errors import RunError
+
+    if space:
+        where = repo_id or (None if Path(run).exists() else run)
+        print("\n".join(demos.write_space(load_run(run), space, where)))
+    elif repo_id:
+        raise RunError("--repo-id: tells a Space where the run is; give --space DIR too")
+    else:
+        demos.serve(load_run(run), host, port)
+
+
+@app.command()
+def card(
+    run: RunArg,
+    write: Annotated[bool, typer.Option("--write", help="Renew the generated parts of RUN/README.md.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Run its snippets, compare its numbers.")] = False,
+) -> None:
+    """Show the model card of a run, as it is or would be; write it; check that all of it is true."""
+    from hf_tasks import card as cards
+    from hf_tasks import load_run
+    from hf_tasks.errors import RunError
+
+    loaded = load_run(run)
+    if write:
+        print(cards.write(loaded))
+    if check and (problems := cards.check(loaded)):
+        raise RunError(*problems)
+    if check:
+        print("all that the card says is true")
+    if not write and not check:
+        cards.show(cards.text(loaded))
+
+
+@app.command()
+def push(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory that `train` wrote.")],
+    repo_id: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository; made where there is none.")],
+    public: Annotated[bool, typer.Option("--public", help="Make it a public one, or push to a public one.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Change a repository that holds something.")] = False,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Tag the commit.")] = None,
+    revision: Annotated[str | None, typer.Option(metavar="BRANCH", help="Push to this branch.")] = None,
+    predictions: Annotated[bool, typer.Option("--predictions", help="Also the predictions of the run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be pushed; ask nobody.")] = False,
+) -> None:
+    """Push a run to the Hub: private, as one commit, with its card."""
+    from hf_tasks.hub.push import push as push_run
+
+    pushed = push_run(
+        run, repo_id, private=not public, update=update, tag=tag, revision=revision, predictions=predictions,
+        dry_run=dry_run,
+    )  # fmt: skip
+    if dry_run:
+        print("\n".join(f"{size:>14,}  {name}" for name, size in pushed.files.items()))
+    print(f"{pushed.bytes:>14,}  bytes in {len(pushed.files)} files" + (", nothing was sent" if dry_run else ""))
+    print(pushed.url)
+
+
+@app.command()
+def export(
+    run: RunArg,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that does not exist yet.")],
+    merge: Annotated[bool, typer.Option("--merge", help="Merge an adapter into its base.")] = False,
+) -> None:
+    """Write a run's model as one plain checkpoint, which transformers loads by itself."""
+    from hf_tasks import load_run
+    from hf_tasks.export import export as export_run
+
+    difference = export_run(load_run(run), out, merge=merge)
+    print(f"{out}: loads with transformers alone; its outputs differ from the run's by {difference:.1e} at most")
