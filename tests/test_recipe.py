@@ -242,6 +242,7 @@ def test_the_schema_describes_our_sections_and_closes_every_one() -> None:
     assert schema["required"] == ["name", "task", "data", "model"]
     assert list(schema["properties"]) == [
         "name", "task", "data", "model", "method", "decoding", "training", "seeds", "early_stopping", "card", "hub",
+        "sweep",
     ]  # fmt: skip
     assert all("description" in value for value in schema["properties"].values())
     closed = objects(schema)
