@@ -44,7 +44,7 @@ def peer(data: Path, epochs: float, seed: int) -> float:
         set_seed,
     )
 
-    from hf_tasks.checkpoint import locate
+    from hf_tasks.pretrained import locate
 
     set_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(locate(MODEL))

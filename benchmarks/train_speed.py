@@ -34,7 +34,7 @@ def peer(data: Path, epochs: float) -> dict[str, float]:
         set_seed,
     )
 
-    from hf_tasks.checkpoint import locate
+    from hf_tasks.pretrained import locate
 
     set_seed(SEED)
     folder = locate(MODEL)

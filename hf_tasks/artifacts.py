@@ -11,13 +11,13 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.checkpoint import locate, quiet
 from hf_tasks.errors import RunError
 from hf_tasks.methods.base import Saved
 from hf_tasks.methods.layers import pretrained_layers
 from hf_tasks.methods.peft_method import load_adapter, save_adapter
 from hf_tasks.models.load import load_model, longest_input
 from hf_tasks.models.section import Model
+from hf_tasks.pretrained import locate, quiet
 from hf_tasks.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks import artifacts
-from hf_tasks.checkpoint import quiet
 from hf_tasks.errors import RunError
+from hf_tasks.pretrained import quiet
 from hf_tasks.recipe import to_yaml
 from hf_tasks.run import CARD, TOLERANCE, Run
 

@@ -13,7 +13,6 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_utils import EvalLoopOutput
 
 from hf_tasks import artifacts, distributed, evaluation, hardware
-from hf_tasks.checkpoint import quiet
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.frozen import frozen_features
 from hf_tasks.hub import push as hub
@@ -22,6 +21,7 @@ from hf_tasks.models.fast_cpu import fast_dropout, keep_large_blocks
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.planning.steps import Steps
 from hf_tasks.preflight import Parts, check_metrics, check_precision, checked, prepare, report, with_decoding
+from hf_tasks.pretrained import quiet
 from hf_tasks.recipe import Recipe
 from hf_tasks.run import Run
 from hf_tasks.tasks import DiscriminativeTask, Split

@@ -17,7 +17,7 @@ from hf_tasks.card.blocks import blocks
 from hf_tasks.card.render import render
 from hf_tasks.card.usage import MODEL_ID, same_output
 from hf_tasks.card.write import FILE
-from hf_tasks.checkpoint import locate
+from hf_tasks.pretrained import locate
 
 if TYPE_CHECKING:
     from hf_tasks.run import Run

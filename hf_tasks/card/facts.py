@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tasks.card.blocks import metadata
 from hf_tasks.card.redact import LOCAL
-from hf_tasks.checkpoint import PACKAGE, locate
 from hf_tasks.models.section import Model
+from hf_tasks.pretrained import PACKAGE, locate
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import Task
 from hf_tasks.trainer.arguments import arguments

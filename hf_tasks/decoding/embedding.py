@@ -28,7 +28,7 @@ def embedding(name_or_path: str) -> Utility:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from hf_tasks.checkpoint import locate, quiet
+    from hf_tasks.pretrained import locate, quiet
 
     place = locate(name_or_path)
     try:

@@ -17,10 +17,10 @@ from packaging.requirements import Requirement
 from hf_tasks import artifacts
 from hf_tasks.card import markdown, metadata
 from hf_tasks.card.usage import MODEL_ID
-from hf_tasks.checkpoint import PACKAGE
 from hf_tasks.errors import RunError
 from hf_tasks.hub import files
 from hf_tasks.hub.section import wrong_name
+from hf_tasks.pretrained import PACKAGE
 from hf_tasks.run import Run
 
 COPY = "run"

@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.checkpoint import locate, quiet
 from hf_tasks.errors import RunError
 from hf_tasks.models import from_scratch
 from hf_tasks.models.section import Model, Subwords
+from hf_tasks.pretrained import locate, quiet
 from hf_tasks.tasks import Task
 
 if TYPE_CHECKING:

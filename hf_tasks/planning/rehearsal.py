@@ -22,10 +22,10 @@ import torch
 from transformers import TrainerCallback
 
 from hf_tasks import evaluation, hardware
-from hf_tasks.checkpoint import quiet
 from hf_tasks.models.fast_cpu import keep_large_blocks
 from hf_tasks.planning.states import States, states_of
 from hf_tasks.planning.steps import Steps
+from hf_tasks.pretrained import quiet
 from hf_tasks.tasks import Split
 from hf_tasks.trainer import checkpoints, resume
 from hf_tasks.trainer.arguments import arguments

@@ -10,10 +10,10 @@ import transformers
 from conftest import Tiny
 from torch import nn
 
-from hf_tasks.checkpoint import quiet
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.methods.adapter import Adapter
 from hf_tasks.methods.bottleneck_adapter import BottleneckAdapter
+from hf_tasks.pretrained import quiet
 
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 16, 17, 18, 3]])
 PROJECTIONS = {

@@ -12,10 +12,10 @@ from conftest import Tiny
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
-from hf_tasks.checkpoint import locate
 from hf_tasks.errors import RunError
 from hf_tasks.models.load import load_model, load_tokenizer, longest_input
 from hf_tasks.models.section import Model
+from hf_tasks.pretrained import locate
 from hf_tasks.tasks import TextClassification
 
 TASK = TextClassification(

@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hf_tasks import artifacts
-from hf_tasks.checkpoint import quiet
 from hf_tasks.errors import RunError
 from hf_tasks.methods.layers import Stack, pretrained_layers
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.models.weighted_layers import ScalarMix, bars, learned, mix_layers
+from hf_tasks.pretrained import quiet
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.training import train
 

@@ -10,10 +10,10 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, GPT2Tokenizer, RobertaTokenizer, T5Tokenizer
 
 from hf_tasks import evaluation, recipe
-from hf_tasks.checkpoint import locate
 from hf_tasks.metrics import score
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model
+from hf_tasks.pretrained import locate
 from hf_tasks.tasks import TokenClassification
 from hf_tasks.tasks.base import Oddity
 from hf_tasks.tasks.collate import IGNORE, PaddingCollator
