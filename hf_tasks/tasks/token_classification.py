@@ -10,7 +10,6 @@ longer than the model are read in overlapping windows, cut between words; the ta
 learned and predicted in the one where the word has more context.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -19,22 +18,19 @@ from pydantic import Field
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.calibration import temperature_of_labels
-from hf_tasks.tags import Entity, Scheme, Tags, aliens, broken, chunks, complete, detect, entities, surface, tags_of
-from hf_tasks.tasks.base import TUNED, Columns, DiscriminativeTask, Oddity, Row, Split, values
+from hf_tasks.tags import Scheme, Tags, complete, detect
+from hf_tasks.tasks import tag_meanings
+from hf_tasks.tasks.base import TUNED, Columns, DiscriminativeTask, Oddity, Row, Split
 from hf_tasks.tasks.collate import IGNORE
+from hf_tasks.tasks.tagged_words import tags_of_words, words_of
 from hf_tasks.tasks.word_windows import Frame, features_of, sub_words
-from hf_tasks.tasks.words import SplitText, entities_of, split, tokens_of_tool
+from hf_tasks.tasks.words import SplitText
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-ENTITY_METRICS = ("entity_f1", "entity_errors", "unseen_entity_recall")
-DEFAULT_METRICS: dict[Scheme, tuple[str, ...]] = {
-    "segmentation": ("word_segmentation", "tagging_accuracy"),
-    "none": ("tagging_accuracy",),
-}
 CHARACTERS = 0.9
 """Share of training words that are one character, above which a text is split into characters."""
 
@@ -65,6 +61,11 @@ class TokenClassification(DiscriminativeTask):
     doc_stride: int = Field(64, ge=0)
     """Tokens by which the windows of a long sentence overlap; at most half a window."""
 
+    @property
+    def meaning(self) -> tag_meanings.Meaning:
+        """What the tags stand for, once it is known."""
+        return tag_meanings.meaning(self.scheme or "none")
+
     # -- from rows to examples
 
     def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -77,55 +78,11 @@ class TokenClassification(DiscriminativeTask):
         return super().missing(["tokens", *columns], labelled)
 
     def example(self, row: Row) -> Row:
-        example = self._words(row)
+        example = words_of(row, self.split_text or "words")
         for name in self.targets:
             if name in row:
-                return example | {"tags": self._tags(row[name], example)}
+                return example | {"tags": tags_of_words(row[name], example, self.labels)}
         return example
-
-    def _words(self, row: Row) -> Row:
-        """The words of a row: tokens; for a text, also the text and the (start, end) of each word in it."""
-        match row.get("tokens", row.get("text")):
-            case None:
-                raise ValueError("the words are missing; write them or remove the row")
-            case str() as text if "tokens" not in row:
-                return {"text": text} | split(text, self.split_text or "words")
-            case [dict(), *_] as tokens:
-                return {"text": row.get("text")} | tokens_of_tool(tokens)
-            case list() as tokens:
-                for i, token in enumerate(tokens, 1):
-                    if not isinstance(token, str):
-                        raise ValueError(f"word {i} is not text but {token!r}; quote it")
-                return {"tokens": tokens}
-            case other:
-                raise ValueError(f'the words are not a list but {other!r}; write a list, or call the column "text"')
-
-    def _tags(self, values: Any, example: Row) -> list[str]:
-        """The tag of each word, from tags or from spans of characters."""
-        if not isinstance(values, list):
-            found = "missing" if values is None else f"not a list but {values!r}"
-            raise ValueError(f"the tags are {found}; write a list with one tag for each word")
-        tokens = example["tokens"]
-        if "text" in example:
-            return tags_of(entities_of(values, example["text"], example["offsets"]), len(tokens))
-        if values and not isinstance(values[0], str | int | None):
-            raise ValueError('spans of characters need the column "text" that they count in; give it instead of words')
-        if len(values) != len(tokens):
-            raise ValueError(f"{len(tokens)} words but {len(values)} tags; write one tag for each word")
-        return [self._tag(value, token) for value, token in zip(values, tokens, strict=True)]
-
-    def _tag(self, value: Any, token: str) -> str:
-        """The name of a tag; a number is its place in the given labels."""
-        match value:
-            case str() if value:
-                return value
-            case int() if 0 <= value < len(self.labels):
-                return self.labels[value]
-            case int():
-                remedy = "give the names of all tags, in the order of their numbers, as task.labels"
-                raise ValueError(f'the tag of "{token}" is the number {value}, which has no name; {remedy}')
-            case _:
-                raise ValueError(f'the tag of "{token}" is missing; write it')
 
     def resolve(self, train: "Dataset") -> Self:
         tags = train["tags"][:]
@@ -133,12 +90,13 @@ class TokenClassification(DiscriminativeTask):
         labels = self.labels or complete((tag for row in tags for tag in row), scheme)
         if len(labels) < 2:
             raise ValueError(f"the training data has one tag only ({', '.join(labels)}); two are needed to learn")
+        meaning = tag_meanings.meaning(scheme)
         for name in self.metrics:
-            if name in _meaningless(scheme):
+            if name in meaning.meaningless:
                 raise ValueError(f"task.metrics: {name} has no meaning for tags of scheme {scheme}; remove it")
         lengths = np.array([len(token) for row in train["tokens"][:] for token in row])
         by = "characters" if (lengths == 1).mean() > CHARACTERS else "words"
-        metrics = self.metrics or DEFAULT_METRICS.get(scheme, ENTITY_METRICS)
+        metrics = self.metrics or meaning.metrics
         filled = {"scheme": scheme, "labels": labels, "split_text": self.split_text or by, "metrics": metrics}
         return self.model_copy(update=filled)
 
@@ -161,35 +119,11 @@ class TokenClassification(DiscriminativeTask):
         return "tags"
 
     def oddities(self, examples: "Dataset") -> Iterator[Oddity]:
-        """Tags that name no entity: those that break the rules of their scheme, those of another one."""
-        scheme = self.scheme or "none"
-        if alien := aliens(self.labels, scheme):
-            rows = [row for row, (tags,) in enumerate(values(examples, "tags")) if not alien.isdisjoint(tags)]
-            if rows:
-                yield Oddity(rows, f"sentences with tags of another scheme than {scheme}, such as {min(alien)}",
-                    "write one scheme everywhere, or name it as task.scheme")  # fmt: skip
-        if scheme in ("none", "segmentation"):
-            return
-        rows_of_tags = enumerate(values(examples, "tags"))
-        wrong = [(row, len(found)) for row, (tags,) in rows_of_tags if (found := broken(tags, scheme))]
-        if wrong:
-            rows, count = [row for row, _ in wrong], sum(count for _, count in wrong)
-            yield Oddity(rows, f"stretches of tags that break the rules of {scheme} and name no entity",
-                "mend the tags, or name their scheme as task.scheme", count)  # fmt: skip
+        return tag_meanings.oddities(examples, self.labels, self.scheme or "none")
 
     def summary(self, split: Split) -> list[str]:
-        if "tags" not in split.examples.column_names:
-            return []
-        rows, scheme = split.examples["tags"][:], self.scheme or "none"
-        size = sum(map(len, rows))
-        match scheme:
-            case "none":
-                return [f"{size} words, {len({tag for row in rows for tag in row})} different tags"]
-            case "segmentation":
-                return [f"{size} characters, {sum(len(chunks(row)) for row in rows)} words"]
-        types = Counter(entity.type for row in rows for entity in entities(row, scheme))
-        named = ": " * bool(types) + ", ".join(f"{count} {kind}" for kind, count in types.most_common())
-        return [f"{size} words, tags of scheme {scheme}, {types.total()} entities{named}"]
+        labelled = "tags" in split.examples.column_names
+        return [self.meaning.summary(split.examples["tags"][:])] if labelled else []
 
     # -- from examples to features
 
@@ -244,19 +178,10 @@ class TokenClassification(DiscriminativeTask):
         ]
 
     def _prediction(self, example: Row, best: np.ndarray, scores: np.ndarray) -> Row:
-        """tokens, and for each one its tag and the tag's probability; then the entities, or the words of characters."""
-        tokens, tags = example["tokens"], [self.labels[i] for i in best]
-        prediction = {"tokens": tokens, "tags": tags, "scores": scores[: len(tags)].tolist()}
-        match self.scheme:
-            case "none":
-                return prediction
-            case "segmentation":
-                return prediction | {"words": ["".join(tokens[start:end]) for start, end, _ in chunks(tags)]}
-        found = [
-            _place(entity, example) | {"label": entity.type, "score": float(scores[entity.start : entity.end].mean())}
-            for entity in entities(tags, self.scheme or "IOB2")
-        ]
-        return prediction | {"entities": found}
+        """tokens, and for each one its tag and the tag's probability; then what the tags stand for."""
+        tags = [self.labels[i] for i in best]
+        prediction = {"tokens": example["tokens"], "tags": tags, "scores": scores[: len(tags)].tolist()}
+        return prediction | self.meaning.found(example, tags, scores)
 
     def references(self, examples: "Dataset") -> list[Any]:
         return [Tags(tags, tokens) for tags, tokens in zip(examples["tags"][:], examples["tokens"][:], strict=True)]
@@ -278,33 +203,4 @@ class TokenClassification(DiscriminativeTask):
         return prediction["tags"]
 
     def memory(self, train: "Dataset") -> dict[str, Any]:
-        match self.scheme:
-            case "none" | None:
-                return {}
-            case "segmentation":
-                known = {"".join(row.tokens[w.start : w.end]) for row in self.references(train) for w in chunks(row)}
-                return {"known_words": sorted(known)}
-            case scheme:
-                rows = self.references(train)
-                known = {surface(row.tokens[e.start : e.end]) for row in rows for e in entities(row, scheme)}
-                return {"scheme": scheme, "known_entities": sorted(known)}
-
-
-def _meaningless(scheme: Scheme) -> set[str]:
-    """The metrics of other schemes."""
-    match scheme:
-        case "none":
-            return {*ENTITY_METRICS, "conlleval_f1", "word_segmentation"}
-        case "segmentation":
-            return {*ENTITY_METRICS, "conlleval_f1"}
-        case _:
-            return {"word_segmentation"}
-
-
-def _place(entity: Entity, example: Row) -> Row:
-    """Where an entity is: in a text, its characters, else its words; each as first, and the one after the last."""
-    if "offsets" in example:
-        start, end = example["offsets"][entity.start][0], example["offsets"][entity.end - 1][1]
-        return {"text": example["text"][start:end], "start": start, "end": end}
-    text = surface(example["tokens"][entity.start : entity.end])
-    return {"text": text, "start_word": entity.start, "end_word": entity.end}
+        return self.meaning.memory(self.references(train))
