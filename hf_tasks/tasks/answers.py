@@ -9,10 +9,13 @@ Offsets count characters (Unicode code points) from 0.
 """
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.base import Oddity, Row, values
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 FORM = 'write {"text": [...], "answer_start": [...]}'
 EMPTY = (
@@ -109,6 +112,22 @@ def cuts_a_word(context: str, text: str, start: int) -> bool:
     """Whether an answer that stands at `start` begins or ends between two letters, or two digits, of one word."""
     end = start + len(text)
     return _joined(context[max(start - 1, 0) : start + 1]) or _joined(context[end - 1 : end + 1])
+
+
+def odd_answers(examples: "Dataset") -> Iterator[Oddity]:
+    """Answers with blanks around them, and those that cut a word."""
+    blank, cut = [], []
+    for row, (context, answers) in enumerate(values(examples, "context", "answers")):
+        found = list(zip(answers["text"], answers["answer_start"], strict=True))
+        if any(text != text.strip() for text, _ in found):
+            blank.append(row)
+        if any(cuts_a_word(context, text, start) for text, start in found):
+            cut.append(row)
+    if blank:
+        yield Oddity(blank, "questions with blanks around an answer", "remove them")
+    if cut:
+        inside = "questions with an answer that begins or ends inside a word"
+        yield Oddity(cut, inside, "let it begin and end where words do")
 
 
 def _joined(two: str) -> bool:

@@ -7,38 +7,21 @@ Questions without an answer have empty lists and `"is_impossible": true`. The mo
 one logit for each token as the start of the answer, one as its end; no answer is a span at the first token, [CLS].
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import Field
 
-from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.answers import cuts_a_word, misplaced, read_answers
-from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split, values
-from hf_tasks.tasks.context_windows import (
-    NO_ANSWER,
-    PairTemplate,
-    Stretches,
-    answer_characters,
-    characters,
-    features,
-    labels,
-    pair_template,
-    tokenized,
-    windows,
-)
-from hf_tasks.tasks.spans import LOWEST, Candidates, Spans, Windows, best_spans, first_spans
+from hf_tasks.tasks import question_features
+from hf_tasks.tasks.answer_choice import Choice
+from hf_tasks.tasks.answer_search import Found, Search
+from hf_tasks.tasks.answers import misplaced, odd_answers, read_answers
+from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
-
-NOTHING = {"text": "", "start": 0, "end": 0, "probability": 0.0}
-LEAST_ADVANCE = 8
-"""Tokens by which a window must advance at the least."""
 
 
 class QuestionAnswering(DiscriminativeTask):
@@ -74,7 +57,7 @@ class QuestionAnswering(DiscriminativeTask):
     # -- from rows to examples
 
     def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        if self.doc_stride > self.max_length - 2 * LEAST_ADVANCE:
+        if self.doc_stride > self.max_length - 2 * question_features.LEAST_ADVANCE:
             text = f"windows of {self.max_length} tokens cannot overlap by {self.doc_stride}"
             yield ("doc_stride",), f"{text}; give at most {self.max_length // 2}"
         if self.version_2_with_negative is False and self.null_score_diff_threshold is not None:
@@ -128,18 +111,7 @@ class QuestionAnswering(DiscriminativeTask):
         return "answers"
 
     def oddities(self, examples: "Dataset") -> Iterator[Oddity]:
-        blank, cut = [], []
-        for context, answers in values(examples, "context", "answers"):
-            found = list(zip(answers["text"], answers["answer_start"], strict=True))
-            blank.append(any(text != text.strip() for text, _ in found))
-            cut.append(any(cuts_a_word(context, text, start) for text, start in found))
-        if any(blank):
-            yield Oddity(np.flatnonzero(blank).tolist(), "questions with blanks around an answer", "remove them")
-        if any(cut):
-            yield Oddity(
-                np.flatnonzero(cut).tolist(), "questions with an answer that begins or ends inside a word",
-                "let it begin and end where words do",
-            )  # fmt: skip
+        return odd_answers(examples)
 
     def summary(self, split: Split) -> list[str]:
         if "answers" not in split.examples.column_names:
@@ -158,38 +130,7 @@ class QuestionAnswering(DiscriminativeTask):
     # -- from examples to features
 
     def encode(self, examples: Columns, tokenizer: "PreTrainedTokenizerBase") -> Columns:
-        template, size = self._layout(tokenizer)
-        asked, which = tokenized([text.lstrip() for text in examples["question"]], tokenizer, offsets=False)
-        contexts, text = tokenized(examples["context"], tokenizer, offsets=True)  # `which`, `text`: (E,)
-        kept = np.minimum(asked.size(which), (size - self.doc_stride) // 2)
-        example, begin, held = windows(contexts.size(text), size - kept, self.doc_stride)  # (N,)
-        question = Stretches(asked.ids, asked.begin[which][example], kept[example])
-        context = Stretches(contexts.ids, contexts.begin[text][example] + begin, held)
-        columns = features(question, context, contexts.offsets, template)
-        columns["example"] = example.tolist()
-        columns["tokens_cut"] = np.where(begin == 0, (asked.size(which) - kept)[example], 0).tolist()
-        if "answers" in examples:
-            answer = np.array([answer_characters(answers) for answers in examples["answers"]])  # (E, 2)
-            found = labels(contexts, text, answer, example, context)
-            held, shift = found[:, 0] >= 0, np.array(columns["context_start"])
-            columns["labels"] = list(np.where(held[:, None], found + shift[:, None], NO_ANSWER))
-            lost = (answer[:, 1] > 0) & (np.bincount(example, held) == 0)
-            columns["answer_lost"] = (lost[example] & (begin == 0)).astype(int).tolist()
-        unread = {"token_type_ids"} - set(tokenizer.model_input_names)
-        return {name: values for name, values in columns.items() if name not in unread}
-
-    def _layout(self, tokenizer: "PreTrainedTokenizerBase") -> tuple[PairTemplate, int]:
-        """What stands around question and context, and how many tokens are left for both."""
-        if not tokenizer.is_fast:
-            raise RecipeError("model.name_or_path: its tokenizer knows no character offsets; choose one that is fast")
-        if tokenizer.padding_side != "right":
-            raise RecipeError("model.name_or_path: its tokenizer pads on the left; choose one that pads on the right")
-        template, limit = pair_template(tokenizer), self.limit(tokenizer)
-        size = limit - template.special_tokens
-        if size - self.doc_stride < LEAST_ADVANCE:
-            text = f"windows of {limit} tokens cannot overlap by {self.doc_stride}; give at most {limit // 3}"
-            raise RecipeError(f"task.doc_stride: {text}")
-        return template, size
+        return question_features.encode(examples, tokenizer, self.limit(tokenizer), self.doc_stride)
 
     # -- from outputs to predictions
 
@@ -202,52 +143,19 @@ class QuestionAnswering(DiscriminativeTask):
         return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum") / items
 
     def reduce(self, outputs: Any, features: Columns) -> list[Any]:
-        """(1 + K, 3) numbers: 0, 0 and the score of no answer; start and end characters and score of the best spans."""
-        return self._items(best_spans, outputs, features)
-
-    def _items(self, search: Callable[..., Spans], outputs: Any, features: Columns) -> list[Any]:
-        start, end = (outputs[name].float().cpu().numpy() for name in ("start_logits", "end_logits"))  # (B, L)
-        where = Windows(*(np.array(features[name], np.int32) for name in ("length", "context_start", "context_end")))
-        spans = search(start, end, where, self.n_best_size, self.max_answer_length)
-        window, k = np.nonzero(spans.score != LOWEST)  # each (M,)
-        places = characters(features["offsets"], where, window, spans.start[window, k], spans.end[window, k])
-        found = places[:, 0] < places[:, 1]  # a token may have no characters
-        size = 1 + np.bincount(window[found], minlength=len(start))
-        null = size.cumsum() - size  # where each item begins
-        rows = np.zeros((size.sum(), 3))
-        rows[null, 2] = start[:, NO_ANSWER] + end[:, NO_ANSWER]
-        rest = np.ones(len(rows), bool)
-        rest[null] = False
-        rows[rest] = np.column_stack([places, spans.score[window, k]])[found]
-        return [rows[begin : begin + n] for begin, n in zip(null.tolist(), size.tolist(), strict=True)]
+        return self._search.best(outputs, features)
 
     def decode(self, outputs: list[Any], split: Split) -> list[Row]:
-        spans, nulls, differences = _gathered(outputs, split)
-        if self.version_2_with_negative:
-            spans = spans.with_empty(nulls)
-        spans, probabilities = spans.n_best(max(self.n_best_size, 2 if self.version_2_with_negative else 1))
-        contexts = split.examples["context"][:]
-        places = zip(spans.example.tolist(), *spans.characters.T.tolist(), probabilities.tolist(), strict=True)
-        entries = [{"text": contexts[i][s:e], "start": s, "end": e, "probability": p} for i, s, e, p in places]
-        bounds = pairwise(spans.example.searchsorted(np.arange(len(nulls) + 1)).tolist())
-        examples = zip(_names(split.examples), bounds, differences.tolist(), self._refused(differences), strict=True)
-        return [
-            {"id": name} | self._prediction(entries[begin:end], difference, none)
-            for name, (begin, end), difference, none in examples
-        ]
+        return self._choice.predictions(Found.of(outputs, split), split.examples)
 
-    def _prediction(self, nbest: list[Row], difference: float, none: bool) -> Row:
-        """`difference`: the score of no answer minus that of the best span; `none`: no answer is given."""
-        chosen = next((entry for entry in nbest if (not entry["text"]) == none), (nbest or [NOTHING])[0])
-        row = {"answer": chosen["text"], "start": chosen["start"], "end": chosen["end"], "score": chosen["probability"]}
-        if self.version_2_with_negative:
-            row["null_score_diff"] = difference
-        return row | {"nbest": nbest}
+    @property
+    def _search(self) -> Search:
+        return Search(self.n_best_size, self.max_answer_length)
 
-    def _refused(self, differences: np.ndarray) -> list[bool]:
-        """Whether each question gets no answer, by the null score differences (E,)."""
-        threshold = (self.null_score_diff_threshold or 0.0) if self.version_2_with_negative else np.inf
-        return (differences > threshold).tolist()  # type: ignore[no-any-return]
+    @property
+    def _choice(self) -> Choice:
+        threshold = (self.null_score_diff_threshold or 0.0) if self.version_2_with_negative else None
+        return Choice(self.n_best_size, threshold)
 
     def references(self, examples: "Dataset") -> list[Any]:
         """The texts of all right answers; none for a question without answer."""
@@ -281,30 +189,13 @@ class QuestionAnswering(DiscriminativeTask):
 
 
 class _BestAnswer(QuestionAnswering):
-    """Predictions with the same answers and null score differences, and nothing else that no metric reads."""
+    """Its predictions have what metrics read and nothing else."""
 
     def reduce(self, outputs: Any, features: Columns) -> list[Any]:
-        items = self._items(first_spans, outputs, features)
-        if unsure := [i for i, item in enumerate(items) if len(item) == 1]:
-            again = {name: outputs[name][unsure] for name in ("start_logits", "end_logits")}
-            columns = {name: [values[i] for i in unsure] for name, values in features.items()}
-            for i, item in zip(unsure, super().reduce(again, columns), strict=True):
-                items[i] = item[:2]
-        return items
+        return self._search.first(outputs, features)
 
     def decode(self, outputs: list[Any], split: Split) -> list[Row]:
-        spans, _, differences = _gathered(outputs, split)
-        best, _ = spans.n_best(1)
-        places = np.zeros((len(differences), 2), np.int64)
-        places[best.example] = best.characters
-        contexts = split.examples["context"][:]
-        texts = [context[start:end] for context, (start, end) in zip(contexts, places.tolist(), strict=True)]
-        if not self.version_2_with_negative:
-            return [{"answer": text} for text in texts]
-        return [
-            {"answer": "" if none else text, "null_score_diff": difference, "nbest": [{"text": text}]}
-            for text, difference, none in zip(texts, differences.tolist(), self._refused(differences), strict=True)
-        ]
+        return self._choice.answers(Found.of(outputs, split), split.examples)
 
 
 def _text(value: Any, name: str) -> str:
@@ -318,26 +209,3 @@ def _id(value: Any) -> str:
     if value is None or value == "":
         raise ValueError("the id is missing; give every question one, or none of them")
     return str(value)
-
-
-def _names(examples: "Dataset") -> list[str]:
-    """The ids of the examples; their numbers where they have none."""
-    if "id" in examples.column_names:
-        return list(examples["id"][:])
-    return [str(number) for number in range(1, len(examples) + 1)]
-
-
-def _gathered(outputs: list[Any], split: Split) -> tuple[Candidates, np.ndarray, np.ndarray]:
-    """The spans of all windows; for each example the score of no answer (E,), the least of its windows', as in
-    run_qa.py: all windows must agree that there is none; and that score less the best span's (E,), 0 without spans."""
-    rows = np.concatenate(outputs)  # (M + N, 3)
-    size = np.fromiter(map(len, outputs), np.int64, len(outputs))
-    of_window, null = np.array(split.features["example"][:]), size.cumsum() - size
-    nulls = np.full(len(split.examples), np.inf, np.float32)
-    np.minimum.at(nulls, of_window, rows[null, 2].astype(np.float32))
-    spans = np.delete(rows, null, axis=0)
-    candidates = Candidates(
-        spans[:, :2].astype(np.int64), spans[:, 2].astype(np.float32), np.repeat(of_window, size - 1), len(nulls)
-    )
-    best = candidates.best()
-    return candidates, nulls, np.where(best > LOWEST, nulls - best, 0.0).astype(float)
