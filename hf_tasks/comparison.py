@@ -10,7 +10,7 @@ from hf_tasks.data import Part
 from hf_tasks.errors import RunError
 from hf_tasks.run import Run
 from hf_tasks.significance import PairedTest
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 
 @dataclass(frozen=True)

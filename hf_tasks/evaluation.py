@@ -10,8 +10,8 @@ from hf_tasks import distributed, significance
 from hf_tasks.decoding import Decoding
 from hf_tasks.metrics import OF_CONFIDENCE, score
 from hf_tasks.tasks import DiscriminativeTask, GenerativeTask, Split, Task
-from hf_tasks.tasks.base import Row
 from hf_tasks.tasks.collate import IGNORE
+from hf_tasks.tasks.examples import Row
 
 if TYPE_CHECKING:
     from datasets import Dataset

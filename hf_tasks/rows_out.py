@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hf_tasks.errors import DataError
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from hf_tasks.evaluation import Predicted, encode, flat, numbers, outputs, predict, scores
 from hf_tasks.tasks import TextClassification
-from hf_tasks.tasks.base import Split
+from hf_tasks.tasks.examples import Split
 
 TASK = TextClassification(
     name="text-classification",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hf_tasks.checks.finding import Finding, Seen, found
-from hf_tasks.tasks.base import Lengths
+from hf_tasks.tasks.data_facts import Lengths
 
 VISIBLE = 0.0005
 """A share below which it is not worth a word."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hf_tasks.block import did_you_mean
-from hf_tasks.tasks.base import Row, Task
+from hf_tasks.tasks.base import Task
+from hf_tasks.tasks.examples import Row
 
 Names = Mapping[str, str | tuple[str, ...]]
 

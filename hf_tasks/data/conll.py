@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from hf_tasks.data.tables import Rows
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 CONLL_2003 = ("pos", "chunk")
 """Names of the middle columns where there are two of them."""

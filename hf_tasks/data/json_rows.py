@@ -6,7 +6,7 @@ from typing import Any
 
 from hf_tasks.data.tables import Rows
 from hf_tasks.errors import DataError
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 
 def read_jsonl(lines: Iterable[str], name: str) -> Rows:

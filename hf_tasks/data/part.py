@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hf_tasks.errors import DataError
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 if TYPE_CHECKING:
     from datasets import Dataset

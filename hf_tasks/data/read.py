@@ -19,7 +19,8 @@ from hf_tasks.data.problems import Problems
 from hf_tasks.data.readers import reader_of
 from hf_tasks.data.section import Data, Parallel
 from hf_tasks.errors import DataError
-from hf_tasks.tasks.base import Row, Task
+from hf_tasks.tasks.base import Task
+from hf_tasks.tasks.examples import Row
 
 BadRows = Literal["stop", "drop"]
 CHUNK = 10_000

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hf_tasks.errors import DataError
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 COLUMNS = ("id", "question", "answers", "is_impossible")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hf_tasks.errors import DataError
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 Rows = Iterator[tuple[int, Row | ValueError]]
 

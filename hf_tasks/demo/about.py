@@ -7,7 +7,7 @@ from hf_tasks.card import markdown
 from hf_tasks.card.blocks import FRONT, blocks
 from hf_tasks.run import CARD, RESULTS, Run
 from hf_tasks.tags import surface
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 SECTION = re.compile(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 HIDDEN = re.compile(r"<!--(?s:.*?)-->|^\[fill in:.*\]$|!\[[^\]]*\]\([^)]*\)", re.MULTILINE)

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 from markupsafe import escape
 
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hf_tasks.decoding import Decoding
 from hf_tasks.demo.form import Form, listing
 from hf_tasks.run import Run
 from hf_tasks.tasks import TextToText
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 STRATEGIES = ("greedy", "beam", "sample", "mbr")
 KEYS = {

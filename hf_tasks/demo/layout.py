@@ -12,7 +12,7 @@ from hf_tasks.demo.form import Form
 from hf_tasks.errors import UserError
 from hf_tasks.run import Run
 from hf_tasks.tasks import QuestionAnswering, TextClassification, TextToText, TokenClassification
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 LONGEST = 100_000
 """Characters of an input."""

@@ -8,7 +8,7 @@ from hf_tasks.demo.form import Form, large, listing, result
 from hf_tasks.demo.token_classification import marked
 from hf_tasks.run import Run
 from hf_tasks.tasks import QuestionAnswering
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 NO_ANSWER = "(no answer in the context)"
 COLORS = {"answer": "green"}

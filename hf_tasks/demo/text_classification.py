@@ -9,7 +9,7 @@ import gradio as gr
 from hf_tasks.demo.form import Form, large, listing, result
 from hf_tasks.run import Run
 from hf_tasks.tasks import TextClassification
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 SHOWN = 5
 """Labels with their probabilities, the highest ones."""

@@ -7,7 +7,7 @@ import gradio as gr
 from hf_tasks.demo.form import Form, listing
 from hf_tasks.run import Run
 from hf_tasks.tasks import TokenClassification
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 Marked = list[tuple[str, str | None]]
 

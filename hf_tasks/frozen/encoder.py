@@ -18,8 +18,8 @@ from hf_tasks.frozen.feature_store import NoRoom, in_bytes
 from hf_tasks.frozen.replay import Reads, Replay, hidden, watched
 from hf_tasks.methods.layers import Stack
 from hf_tasks.models.fast_cpu import plain_attention
-from hf_tasks.tasks.base import Collator
 from hf_tasks.tasks.collate import FEATURE_ROW
+from hf_tasks.tasks.examples import Collator
 from hf_tasks.trainer.progress import say
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hf_tasks.frozen.encoder import Encoder, lengths_of, longest_first
 from hf_tasks.frozen.replay import Reads, watched
 from hf_tasks.methods.layers import pretrained_layers
 from hf_tasks.tasks import DiscriminativeTask
-from hf_tasks.tasks.base import Collator
+from hf_tasks.tasks.examples import Collator
 
 if TYPE_CHECKING:
     from datasets import Dataset

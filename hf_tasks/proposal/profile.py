@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from hf_tasks.proposal.languages import words
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 Kind = Literal[
     "text", "label", "number", "list", "numbers", "spans", "languages", "identifier", "url", "date", "constant",

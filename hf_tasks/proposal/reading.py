@@ -10,7 +10,7 @@ from hf_tasks.data.columns import renaming
 from hf_tasks.proposal.finding import Finding
 from hf_tasks.proposal.sample import Sample
 from hf_tasks.tasks import AnyTask, Task
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 Names = dict[str, str | tuple[str, ...]]
 

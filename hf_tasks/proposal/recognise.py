@@ -11,7 +11,7 @@ from hf_tasks.proposal.languages import NAMES, language_of, words
 from hf_tasks.proposal.names import TARGETS, TEXTS, named
 from hf_tasks.proposal.profile import Column
 from hf_tasks.proposal.tagging import tagging
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 Columns = dict[str, Column]
 Names = dict[str, str | tuple[str, ...]]

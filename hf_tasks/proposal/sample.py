@@ -14,7 +14,7 @@ from hf_tasks.data.readers import SUFFIXES, TEXT_SUFFIXES, reader_of
 from hf_tasks.data.tables import Rows
 from hf_tasks.errors import DataError
 from hf_tasks.proposal.parts import Files, ending
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 SIZE = 10_000
 """Rows that are looked at; those of a longer file are drawn from all of it."""

@@ -17,7 +17,7 @@ from hf_tasks.proposal import languages
 from hf_tasks.proposal.finding import Finding
 from hf_tasks.proposal.languages import NAMES, Language
 from hf_tasks.tasks import GenerativeTask, Task
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 Line = tuple[str, Any, str]
 """A key of a section, its value, and why."""

@@ -9,7 +9,7 @@ from hf_tasks.data.files import opened
 from hf_tasks.data.readers import reader_of
 from hf_tasks.errors import RunError
 from hf_tasks.report.measured import Measured
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 
 def values_of(measured: Measured, column: str) -> list[Any]:

@@ -15,7 +15,7 @@ from hf_tasks.metrics.sums import sums
 from hf_tasks.report.blocks import Interval
 from hf_tasks.run import Run
 from hf_tasks.tasks import Split, Task, TextClassification
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 
 if TYPE_CHECKING:
     from datasets import Dataset

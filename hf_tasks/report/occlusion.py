@@ -8,7 +8,7 @@ import numpy as np
 
 from hf_tasks.report.blocks import Kind, Marked, Span, clipped
 from hf_tasks.run import Run
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 from hf_tasks.tasks.words import split
 
 LEGEND: tuple[tuple[Kind, str], ...] = (

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hf_tasks.tasks.base import DiscriminativeTask, GenerativeTask, Split, Task
+from hf_tasks.tasks.base import DiscriminativeTask, GenerativeTask, Task
+from hf_tasks.tasks.examples import Split
 from hf_tasks.tasks.generation import TextToText
 from hf_tasks.tasks.question_answering import QuestionAnswering
 from hf_tasks.tasks.text_classification import TextClassification

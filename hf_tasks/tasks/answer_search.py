@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from hf_tasks.tasks.base import Columns, Split
 from hf_tasks.tasks.context_windows import NO_ANSWER, characters
+from hf_tasks.tasks.examples import Columns, Split
 from hf_tasks.tasks.spans import LOWEST, Candidates, Spans, Windows, best_spans, first_spans
 
 

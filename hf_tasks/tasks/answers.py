@@ -12,7 +12,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.tasks.base import Oddity, Row, values
+from hf_tasks.tasks.data_facts import Oddity
+from hf_tasks.tasks.examples import Row, values
 
 if TYPE_CHECKING:
     from datasets import Dataset

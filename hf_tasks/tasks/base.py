@@ -9,14 +9,14 @@ round trip   perfect logits decode to the references
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 from pydantic import Field
 
 from hf_tasks.block import Block
+from hf_tasks.tasks.data_facts import Lengths, Oddity
+from hf_tasks.tasks.examples import Collator, Columns, Row, Split
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,58 +25,6 @@ if TYPE_CHECKING:
 
 TUNED = "tuned"
 """What a key says that is to be chosen on the validation part."""
-Row = dict[str, Any]
-Columns = dict[str, list[Any]]
-Collator = Callable[[list[Row]], dict[str, "Tensor"]]
-
-
-@dataclass(frozen=True)
-class Split:
-    """One part of the data, ready for a model."""
-
-    examples: "Dataset"
-    """Raw rows in canonical columns, E rows."""
-    features: "Dataset"
-    """Encoded rows, N >= E, in the order of their examples; column `example` is the row of `examples`, `length` is
-    in tokens. An example that is longer than the model may give several windows."""
-
-
-@dataclass(frozen=True)
-class Oddity:
-    """What examples of a part have that is allowed, and seldom meant."""
-
-    rows: Sequence[int]
-    """Where, in order."""
-    text: str
-    """What: `targets that equal their source`."""
-    remedy: str
-    count: int | None = None
-    """How often, where that is not once in each of the rows."""
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """How long the texts of a part's E examples are in tokens, and what of them a model reads or learns."""
-
-    what: str
-    """`texts`, `sources`, `targets`."""
-    key: str
-    """The task's key that limits them."""
-    limit: int
-    tokens: np.ndarray
-    """(E,) tokens of each, whole."""
-    kept: np.ndarray
-    """(E,)"""
-    windowed: bool = False
-    """Whether some are read in several windows; of these, `tokens` and `kept` are those of one window, and one more."""
-    otherwise: str = "shorten them"
-    """What to do where the model cannot read as much."""
-
-
-def values(examples: "Dataset", *columns: str) -> Iterator[tuple[Any, ...]]:
-    """The values of some columns row by row; read in batches, which is many times faster than `examples[i]`."""
-    for batch in examples.select_columns(list(columns)).iter(batch_size=1000):
-        yield from zip(*(batch[name] for name in columns), strict=True)
 
 
 class Task(Block, ABC):
@@ -185,14 +133,7 @@ class Task(Block, ABC):
 
     def lengths(self, split: Split) -> Iterator[Lengths]:
         """How long the examples are, and what is cut."""
-        features = split.features.with_format("numpy")
-        example, length, cut = (np.asarray(features[name][:]) for name in ("example", "length", "tokens_cut"))
-        kept, lost = np.zeros(len(split.examples), np.int64), np.zeros(len(split.examples), np.int64)
-        np.maximum.at(kept, example, length)
-        np.add.at(lost, example, cut)
-        several = np.bincount(example, minlength=len(kept)) > 1
-        kept += several
-        yield Lengths(self.unit(), "max_length", self.max_length, kept + lost, kept, windowed=bool(several.any()))
+        yield Lengths.of(split, self.unit(), self.max_length)
 
     # -- tokenizer and model
 

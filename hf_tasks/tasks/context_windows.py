@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_tasks.tasks.base import Columns
+from hf_tasks.tasks.examples import Columns
 from hf_tasks.tasks.spans import Windows
 
 if TYPE_CHECKING:

@@ -15,8 +15,10 @@ import numpy as np
 from pydantic import Field
 
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.base import Collator, Columns, GenerativeTask, Lengths, Oddity, Row, Split, values
+from hf_tasks.tasks.base import GenerativeTask
 from hf_tasks.tasks.collate import IGNORE, SequenceCollator
+from hf_tasks.tasks.data_facts import Lengths, Oddity
+from hf_tasks.tasks.examples import Collator, Columns, Row, Split, values
 
 if TYPE_CHECKING:
     from datasets import Dataset

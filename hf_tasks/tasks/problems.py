@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from hf_tasks.calibration import temperature_of_flags, temperature_of_labels
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 from hf_tasks.thresholds import NEUTRAL, best_for_f1, best_for_metric
 
 if TYPE_CHECKING:

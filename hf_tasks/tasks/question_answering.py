@@ -16,7 +16,9 @@ from hf_tasks.tasks import question_features
 from hf_tasks.tasks.answer_choice import Choice
 from hf_tasks.tasks.answer_search import Found, Search
 from hf_tasks.tasks.answers import misplaced, odd_answers, read_answers
-from hf_tasks.tasks.base import Columns, DiscriminativeTask, Oddity, Row, Split
+from hf_tasks.tasks.base import DiscriminativeTask
+from hf_tasks.tasks.data_facts import Oddity
+from hf_tasks.tasks.examples import Columns, Row, Split
 
 if TYPE_CHECKING:
     from datasets import Dataset

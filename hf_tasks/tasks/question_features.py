@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.base import Columns
 from hf_tasks.tasks.context_windows import (
     NO_ANSWER,
     PairTemplate,
@@ -17,6 +16,7 @@ from hf_tasks.tasks.context_windows import (
     tokenized,
     windows,
 )
+from hf_tasks.tasks.examples import Columns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hf_tasks.tags import Entity, Scheme, Tags, aliens, broken, chunks, entities, surface
-from hf_tasks.tasks.base import Oddity, Row, values
+from hf_tasks.tasks.data_facts import Oddity
+from hf_tasks.tasks.examples import Row, values
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hf_tasks.tags import tags_of
-from hf_tasks.tasks.base import Row
+from hf_tasks.tasks.examples import Row
 from hf_tasks.tasks.words import SplitText, entities_of, split, tokens_of_tool
 
 

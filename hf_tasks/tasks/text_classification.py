@@ -17,8 +17,10 @@ from pydantic import Field
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.base import TUNED, Columns, DiscriminativeTask, Lengths, Row, Split
+from hf_tasks.tasks.base import TUNED, DiscriminativeTask
 from hf_tasks.tasks.class_weights import ClassWeights, scaled
+from hf_tasks.tasks.data_facts import Lengths
+from hf_tasks.tasks.examples import Columns, Row, Split
 from hf_tasks.tasks.label_values import label_of, numbers_first, score_of, several
 from hf_tasks.tasks.problems import (
     PROBLEM_OF_TARGET,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hf_tasks.tasks.base import Columns, Row
+from hf_tasks.tasks.examples import Columns, Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -20,8 +20,10 @@ from hf_tasks.block import did_you_mean
 from hf_tasks.calibration import temperature_of_labels
 from hf_tasks.tags import Scheme, Tags, complete, detect
 from hf_tasks.tasks import tag_meanings
-from hf_tasks.tasks.base import TUNED, Columns, DiscriminativeTask, Oddity, Row, Split
+from hf_tasks.tasks.base import TUNED, DiscriminativeTask
 from hf_tasks.tasks.collate import IGNORE
+from hf_tasks.tasks.data_facts import Oddity
+from hf_tasks.tasks.examples import Columns, Row, Split
 from hf_tasks.tasks.tagged_words import tags_of_words, words_of
 from hf_tasks.tasks.word_windows import Frame, features_of, sub_words
 from hf_tasks.tasks.words import SplitText

@@ -5,12 +5,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from hf_tasks.tags import Entity
+from hf_tasks.tasks.examples import Row
 
 if TYPE_CHECKING:
     from tokenizers.pre_tokenizers import PreTokenizer
 
 SplitText = Literal["words", "characters"]
-Row = dict[str, Any]
 
 
 def split(text: str, by: SplitText) -> Row:

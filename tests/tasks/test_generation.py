@@ -15,7 +15,7 @@ from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.evaluation import encode, outputs, predict, scores
 from hf_tasks.recipe import from_dict
 from hf_tasks.tasks import TextToText
-from hf_tasks.tasks.base import Oddity
+from hf_tasks.tasks.data_facts import Oddity
 
 TASK = TextToText(name="text2text-generation", metrics=("bleu",), max_target_length=8)
 ROWS = [

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, CanineTokenizer
 from hf_tasks.errors import RecipeError
 from hf_tasks.evaluation import encode
 from hf_tasks.tasks import TextClassification
-from hf_tasks.tasks.base import Split
+from hf_tasks.tasks.examples import Split
 
 FORMS: dict[str, list[dict[str, Any]]] = {
     "single": [

@@ -15,8 +15,8 @@ from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model
 from hf_tasks.pretrained import locate
 from hf_tasks.tasks import TokenClassification
-from hf_tasks.tasks.base import Oddity
 from hf_tasks.tasks.collate import IGNORE, PaddingCollator
+from hf_tasks.tasks.data_facts import Oddity
 
 
 def task(**keys):
