@@ -41,7 +41,7 @@ def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, rehea
 
     Raises RecipeError, DataError or RunError.
     """
-    from hf_tasks.preflight import check as check_recipe
+    from hf_tasks.planning.plan import check as check_recipe
 
     loaded, beside = _recipe(recipe, overrides)
     return check_recipe(loaded, beside=beside, rehearse=rehearse)

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import resource
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,27 @@ def describe() -> dict[str, Any]:
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "packages": {"hf_tasks": __version__} | {name: version(name) for name in names},
     }
+
+
+def memory_there() -> int:
+    """Bytes that the GPU has where there is one, else this machine or what its container may take of it."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.get_device_properties(0).total_memory)
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.is_file() else "max"
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(total, int(allowed)) if allowed.isdigit() else total
+
+
+def peak_memory() -> int:
+    """The most that was in use at once: of the GPU where there is one, else of this process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _cpu_flags() -> set[str]:

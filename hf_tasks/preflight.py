@@ -1,24 +1,22 @@
-"""Everything that can be known before training: recipe, data, checkpoint, lengths, size."""
+"""What is known before training: the parts of the data, whether recipe and model go together, what will be trained."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks import artifacts, card, checks, data, evaluation, metrics
+from hf_tasks import artifacts, card, data, evaluation, metrics
 from hf_tasks.block import did_you_mean
 from hf_tasks.data import Part
 from hf_tasks.decoding import Beam, Greedy
 from hf_tasks.errors import DataError, RecipeError
-from hf_tasks.hub import push as hub
-from hf_tasks.models.load import load_tokenizer, longest_input
+from hf_tasks.models.load import longest_input
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import GenerativeTask, Split, TextClassification
-from hf_tasks.trainer.arguments import arguments, autocasts
+from hf_tasks.trainer.arguments import autocasts
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedTokenizerBase
 
 QUICK = Greedy(name="greedy", max_new_tokens=8)
 """Enough of a text to try metrics on."""
@@ -36,38 +34,6 @@ class Parts:
 
     def named(self) -> dict[str, Part]:
         return {name: part for name, part in vars(self).items() if part is not None}
-
-
-def check(recipe: Recipe, *, beside: Path | None = None, rehearse: bool = True) -> list[str]:
-    """The report that precedes a training, in lines; `rehearse`: a little of the training is really done. Raises
-    RecipeError, DataError or RunError."""
-    recipe, parts = prepare(recipe, beside)
-    if recipe.hub:
-        hub.check(recipe.hub)
-    args = arguments(recipe, validated=parts.validation is not None)
-    tokenizer = load_tokenizer(recipe.model, recipe.task, recipe.task.texts(parts.train.examples))
-    model = artifacts.assemble(recipe, tokenizer)
-    check_precision(recipe, model)
-    recipe = with_decoding(recipe, model)
-    splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
-    memory = recipe.task.memory(parts.train.examples)
-    check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
-    from hf_tasks.planning import plan  # which imports this module
-    from hf_tasks.training import Ready
-
-    ready = Ready(recipe, args, parts, splits, tokenizer, model, memory)
-    return [
-        *report(recipe, parts, splits, model),
-        *checked(recipe, parts, splits, tokenizer).lines(),
-        *(plan.rehearsed(ready) if rehearse else plan.counted(ready)),
-    ]
-
-
-def checked(
-    recipe: Recipe, parts: Parts, splits: dict[str, Split], tokenizer: "PreTrainedTokenizerBase"
-) -> checks.Checked:
-    """What is odd in the data."""
-    return checks.look(recipe.task, parts.named(), splits, readable=int(tokenizer.model_max_length), seed=recipe.seed)
 
 
 def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:

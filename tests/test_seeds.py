@@ -10,7 +10,8 @@ from conftest import Tiny
 from scipy.stats import t
 
 import hf_tasks
-from hf_tasks import cli, seeds
+from hf_tasks import seeds
+from hf_tasks.cli import runs, training
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
@@ -206,7 +207,7 @@ def test_groups_that_cannot_be_compared(tmp_path: Path) -> None:
 def test_the_commands_print_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     first, second = group(tmp_path / "a", [0.5, 0.75]), group(tmp_path / "b", [0.25, 0.75])
     monkeypatch.setattr(hf_tasks, "train", lambda *_, **__: first)
-    cli.train("recipe.yaml")
+    training.train("recipe.yaml")
     assert capsys.readouterr().out.splitlines() == ["", *first.lines(), f"The runs are in {first.path}"]
-    cli.compare(str(first.path), str(second.path))
+    runs.compare(str(first.path), str(second.path))
     assert capsys.readouterr().out.splitlines() == list(compare(first, second, "test"))

@@ -18,7 +18,8 @@ from hf_tasks.preflight import prepare
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
 from hf_tasks.trainer.arguments import arguments
-from hf_tasks.training import TaskTrainer, train
+from hf_tasks.trainer.task_trainer import TaskTrainer
+from hf_tasks.training import train
 
 GOOD, BAD = "a good moving film", "an awful slow book"
 Make = Callable[..., Recipe]

@@ -16,7 +16,8 @@ from hf_tasks.cli import app
 from hf_tasks.decoding import MBR, Beam, Greedy
 from hf_tasks.errors import RecipeError
 from hf_tasks.metrics import score
-from hf_tasks.preflight import check, check_precision
+from hf_tasks.planning.plan import check
+from hf_tasks.preflight import check_precision
 from hf_tasks.recipe import Recipe, Training, from_dict
 from hf_tasks.run import Run
 from hf_tasks.training import train

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,20 +13,29 @@ from hf_tasks.methods.gradual_unfreezing import GradualUnfreezing
 from hf_tasks.methods.layers import pretrained_layers
 from hf_tasks.planning.rehearsal import Measured, Step, existing, rehearse
 from hf_tasks.planning.steps import Steps
+from hf_tasks.ready import Ready
+from hf_tasks.recipe import Recipe
 from hf_tasks.trainer.checkpoints import MARGIN
 from hf_tasks.trainer.progress import seconds
 from hf_tasks.trainer.safe_trainer import bytes_of_checkpoint
-from hf_tasks.training import Ready
+
+
+def check(recipe: Recipe, *, beside: Path | None = None, rehearse: bool = True) -> list[str]:
+    """The report that precedes a training, in lines; `rehearse`: a little of the training is really done. Raises
+    RecipeError, DataError or RunError."""
+    ready = Ready.of(recipe, beside)
+    plan = rehearsed(ready) if rehearse else counted(ready)
+    return [*ready.report(), *ready.checked().lines(), *plan]
 
 
 def counted(ready: Ready) -> Iterator[str]:
     """What is known without running anything."""
-    yield Steps.of(ready.recipe, ready.args, ready.splits["train"].features).line(ready.model)
+    yield ready.steps().line(ready.model)
 
 
 def rehearsed(ready: Ready) -> Iterator[str]:
     """What `check` says at its end. RunError where the training would fail."""
-    steps = Steps.of(ready.recipe, ready.args, ready.splits["train"].features)
+    steps = ready.steps()
     yield f"  plan       {steps.counts()}"
     measured = rehearse(ready, steps)
     yield f"  memory     {in_bytes(measured.memory)} at the peak, of {in_bytes(measured.memory_there)}"

@@ -4,10 +4,7 @@ It is the training's own trainer that runs, so what does not fit in memory, or c
 """
 
 import gc
-import os
-import resource
 import signal
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -26,11 +23,12 @@ from hf_tasks.models.fast_cpu import keep_large_blocks
 from hf_tasks.planning.states import States, states_of
 from hf_tasks.planning.steps import Steps
 from hf_tasks.pretrained import quiet
+from hf_tasks.ready import Ready
 from hf_tasks.tasks import Split
 from hf_tasks.trainer import checkpoints, resume
 from hf_tasks.trainer.arguments import arguments
 from hf_tasks.trainer.interrupts import Interrupted, Interrupts
-from hf_tasks.training import Ready, TaskTrainer
+from hf_tasks.trainer.task_trainer import TaskTrainer
 
 SHARES = (1.0, 0.5, 0.95, 0.05, 0.75, 0.25, 1.0)
 """Which batches are tried: the largest one, the one in the middle of all by size, ..."""
@@ -176,7 +174,7 @@ def _rehearsed(ready: Ready, steps: Steps, folder: Path) -> Measured:
         steps=[largest, *trainer.clock.steps],
         save=save, reload=reload, checkpoint=checkpoints.size(checkpoint), states=states,
         evaluation=in_training, measuring=evaluated(trainer) if states.size else in_training,
-        memory=peak_memory(), memory_there=memory_there(),
+        memory=hardware.peak_memory(), memory_there=hardware.memory_there(),
     )  # fmt: skip
 
 
@@ -246,23 +244,6 @@ def _evaluation(trainer: Rehearsal, max_new_tokens: int | None = None) -> float:
 def existing(path: Path) -> Path:
     """A folder, or the nearest one above it that is there."""
     return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
-
-
-def memory_there() -> int:
-    """Bytes that the GPU has where there is one, else this machine or what its container may take of it."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.get_device_properties(0).total_memory)
-    limit = Path("/sys/fs/cgroup/memory.max")
-    allowed = limit.read_text().strip() if limit.is_file() else "max"
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(total, int(allowed)) if allowed.isdigit() else total
-
-
-def peak_memory() -> int:
-    """The most that was in use at once: of the GPU where there is one, else of this process."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def now() -> float:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from hf_tasks.frozen import feature_store
 from hf_tasks.frozen.encoder import lengths_of
 from hf_tasks.frozen.frozen_features import encoder_of, played, read_by_model
+from hf_tasks.ready import Ready
 from hf_tasks.tasks import Split
 from hf_tasks.trainer.arguments import autocasts
-from hf_tasks.training import Ready
 
 
 @dataclass(frozen=True)

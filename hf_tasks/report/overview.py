@@ -32,11 +32,12 @@ MOST_ROWS = 40
 def header(run: Run) -> dict[str, Any]:
     """What stands above the sections."""
     recipe, results = run.recipe, run.results
-    measured = datetime.fromtimestamp((run.path / RESULTS).stat().st_mtime, UTC)
+    written = datetime.fromtimestamp((run.path / RESULTS).stat().st_mtime, UTC).isoformat()
+    measured = str(results.get("training", {}).get("ended", written))[: len("2026-01-31")]
     tiles = [
         ("base model", metadata.base_name(recipe, results) or recipe.model.title),
         ("method", recipe.method.name),
-        ("measured", f"{measured:%Y-%m-%d}"),
+        ("measured", measured),
     ]
     if data := metadata.data_name(recipe):
         tiles.append(("data", data))
@@ -158,6 +159,7 @@ def data(run: Run, parts: Sequence[Measured]) -> Section:
     rows = [[part, *(values.get(name) for name in names), *_files(values)] for part, values in facts.items()]
     columns = ["part", "examples", "windows", "rows left out", "tokens cut", "files", "SHA-256"]
     blocks: list[Block] = [Table("", columns, rows)] if rows else []
+    blocks += [Paragraph(finding) for finding in run.results.get("findings", [])]
     for measured in parts[:1]:
         blocks += _lengths(measured)
     return Section("Data", blocks)
@@ -199,9 +201,8 @@ def _training(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         "world_size": "processes",
     }  # fmt: skip
     yield from ((text, values[name]) for name, text in known.items() if values.get(name) is not None)
-    for name, value in values.items():
-        if "memory" in name and is_number(value):
-            yield name.replace("_", " "), value
+    if "peak_memory_bytes" in values:
+        yield "memory at the peak", f"{values['peak_memory_bytes'] / 1e9:,.2f} GB"
     if "saved_bytes" in values:
         yield "saved", f"{values['saved_bytes'] / 1e6:,.1f} MB"
 

@@ -17,9 +17,8 @@ from conftest import Tiny
 
 from hf_tasks.errors import RunError
 from hf_tasks.planning import rehearsal
-from hf_tasks.planning.plan import step_seconds, trained_share
+from hf_tasks.planning.plan import check, step_seconds, trained_share
 from hf_tasks.planning.rehearsal import Step, evaluated
-from hf_tasks.preflight import check
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
 from hf_tasks.training import train

@@ -14,7 +14,7 @@ from conftest import Tiny
 from transformers import TrainerCallback
 
 from hf_tasks.errors import RecipeError
-from hf_tasks.preflight import check
+from hf_tasks.planning.plan import check
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
 from hf_tasks.trainer import trackers

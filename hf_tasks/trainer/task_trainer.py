@@ -1,0 +1,78 @@
+"""The trainer of a task: its loss, and evaluation through the one path that all commands take."""
+
+from typing import Any
+
+import torch
+from transformers import PrinterCallback
+from transformers.trainer_utils import EvalLoopOutput
+
+from hf_tasks import evaluation
+from hf_tasks.errors import RecipeError
+from hf_tasks.models.fast_cpu import fast_dropout
+from hf_tasks.recipe import Recipe
+from hf_tasks.tasks import DiscriminativeTask, Split
+from hf_tasks.trainer import resume
+from hf_tasks.trainer.arguments import autocasts, batch_size
+from hf_tasks.trainer.progress import say
+from hf_tasks.trainer.safe_trainer import SafeTrainer
+
+
+class TaskTrainer(SafeTrainer):
+    """The trainer with the task's loss, and with evaluation through `evaluation.predict`."""
+
+    def __init__(self, recipe: Recipe, *, validation: Split | None, memory: dict[str, Any], **options: Any) -> None:
+        self.recipe, self.task, self.validation, self.memory = recipe, recipe.task, validation, memory
+        self.in_bfloat16 = autocasts(recipe)
+        features = validation and validation.features
+        try:
+            super().__init__(
+                batch_size=batch_size(recipe), eval_dataset=features, compute_loss_func=self.task.loss, **options
+            )
+        except OSError as e:
+            raise resume.unwritable(recipe.output_dir, e) from None
+        except (RuntimeError, ImportError) as e:
+            raise RecipeError(f"training: {str(e).splitlines()[0]}") from e
+        self.remove_callback(PrinterCallback)
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        if "attention_mask" in inputs:
+            self.counters["tokens"] += int(inputs["attention_mask"].sum())
+            self.counters["places"] += inputs["attention_mask"].numel()
+        with fast_dropout(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            return super().compute_loss(model, inputs, *args, **options)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Not counted: transformers would walk through all parameters at every step."""
+        return 0
+
+    def evaluation_loop(
+        self, dataloader: Any, description: str, *args: Any, metric_key_prefix: str = "eval", **options: Any
+    ) -> EvalLoopOutput:
+        assert self.validation is not None
+        predicted = evaluation.predict(
+            self.model, self.task.for_scores(), self.validation, self.processing_class,
+            decoding=self.recipe.decoding, batch_size=self.args.eval_batch_size, description="Evaluating",
+        )  # fmt: skip
+        values = evaluation.numbers(evaluation.scores(self.task, predicted, self.validation.examples, self.memory))
+        values["score"] = next(value for name, value in values.items() if name not in ("n", "loss"))
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
+        return EvalLoopOutput(predicted.predictions, None, metrics, len(self.validation.examples))
+
+    def tuned(self) -> Recipe:
+        """The recipe with the task's decision thresholds and temperature tuned on the validation part."""
+        if self.validation is None or not isinstance(self.task, DiscriminativeTask) or not self.task.tunable:
+            return self.recipe
+        outputs, _ = evaluation.outputs(self.model, self.task, self.validation, self.processing_class)
+        task = self.task.tune(outputs, self.validation)
+        for name, value in task:
+            if value != dict(self.task)[name]:
+                say(f"  tuned      {name}: {_shortly(value)}")
+        return self.recipe.model_copy(update={"task": task})
+
+
+def _shortly(value: float | dict[str, float]) -> str:
+    match value:
+        case dict():
+            return f"{min(value.values()):.4f} to {max(value.values()):.4f}, one for each of {len(value)} labels"
+        case _:
+            return f"{value:.4f}"
