@@ -7,18 +7,17 @@
 A model learns the first reference of each example; predictions are scored against all of them.
 """
 
-import inspect
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from hf_tasks.errors import RecipeError
 from hf_tasks.tasks.base import GenerativeTask
 from hf_tasks.tasks.collate import IGNORE, SequenceCollator
 from hf_tasks.tasks.data_facts import Lengths, Oddity
 from hf_tasks.tasks.examples import Collator, Columns, Row, Split, values
+from hf_tasks.tasks.tokenizer_languages import knows_languages, set_first_token, set_languages
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -113,28 +112,12 @@ class TextToText(GenerativeTask):
     # -- tokenizer and model
 
     def set_languages(self, tokenizer: "PreTrainedTokenizerBase") -> None:
-        if not self.source_language or not _knows_languages(tokenizer):
-            return
-        try:
-            tokenizer.src_lang, tokenizer.tgt_lang = self.source_language, self.target_language
-            unknown = tokenizer.unk_token_id in (*tokenizer("")["input_ids"], *tokenizer(text_target="")["input_ids"])
-        except KeyError:
-            unknown = True
-        if unknown:
-            codes = ", ".join(sorted(map(str, tokenizer.all_special_tokens))[:40])
-            raise RecipeError(
-                f"task.source_language, task.target_language: the tokenizer does not know {self.source_language} and "
-                f"{self.target_language}; use its own codes (among: {codes})"
-            )
+        if self.source_language and self.target_language and knows_languages(tokenizer):
+            set_languages(tokenizer, self.source_language, self.target_language)
 
     def set_first_token(self, model: Any, tokenizer: "PreTrainedTokenizerBase") -> None:
-        if not self.source_language or not _knows_languages(tokenizer):
-            return
-        first, *_, last = tokenizer(text_target="")["input_ids"]
-        if first != tokenizer.eos_token_id:  # mBART-50, NLLB, M2M-100: the language, text, </s>
-            model.generation_config.forced_bos_token_id = first
-        else:  # mBART: text, </s>, the language
-            model.generation_config.decoder_start_token_id = model.config.decoder_start_token_id = last
+        if self.source_language and knows_languages(tokenizer):
+            set_first_token(model, tokenizer)
 
     # -- from examples to features
 
@@ -233,11 +216,6 @@ class TextToText(GenerativeTask):
 
     def tally(self, predictions: list[Row]) -> dict[str, int]:
         return {"cut": sum(row["cut"] for row in predictions)}
-
-
-def _knows_languages(tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Whether a text's language is part of its tokens."""
-    return {"src_lang", "tgt_lang"} <= inspect.signature(type(tokenizer)).parameters.keys()
 
 
 def _text(value: Any, name: str) -> str:
