@@ -10,6 +10,7 @@ from hf_tasks.data import Part
 from hf_tasks.errors import RunError
 from hf_tasks.run import Run
 from hf_tasks.significance import PairedTest
+from hf_tasks.tasks import Task, TextClassification
 from hf_tasks.tasks.examples import Row
 
 
@@ -24,10 +25,9 @@ class Comparison:
 def compare(first: Run, second: Run, part: Part) -> Comparison:
     """Both runs on a part. RunError where their tasks differ."""
     task = first.recipe.task
-    if task.name != second.recipe.task.name:
-        raise RunError(
-            f"{second.path}: its task is {second.recipe.task.name}, not {task.name}; compare runs of one task"
-        )
+    for kind, other in ((task.name, second.recipe.task.name), (_kind(task), _kind(second.recipe.task))):
+        if kind != other:
+            raise RunError(f"{second.path}: its task is {other}, not {kind}; compare runs of one task")
     part = data.check(part, task, first.recipe.data.bad_rows)
     references = task.references(part.examples)
     (ours, memory), (theirs, other) = (_answers(run, part, references) for run in (first, second))
@@ -53,6 +53,15 @@ def write(comparison: Comparison, path: Path) -> None:
     """The changed answers as .jsonl or .csv."""
     with rows_out.writer(path) as put:
         put(list(comparison.changed))
+
+
+def _kind(task: Task) -> str:
+    """What runs must have in common for their answers to be compared."""
+    match task:
+        case TextClassification(problem_type=str(problem)):
+            return f"{task.name} ({problem.replace('_', ' ')})"
+        case _:
+            return task.name
 
 
 def _answers(run: Run, part: Part, references: list[Any]) -> tuple[list[Any], dict[str, Any]]:

@@ -6,6 +6,7 @@ recipe's own training, with its method, batches and precision; parameters that l
 """
 
 import json
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def check_output(path: Path) -> None:
         raise RunError(f"--output {path}: there is no folder {path.parent}; make it first")
 
 
-def lines(curve: Curve, recipe: str) -> Iterator[str]:
+def lines(curve: Curve, recipe: str, overrides: Sequence[str] = ()) -> Iterator[str]:
     """The curve in a few lines, and what it says."""
     yield f"{'rate':>9}  loss (smoothed)"
     for i in np.linspace(0, len(curve.losses) - 1, ROWS).round().astype(int):
@@ -141,7 +142,8 @@ def lines(curve: Curve, recipe: str) -> Iterator[str]:
         f"lowest at {curve.lowest:.1e}, falls fastest at {curve.steepest:.1e}; to begin with: {curve.suggested:.1e}, "
         "a tenth of the lowest"
     )
-    yield f"  hf-tasks train {recipe} --set training.learning_rate={curve.suggested:.1e}"
+    changes = [*overrides, f"training.learning_rate={curve.suggested:.1e}"]
+    yield f"  hf-tasks train {shlex.quote(recipe)} {' '.join(f'--set {shlex.quote(one)}' for one in changes)}"
 
 
 def draw(curve: Curve, path: Path) -> None:

@@ -62,12 +62,15 @@ class Source:
     overrides: dict[Key, str] = field(default_factory=dict)
 
     def where(self, key: Key) -> str:
-        """`recipe.yaml:12` for a key, or for the nearest section above it; `--set a.b=1` for an override."""
+        """`recipe.yaml:12` for a key, or for the nearest section above it; `--set a.b=1` for an override, or for a
+        section that only an override makes."""
         for end in range(len(key), -1, -1):
             if key[:end] in self.overrides:
                 return f"--set {self.overrides[key[:end]]}"
             if key[:end] in self.lines:
                 return f"{self.name}:{self.lines[key[:end]]}"
+            if end and (made := next((text for at, text in self.overrides.items() if at[:end] == key[:end]), None)):
+                return f"--set {made}"
         return self.name
 
 

@@ -82,3 +82,14 @@ def test_a_table_shows_intervals_beside_their_values() -> None:
         "  yes           1.0000",
         "  entity_errors: missed 2",
     ]
+
+
+def test_classes_are_not_compared_with_numbers() -> None:
+    part = data.read_rows([{"text": "t", "label": "yes"}], recipe().task, labelled=True)
+    number = recipe().model_copy(update={"task": recipe().task.model_copy(update={"problem_type": "regression"})})
+    with pytest.raises(RunError) as e:
+        compare(Answers(Path("a"), recipe(), ["yes"]), Answers(Path("b"), number, []), part)  # type: ignore[arg-type]
+    assert str(e.value) == (
+        "b: its task is text-classification (regression), not text-classification (single label classification); "
+        "compare runs of one task"
+    )

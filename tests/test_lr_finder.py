@@ -75,6 +75,12 @@ def test_a_tenth_of_the_lowest_is_suggested_and_the_steepest_lies_before_it() ->
     assert len(told) == 15
     assert told[1].startswith("  1.0e-06  2.0000")
     assert told[-1] == "  hf-tasks train recipe.yaml --set training.learning_rate=1.0e-03"
+    changed = list(lines(curve, "my recipe.yaml", ["method.name=frozen", "task.metrics=[f1, ece]"]))
+    rate = f"--set training.learning_rate={curve.suggested:.1e}"
+    assert (
+        changed[-1]
+        == f"  hf-tasks train 'my recipe.yaml' --set method.name=frozen --set 'task.metrics=[f1, ece]' {rate}"
+    )
 
 
 def test_a_real_test_keeps_nothing(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

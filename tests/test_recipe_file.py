@@ -127,6 +127,11 @@ def test_where_names_the_override(recipe: Path) -> None:
     assert source.where(("name",)) == f"{recipe}:1"
 
 
+def test_where_names_the_override_that_makes_a_section(recipe: Path) -> None:
+    source = read(recipe, ("method.r=8",))
+    assert source.where(("method", "name")) == source.where(("method",)) == "--set method.r=8"
+
+
 def test_wrong_overrides_are_reported_together(recipe: Path) -> None:
     with pytest.raises(RecipeError) as e:
         read(recipe, ("learning_rate", "=3", "a..b=1", "a=[1", "b=!!int x", "name=ok"))

@@ -138,7 +138,7 @@ def lr_find(
 
     lr_finder.check_output(output)
     curve = lr_finder.find(find(recipe), overrides or ())
-    print("\n".join(lr_finder.lines(curve, recipe)))
+    print("\n".join(lr_finder.lines(curve, recipe, overrides or ())))
     lr_finder.draw(curve, output)
     print(f"{output}: the curve")
 

@@ -30,6 +30,8 @@ def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) ->
     output = output or run.path / FILE
     if not output.parent.is_dir():
         raise RunError(f"{output.parent}: there is no such folder; make it first")
+    if output.is_dir():
+        raise RunError(f"{output}: is a folder; name a file with -o, for example {output / FILE}")
     parts, missing = _measured(run)
     if columns and not parts:
         raise RunError(f"--slice {columns[0]}: there are no examples to slice; {' '.join(missing)}")
@@ -42,7 +44,11 @@ def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) ->
         overview.data(run, parts),
         overview.resources(run),
     ]
-    output.write_text(page(run.recipe.name, overview.header(run), sections), encoding="utf-8")
+    html = page(run.recipe.name, overview.header(run), sections)
+    try:
+        output.write_text(html, encoding="utf-8")
+    except OSError as e:
+        raise RunError(f"{output}: cannot be written: {e.strerror}; name another file with -o") from None
     return output
 
 

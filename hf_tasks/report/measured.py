@@ -91,7 +91,7 @@ class Scorer:
         self.measured = measured
         everything = np.arange(len(measured.answers))
         self.name = next(iter(self._values(everything)))
-        form = sums(self.metric, measured.answers, measured.references)
+        form = sums(self.metric, measured.answers, measured.references, self._asked(everything))
         self.form = form if form and self.name in significance.value_of(form, everything) else None
 
     def value(self, rows: np.ndarray) -> float:
@@ -104,9 +104,14 @@ class Scorer:
 
     def _values(self, rows: np.ndarray) -> dict[str, float]:
         answers, references = ([of[row] for row in rows] for of in (self.measured.answers, self.measured.references))
-        context = self.measured.task.context(self.measured.examples.select(rows))
-        values = score((self.metric,), answers, references, self.measured.run.memory | context)
+        values = score((self.metric,), answers, references, self._asked(rows))
         return {name: value for name, value in values.items() if isinstance(value, float)}
+
+    def _asked(self, rows: np.ndarray) -> dict[str, Any]:
+        """What the metric may ask for of these rows, as in an evaluation."""
+        of = self.measured
+        predictions, references = [of.predictions[row] for row in rows], [of.references[row] for row in rows]
+        return evaluation.asked(of.task, predictions, of.examples.select(rows), references, of.run.memory)
 
 
 def load(run: Run, name: PartName) -> Measured:

@@ -17,6 +17,8 @@ GRID, TRIALS = 50, 20
 """Combinations that are all tried where the number of trials is not given; else the trials of a search."""
 ALONE = ("data.test=null", "hub=null", "sweep=null", "seeds=null")
 """What a trial has not: it never sees the test part, and is pushed nowhere."""
+OF_THE_SWEEP = ("name", "training.output_dir", "data.test", "hub", "sweep", "seeds")
+"""What is not for a space to say, with all below."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,11 @@ class Plan:
         section = recipes.validate(source, beside=path.parent).sweep or Sweep.model_validate({})
         written = {key: parse(text) for key, text in section.space.items()}
         places = {key: source.where(("sweep", "space", key)) for key in written}
-        given = dict(map(_over, over))
-        places |= {key: f"--over {text}" for (key, _), text in zip(given.items(), over, strict=True)}
+        given = [(*_over(text), f"--over {text}") for text in over]
+        places |= {key: place for key, _, place in given}
+        _check_keys([*written, *(key for key, *_ in given if key not in written)], [key for key, *_ in given], places)
         settings = section.model_copy(update={name: value for name, value in options.items() if value is not None})
-        plan = cls(path, tuple(overrides), written | given, settings, places)
+        plan = cls(path, tuple(overrides), written | {key: values for key, values, _ in given}, settings, places)
         plan._check()
         return plan
 
@@ -94,6 +97,17 @@ def _placed(problem: str, written: Mapping[str, str]) -> str:
         if problem.startswith(text):
             return f"{place}: {problem.removeprefix(text)}"
     return problem
+
+
+def _check_keys(keys: Sequence[str], given: Sequence[str], places: Mapping[str, str]) -> None:
+    """RecipeError for keys that are the sweep's own, or that the command line varies twice."""
+    double = [key for i, key in enumerate(given) if key in given[:i]]
+    problems = [f"{places[key]}: {key} is varied twice; give all its values in one --over" for key in double]
+    for key in keys:
+        if any(f"{key}.".startswith(f"{own}.") for own in OF_THE_SWEEP):
+            problems.append(f"{places[key]}: {key} is the same in every trial, or of none; vary another key")
+    if problems:
+        raise RecipeError(*problems)
 
 
 def _over(text: str) -> tuple[str, Any]:

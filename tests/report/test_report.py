@@ -157,6 +157,15 @@ def test_a_folder_that_is_not_there(sentiment: StubRun, tmp_path: Path) -> None:
     with pytest.raises(RunError) as e:
         report(sentiment, tmp_path / "none" / "a.html")
     assert str(e.value) == f"{tmp_path}/none: there is no such folder; make it first"
+    with pytest.raises(RunError) as e:
+        report(sentiment, tmp_path)
+    assert str(e.value) == f"{tmp_path}: is a folder; name a file with -o, for example {tmp_path}/report.html"
+    (tmp_path / "link.html").symlink_to(tmp_path / "none" / "a.html")
+    with pytest.raises(RunError) as e:
+        report(sentiment, tmp_path / "link.html")
+    assert str(e.value) == (
+        f"{tmp_path}/link.html: cannot be written: No such file or directory; name another file with -o"
+    )
 
 
 def test_the_same_run_gives_the_same_report(sentiment: StubRun) -> None:

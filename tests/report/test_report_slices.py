@@ -72,3 +72,14 @@ def test_a_metric_without_sums_has_no_interval(make: Make) -> None:
     scorer = measured.scorer
     assert scorer.name == "spearman"
     assert scorer.value(np.arange(4)) == pytest.approx(0.8)
+
+
+def test_a_metric_of_confidence_reads_the_probabilities_of_a_slice(make: Make) -> None:
+    task = {"name": "text-classification", "problem_type": "multi_label_classification", "labels": ["a", "b"],
+            "metrics": ["brier", "f1"]}  # fmt: skip
+    rows = [{"text": "a", "labels": ["a"]}, {"text": "b", "labels": ["b"]}]
+    found = [{"a": 0.9, "b": 0.2}, {"a": 0.5, "b": 0.6}]
+    predictions = [{"labels": [name for name in one if one[name] > 0.5], "probabilities": one} for one in found]
+    scorer = load(make(task, rows, predictions, {}), "test").scorer
+    assert scorer.name == "brier"
+    assert [scorer.value(np.array([row])) for row in (0, 1)] == pytest.approx([0.025, 0.205])

@@ -242,6 +242,15 @@ def test_no_trial_begins_after_the_time_is_up(
     [
         ([], "nothing is varied; add for example --over training.learning_rate=1e-5..1e-3:log"),
         (["x"], "--over x: not of the form key=values; write for example method.name=full,lora"),
+        (
+            ["task.max_length=8", "task.max_length=16"],
+            "--over task.max_length=16: task.max_length is varied twice; give all its values in one --over",
+        ),
+        *(
+            ([f"{key}=a,b"], f"--over {key}=a,b: {key} is the same in every trial, or of none; vary another key")
+            for key in ("name", "training.output_dir", "data.test", "seeds", "hub.repo_id")
+        ),
+        (["method.r=4,8"], "--over method.r=4,8: method.name: missing; this key has no default, add it"),
         (["task.max_length=3..1"], "--over task.max_length=3..1: a range goes from low to high; found 3..1"),
         (
             ["training.learning_rat=1e-5,1e-3"],
