@@ -25,9 +25,9 @@ class Comparison:
 def compare(first: Run, second: Run, part: Part) -> Comparison:
     """Both runs on a part. RunError where their tasks differ."""
     task = first.recipe.task
-    for kind, other in ((task.name, second.recipe.task.name), (_kind(task), _kind(second.recipe.task))):
-        if kind != other:
-            raise RunError(f"{second.path}: its task is {other}, not {kind}; compare runs of one task")
+    for ours_is, theirs_is in ((task.name, second.recipe.task.name), (_kind(task), _kind(second.recipe.task))):
+        if ours_is != theirs_is:
+            raise RunError(f"{second.path}: its task is {theirs_is}, not {ours_is}; compare runs of one task")
     part = data.check(part, task, first.recipe.data.bad_rows)
     references = task.references(part.examples)
     (ours, memory), (theirs, other) = (_answers(run, part, references) for run in (first, second))

@@ -95,7 +95,10 @@ def predict(
 @app.command()
 def report(
     run: RunArg,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file; RUN/report.html else.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; else RUN/report.html, of a run of the Hub NAME-report.html."),
+    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option("--slice", metavar="COLUMN", help="Scores by the values of a column of the data; repeat it."),
@@ -105,7 +108,9 @@ def report(
     from hf_tasks import load_run
     from hf_tasks.report import report as write_report
 
-    print(write_report(load_run(run), output, columns or ()))
+    loaded, of_hub = load_run(run), not Path(run).exists()
+    beside = Path(f"{run.partition('@')[0].rpartition('/')[2]}-report.html") if of_hub else None
+    print(write_report(loaded, output or beside, columns or ()))
 
 
 @app.command()
@@ -144,6 +149,9 @@ def card(
     from hf_tasks.errors import RunError
 
     loaded = load_run(run)
+    if write and not Path(run).exists():
+        name = run.partition("@")[0]
+        raise RunError(f"--write: {run} is on the Hub; fetch it first: hf download {name} --local-dir FOLDER")
     if write:
         print(cards.write(loaded))
     if check and (problems := cards.check(loaded)):

@@ -5,7 +5,9 @@ It is the training's own trainer that runs, so what does not fit in memory, or c
 
 import gc
 import signal
+import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -145,10 +147,23 @@ def rehearse(ready: Ready, steps: Steps) -> Measured:
     keep_large_blocks()
     there = existing(ready.recipe.output_dir)
     try:
-        with tempfile.TemporaryDirectory(dir=there, prefix=".rehearsal-") as folder, quiet():
+        with _terminated(), tempfile.TemporaryDirectory(dir=there, prefix=".rehearsal-") as folder, quiet():
             return _rehearsed(ready, steps, Path(folder))
     except OSError as e:
         raise resume.unwritable(there, e) from None
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """SIGTERM ends the process as Ctrl-C does: what is in the folder goes with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _rehearsed(ready: Ready, steps: Steps, folder: Path) -> Measured:

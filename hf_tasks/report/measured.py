@@ -128,8 +128,11 @@ def _predictions(run: Run, name: PartName) -> list[Row]:
     file = run.path / "predictions" / f"{name}.jsonl"
     if not file.is_file():
         raise DataError(f"{file}: the predictions are not in the run any more")
-    with file.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+    try:
+        with file.open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+    except ValueError:
+        raise DataError(f"{file}: the file is broken") from None
 
 
 def _read(run: Run, name: PartName) -> Part:

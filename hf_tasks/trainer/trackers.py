@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("tensorboard", "wandb", "mlflow", "trackio")
 """Those that `pip install 'hf_tasks[trackers]'` brings; transformers knows more."""
+UNLISTED = ("azure_ml", "flyte")
+"""Those of which transformers does not tell whether they are installed."""
 TRACKERS = "trackers.json"
 
 
 def named(recipe: Recipe) -> list[str]:
     """The trackers that the recipe names. RecipeError where one is unknown or not installed."""
-    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+    from transformers.integrations.integration_utils import (
+        INTEGRATION_TO_CALLBACK,
+        get_available_reporting_integrations,
+    )
 
     given = recipe.training.given().get("report_to") or "none"
     names = [given] if isinstance(given, str) else list(given)
@@ -39,6 +44,8 @@ def named(recipe: Recipe) -> list[str]:
             )
         if name in LIBRARIES and find_spec(name) is None:
             raise RecipeError(f"training.report_to: {name} is not installed; pip install 'hf_tasks[trackers]'")
+        if name not in (*LIBRARIES, *UNLISTED, *get_available_reporting_integrations()):
+            raise RecipeError(f"training.report_to: the library of {name} is not installed; install it with pip")
     return names
 
 
@@ -53,7 +60,7 @@ def callbacks(recipe: Recipe) -> "Iterator[list[TrainerCallback]]":
 
     try:
         made = [tracker_callbacks.callback(name, recipe.output_dir, recipe.name) for name in names]
-    except (RuntimeError, ImportError) as e:
+    except (RuntimeError, ImportError, ValueError) as e:
         raise RecipeError(f"training.report_to: {str(e).splitlines()[0]}") from e
     try:
         yield made

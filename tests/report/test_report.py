@@ -9,6 +9,7 @@ import pytest
 from reported import SENTIMENT, Make, StubRun, said
 from typer.testing import CliRunner
 
+import hf_tasks
 from hf_tasks import cli
 from hf_tasks.errors import RunError
 from hf_tasks.report import report
@@ -166,6 +167,27 @@ def test_a_folder_that_is_not_there(sentiment: StubRun, tmp_path: Path) -> None:
     assert str(e.value) == (
         f"{tmp_path}/link.html: cannot be written: No such file or directory; name another file with -o"
     )
+
+
+def test_broken_predictions_are_told(sentiment: StubRun) -> None:
+    file = sentiment.path / "predictions" / "test.jsonl"
+    file.write_text('{"label')
+    assert f"No examples of test are shown: {file}: the file is broken" in report(sentiment).read_text(encoding="utf-8")
+
+
+def test_nothing_is_written_into_the_cache_of_the_hub(
+    sentiment: StubRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hf_tasks, "load_run", lambda path: sentiment)
+    before = sorted(sentiment.path.rglob("*"))
+    result = CliRunner().invoke(cli.app, ["report", "org/model@v1"])
+    assert (result.exit_code, result.output) == (0, "model-report.html\n")
+    result = CliRunner().invoke(cli.app, ["card", "org/model@v1", "--write"])
+    assert str(result.exception) == (
+        "--write: org/model@v1 is on the Hub; fetch it first: hf download org/model --local-dir FOLDER"
+    )
+    assert sorted(sentiment.path.rglob("*")) == before
 
 
 def test_the_same_run_gives_the_same_report(sentiment: StubRun) -> None:

@@ -177,3 +177,11 @@ def test_a_record_keeps_its_name_and_another_training_has_another(tmp_path: Path
     trackers.remember(tmp_path / "a", mlflow="42")
     assert trackers.identity(tmp_path / "a", "tiny") == first | {"mlflow": "42"}
     assert trackers.identity(tmp_path / "b", "tiny")["name"] != first["name"]
+
+
+def test_a_tracker_of_transformers_that_is_not_installed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = "transformers.integrations.integration_utils.get_available_reporting_integrations"
+    monkeypatch.setattr(place, lambda: ["wandb"])
+    with pytest.raises(RecipeError) as e:
+        check(make(["neptune"]))
+    assert str(e.value) == "training.report_to: the library of neptune is not installed; install it with pip"

@@ -1,0 +1,27 @@
+"""What a rehearsal leaves behind."""
+
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hf_tasks.planning import rehearsal
+
+
+def test_a_terminated_rehearsal_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def terminated(ready: Any, steps: Any, folder: Path) -> None:
+        assert [path.name[:11] for path in tmp_path.iterdir()] == [".rehearsal-"]
+        (folder / "checkpoint").write_text("")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(rehearsal, "_rehearsed", terminated)
+    former = signal.getsignal(signal.SIGTERM)
+    ready: Any = SimpleNamespace(recipe=SimpleNamespace(output_dir=tmp_path / "runs" / "x"))
+    with pytest.raises(SystemExit) as e:
+        rehearsal.rehearse(ready, steps=None)  # type: ignore[arg-type]
+    assert e.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == former
