@@ -85,13 +85,13 @@ class TextClassification(DiscriminativeTask):
         temperature = 1.0 if isinstance(self.temperature, str) else self.temperature
         thresholds = tuple(map(self.threshold_of, self.labels))
         match self.problem_type:
-            case "single_label_classification":
-                weights = self.class_weights if isinstance(self.class_weights, dict) else None
-                return OneLabel(self.labels, weights, temperature, thresholds)
+            case "regression":
+                return Regression()
             case "multi_label_classification":
                 return SeveralLabels(self.labels, temperature, thresholds)
             case _:
-                return Regression()
+                weights = self.class_weights if isinstance(self.class_weights, dict) else None
+                return OneLabel(self.labels, weights, temperature, thresholds)
 
     def threshold_of(self, label: str) -> float:
         """The probability above which a label is predicted; 0.5 as long as it is not tuned."""
