@@ -142,6 +142,8 @@ def lines(curve: Curve, recipe: str, overrides: Sequence[str] = ()) -> Iterator[
         f"lowest at {curve.lowest:.1e}, falls fastest at {curve.steepest:.1e}; to begin with: {curve.suggested:.1e}, "
         "a tenth of the lowest"
     )
+    if curve.lowest == curve.rates[len(curve.losses) - 1]:
+        yield "the loss still falls where the test ends: higher rates may do as well, so try some around this one"
     changes = [*overrides, f"training.learning_rate={curve.suggested:.1e}"]
     yield f"  hf-tasks train {shlex.quote(recipe)} {' '.join(f'--set {shlex.quote(one)}' for one in changes)}"
 

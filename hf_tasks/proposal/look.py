@@ -43,7 +43,10 @@ def look(arguments: Sequence[str]) -> Seen:
     if not train.targets:
         _check_header(columns, where)
     languages = tuple(language_of(ending(path)) for path in (*train.paths, *train.targets)) if train.targets else ()
-    finding = recognise(samples["train"].rows, columns, languages, where)
+    try:
+        finding = recognise(samples["train"].rows, columns, languages, where)
+    except DataError as e:
+        raise DataError(*samples["train"].bad[:1], *e.problems) from None  # what hides the task may be why
     task = reading.task_of(finding)
     names = reading.names_for(finding, task, samples["train"].columns)
     read_rows = reading.examples(samples["train"], names, task)

@@ -110,3 +110,13 @@ def test_rows_of_a_long_file_are_drawn_from_all_of_it(tmp_path: Path, monkeypatc
     counts = [int(word) for word in labels.replace(",", "").split()[1::2]]
     assert sum(counts) == 50
     assert min(counts) >= 15
+
+
+def test_a_row_that_cannot_be_read_is_told_where_the_others_have_no_label(tmp_path: Path) -> None:
+    path = tmp_path / "broken.jsonl"
+    path.write_text('{"text": "a", "label": "x"}\n{"text": "b", "lab\n')
+    with pytest.raises(DataError) as e:
+        propose([str(path)])
+    broken, label = e.value.problems
+    assert broken.startswith(f"{path}:2: ")
+    assert label == f'{path}: the column "label" has a different value in each of 1 rows; labels must come again'
