@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks import distributed
-from hf_tasks.decoding.section import Beam, Decoding, Sampling
+from hf_tasks.decoding.section import Beam, Decoding, Sampling, special_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ Features = dict[str, list[int]]
 class Generated:
     text: str
     cut: bool
-    """Whether the text ends because it reached max_new_tokens."""
+    """Whether max_new_tokens ended the text: it has no end token, or one that the checkpoint forces at the limit."""
     choice: dict[str, Any] = field(default_factory=dict)
     """What the strategy says of its choice: of `mbr`, the expected utility."""
 
@@ -71,7 +71,7 @@ def generate_from(
     hidden = None if description and distributed.is_main() else True
     rank, processes = distributed.rank_and_size()  # they share the batches
     bar = tqdm(total=len(features[rank::processes]), desc=description, unit=" sentences", disable=hidden, leave=False)
-    with bar, _for_inference(model, decoding):
+    with bar, _for_inference(model, decoding), _without_settings(model):
         for rows in list(_by_length(features, max(1, batch_size // decoding.sequences)))[rank::processes]:
             found |= zip(rows, _batch(model, tokenizer, [features[i] for i in rows], decoding, rows), strict=True)
             bar.update(len(rows))
@@ -89,13 +89,11 @@ def _batch(
     config = decoding.generation_config()
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
-    if not config.do_sample:  # transformers warns where a checkpoint that samples is asked for something else
-        config.update(temperature=1.0, top_k=50, top_p=1.0, epsilon_cutoff=0.0)
     search, sampler = _search(model, decoding, places)
     sequences = model.generate(**batch, generation_config=config, custom_generate=search)
     written = sequences[:, 1:] if encoder_decoder else sequences[:, batch["input_ids"].shape[1] :]
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
-    cut = (_lengths(written, _ends(model, tokenizer)) >= decoding.max_new_tokens).tolist()
+    cut = _cut(written, _ends(model, tokenizer), decoding.max_new_tokens, model.generation_config).tolist()
     log_probabilities = sampler.log_probabilities.tolist() if sampler else [0.0] * len(texts)
     n, generated = decoding.outputs, []
     for start in range(0, len(texts), n):
@@ -129,12 +127,12 @@ def _ends(model: Any, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     return [] if ends is None else ends if isinstance(ends, list) else [ends]
 
 
-def _lengths(sequences: "Tensor", ends: list[int]) -> "Tensor":
-    """(rows,) tokens up to the first that ends a text, with it; all where none does."""
+def _cut(sequences: "Tensor", ends: list[int], limit: int, config: Any) -> "Tensor":
+    """(rows,) whether a text has no token that ends it; a last token that the checkpoint forces to be one is none."""
     import torch
 
-    last = torch.isin(sequences, torch.tensor(ends, device=sequences.device))
-    return torch.where(last.any(1), last.int().argmax(1) + 1, sequences.shape[1])
+    free = sequences if config.forced_eos_token_id is None else sequences[:, : limit - 1]
+    return ~torch.isin(free, torch.tensor(ends, device=sequences.device)).any(1)
 
 
 def _by_length(features: Sequence[Features], batch_size: int) -> Iterator[list[int]]:
@@ -156,3 +154,14 @@ def _for_inference(model: Any, decoding: Decoding) -> Iterator[None]:
             yield
     finally:
         model.train(was_training)
+
+
+@contextmanager
+def _without_settings(model: Any) -> Iterator[None]:
+    """Of the checkpoint's own settings for `generate`, its special tokens alone."""
+    before = model.generation_config
+    model.generation_config = special_tokens(before)
+    try:
+        yield
+    finally:
+        model.generation_config = before

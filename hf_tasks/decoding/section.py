@@ -1,7 +1,7 @@
 """The `decoding` section of a recipe: how a generative model's text is found, one class for each strategy.
 
 A strategy is a GenerationConfig of transformers, and a rule that chooses among the texts that it gives for a prompt.
-Nothing falls back on a default of transformers or of the checkpoint: all that a strategy says is passed on.
+Of the checkpoint's own generation_config.json only the ids of special tokens count (see `special_tokens`).
 """
 
 from abc import ABC, abstractmethod
@@ -21,6 +21,17 @@ MARGIN = 32
 """Tokens that an output may be longer than the longest target of the task."""
 EMBEDDING = "embedding"
 SAMPLING = ("temperature", "top_k", "top_p", "epsilon_cutoff")
+
+
+def special_tokens(checkpoint: "GenerationConfig") -> "GenerationConfig":
+    """What decoding takes from a checkpoint's configuration: the ids of its special tokens, forced ones included, and
+    that it does not write its padding where the checkpoint says so (`bad_words_ids` of Marian)."""
+    from transformers import GenerationConfig
+
+    ids = {name: value for name, value in checkpoint.to_dict().items() if name.endswith("_token_id")}
+    padding = [checkpoint.pad_token_id]
+    banned = [padding] if padding in (checkpoint.bad_words_ids or []) else None
+    return GenerationConfig(**ids, bad_words_ids=banned)
 
 
 class Decoding(Block, ABC):
@@ -51,17 +62,12 @@ class Decoding(Block, ABC):
         from transformers import GenerationConfig
 
         assert self.max_new_tokens is not None
-        common = self.model_dump(include={"max_new_tokens", "no_repeat_ngram_size"})
-        shortest = {"min_new_tokens": self.min_new_tokens} if self.min_new_tokens else {"min_length": 0}
-        rest = {"repetition_penalty": 1.0, "num_return_sequences": self.outputs}
-        return GenerationConfig(**common, **shortest, **rest, **self.options())
+        keys = {"max_new_tokens", "no_repeat_ngram_size"} | ({"min_new_tokens"} if self.min_new_tokens else set())
+        return GenerationConfig(**self.model_dump(include=keys), num_return_sequences=self.outputs, **self.options())
 
     def saved_config(self, model: Any) -> "GenerationConfig":
-        """What a plain `model.generate` shall do: the same, with the token ids of the model's own; one text."""
-        from copy import deepcopy
-
-        config = deepcopy(model.generation_config)
-        config.max_length, config._from_model_config = None, False
+        """What a plain `model.generate` does with a saved run: the same, with the model's special tokens; one text."""
+        config = special_tokens(model.generation_config)
         config.update(**self.generation_config().to_diff_dict() | {"num_return_sequences": 1})
         return config
 
@@ -209,4 +215,4 @@ class MBR(Sampling):
 
 AnyDecoding = Annotated[Greedy | Beam | Sample | MBR, Field(discriminator="name")]
 
-__all__ = ["MBR", "AnyDecoding", "Beam", "Decoding", "Greedy", "Sample", "Sampling"]
+__all__ = ["MBR", "AnyDecoding", "Beam", "Decoding", "Greedy", "Sample", "Sampling", "special_tokens"]

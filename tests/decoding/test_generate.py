@@ -1,5 +1,6 @@
 """Text in, text out: the same text as a plain `model.generate`, sentence by sentence, in any batches."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ from transformers import (
     AutoTokenizer,
     BartConfig,
     BartForConditionalGeneration,
+    GenerationConfig,
     GPT2Config,
 )  # fmt: skip
 
 from hf_tasks.decoding import MBR, Beam, Decoding, Greedy, Sample
 from hf_tasks.decoding.generate import generate
 from hf_tasks.decoding.mbr import mbr
+from hf_tasks.decoding.section import special_tokens
 from hf_tasks.decoding.utilities import UTILITIES
 
 PROMPTS = ["the good film", "a", "when you came to london and saw the queen", "mary lives", "bad bad bad book", "x9"]
@@ -124,6 +127,92 @@ def test_a_model_that_forces_the_last_token_to_end_the_text_is_cut_too(tokenizer
     bart = _lively(BartForConditionalGeneration(config))
     found = generate(bart, tokenizer, PROMPTS, Greedy(name="greedy", max_new_tokens=5))
     assert all(one.cut for one in found)
+
+
+def test_a_text_that_ends_by_itself_on_the_last_token_is_not_cut(model: Any, tokenizer: Any) -> None:
+    once: dict[str, Any] = {"no_repeat_ngram_size": 1}
+    tokens = model.generate(**tokenizer(PROMPTS[0], return_tensors="pt"), max_new_tokens=4, **once)[0, 1:].tolist()
+    before = model.generation_config.eos_token_id
+    model.generation_config.eos_token_id = [1, tokens[3]]
+    try:
+        limits = [Greedy(name="greedy", max_new_tokens=limit, **once) for limit in (3, 4, 5)]
+        found = [generate(model, tokenizer, PROMPTS[:1], limit)[0].cut for limit in limits]
+    finally:
+        model.generation_config.eos_token_id = before
+    assert found == [True, False, False]
+
+
+def test_a_checkpoint_gives_its_special_tokens_and_no_other_setting() -> None:
+    """Every field of the installed GenerationConfig."""
+    config = GenerationConfig()
+    fields = [name for name in vars(config) if name not in ("_from_model_config", "transformers_version")]
+    for i, name in enumerate(fields):
+        setattr(config, name, i + 1)
+    config.bad_words_ids = [[7], [config.pad_token_id]]
+    kept = {name: value for name, value in vars(special_tokens(config)).items() if value is not None}
+    ids = {name: i + 1 for i, name in enumerate(fields) if name.endswith("_token_id")}
+    assert ids.keys() == {
+        f"{kind}_token_id" for kind in ("bos", "decoder_start", "eos", "forced_bos", "forced_eos", "pad")
+    }
+    own = {name: value for name, value in vars(GenerationConfig()).items() if value is not None}
+    assert kept == own | ids | {"bad_words_ids": [[config.pad_token_id]]}
+    assert special_tokens(GenerationConfig(pad_token_id=0, bad_words_ids=[[7]])).bad_words_ids is None
+
+
+SETTINGS: dict[str, Any] = {
+    "begin_suppress_tokens": list(range(20, 60)),
+    "bad_words_ids": [[i] for i in range(20, 60)],
+    "do_sample": True,
+    "encoder_no_repeat_ngram_size": 1,
+    "encoder_repetition_penalty": 9.0,
+    "epsilon_cutoff": 0.2,
+    "eta_cutoff": 0.2,
+    "exponential_decay_length_penalty": (1, 9.0),
+    "guidance_scale": 3.0,
+    "length_penalty": -9.0,
+    "max_time": 1e-9,
+    "min_length": 7,
+    "min_new_tokens": 7,
+    "min_p": 0.9,
+    "no_repeat_ngram_size": 1,
+    "num_beams": 3,
+    "prompt_lookup_num_tokens": 2,
+    "repetition_penalty": 9.0,
+    "sequence_bias": [[[5], 99.0]],
+    "stop_strings": ["a"],
+    "suppress_tokens": list(range(20, 60)),
+    "temperature": 0.01,
+    "token_healing": True,
+    "top_h": 0.1,
+    "top_k": 1,
+    "top_p": 0.1,
+    "typical_p": 0.1,
+    "watermarking_config": {"bias": 9.0},
+}
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [
+        Greedy(name="greedy", max_new_tokens=STEPS),
+        Beam(name="beam", num_beams=2, max_new_tokens=STEPS),
+        Sample(name="sample", max_new_tokens=STEPS),
+        MBR(name="mbr", num_samples=4, max_new_tokens=STEPS),
+    ],
+)
+def test_no_setting_of_the_checkpoint_changes_a_text(model: Any, tokenizer: Any, decoding: Decoding) -> None:
+    expected, before = generate(model, tokenizer, PROMPTS, decoding), model.generation_config
+    saved = decoding.saved_config(model).to_dict()
+    try:
+        for one in [*({name: value} for name, value in SETTINGS.items()), SETTINGS]:
+            model.generation_config = copy.deepcopy(before)
+            model.generation_config.update(**one)
+            given = model.generation_config
+            assert generate(model, tokenizer, PROMPTS, decoding) == expected, one
+            assert model.generation_config is given
+            assert decoding.saved_config(model).to_dict() == saved, one
+    finally:
+        model.generation_config = before
 
 
 def test_samples_depend_on_seed_and_place_and_not_on_batches(model: Any, tokenizer: Any) -> None:
