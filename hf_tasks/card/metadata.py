@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tasks import artifacts
 from hf_tasks.card import redact
-from hf_tasks.card.definitions import NO_SCORES, hub_name
+from hf_tasks.metrics import hub_name, is_score
 from hf_tasks.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _scores(recipe: Recipe, results: Mapping[str, Any]) -> Iterator["EvalResult"
     for part in [part for part in PARTS if part in results]:
         values, facts = results[part], results.get("data", {}).get(part, {})
         for name, value in values.items():
-            if name in NO_SCORES or not is_number(value) or not math.isfinite(value):
+            if not is_score(name) or not is_number(value) or not math.isfinite(value):
                 continue
             yield EvalResult(
                 task_type=recipe.task.name,
