@@ -1,6 +1,7 @@
 """Text on a card: whatever a label or a text holds, it stays text. Raw Markdown is marked by `Markup`.
 
-The templates put every value through `value`, so that nothing gets onto a card unescaped by mistake.
+The templates put every value through `value`, so that nothing gets onto a card unescaped by mistake. Secrets are
+taken out first: an escaped one is no longer recognised.
 """
 
 import json
@@ -9,6 +10,8 @@ import unicodedata
 from typing import Any
 
 from markupsafe import Markup
+
+from hf_tasks.card.redact import redacted
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -22,7 +25,7 @@ def value(thing: Any) -> Markup:
 
 def escape(text: str) -> Markup:
     """Text as one line of Markdown without any markup: no HTML, link, emphasis, code, heading, list or table cell."""
-    text = re.sub(r"[\\`*\[\]|~$!]", r"\\\g<0>", _one_line(text))
+    text = re.sub(r"[\\`*\[\]|~$!]", r"\\\g<0>", _one_line(redacted(text)))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # inside a word it means nothing
     text = re.sub(r"[&<>@]", lambda m: _ENTITIES[m[0]], text)
     text = re.sub(r"://|(?i:(?<=www)\.)", lambda m: "".join(f"&#{ord(c)};" for c in m[0]), text)
@@ -31,7 +34,7 @@ def escape(text: str) -> Markup:
 
 def code(text: str) -> Markup:
     """Text as inline code. For names of ours: a bar in it would end a table cell."""
-    text = _one_line(text)
+    text = _one_line(redacted(text))
     ticks = "`" * (_longest(text) + 1)
     space = " " if text.startswith("`") or text.endswith("`") or not text else ""
     return Markup(f"{ticks}{space}{text}{space}{ticks}")
@@ -39,6 +42,7 @@ def code(text: str) -> Markup:
 
 def fence(text: str, language: str = "") -> Markup:
     """Text as a block of code, behind a fence longer than any in it."""
+    text = redacted(text)
     ticks = "`" * max(3, _longest(text) + 1)
     body = text.strip("\n").replace("<!-- hf_tasks:", "<!- - hf_tasks:")
     return Markup(f"{ticks}{language}\n{body}\n{ticks}")
@@ -46,13 +50,23 @@ def fence(text: str, language: str = "") -> Markup:
 
 def literal(thing: Any) -> Markup:
     """A Python literal of text, numbers and lists of them."""
-    written = json.dumps(thing, ensure_ascii=False)
-    return Markup(written if _shows_all(written) else json.dumps(thing))
+    clean = _without_secrets(thing)
+    written = json.dumps(clean, ensure_ascii=False)
+    return Markup(written if _shows_all(written) else json.dumps(clean))
 
 
 def number(thing: float) -> Markup:
     """A number as the card prints it: whole ones as they are, others with four decimals."""
     return Markup(f"{thing:.4f}" if isinstance(thing, float) else f"{thing}")
+
+
+def _without_secrets(thing: Any) -> Any:
+    match thing:
+        case str():
+            return redacted(thing)
+        case list():
+            return [_without_secrets(item) for item in thing]
+    return thing
 
 
 def _one_line(text: str) -> str:
