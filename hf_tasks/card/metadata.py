@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = {"model": "transformers", "peft": "peft", "trained": "hf_tasks"}
 """How the model is saved -> the library that loads it."""
+UNKNOWN = "the licence of the base model is not known here"
 PARTS = ("validation", "test")
 
 
@@ -53,6 +54,18 @@ def base_name(recipe: Recipe, results: Mapping[str, Any]) -> str:
 def license(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
     """The recipe's licence, else the one that the base model's card states, else None."""
     return recipe.card.license or results.get("base", {}).get("license")
+
+
+def license_unknown(results: Mapping[str, Any]) -> str:
+    """Why no licence of the base model is known; "" where there is no base model."""
+    base = results.get("base", {})
+    reasons = {
+        "none": "the base model has no card",
+        "read": "the card of the base model states none",
+        "broken": "the card of the base model cannot be read",
+        "unreached": "the Hub could not be asked for the card of the base model",
+    }
+    return "" if base.get("from") == "scratch" else reasons.get(base.get("card", ""), UNKNOWN)
 
 
 def datasets(recipe: Recipe) -> list[str]:

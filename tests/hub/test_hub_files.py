@@ -186,9 +186,9 @@ def test_a_model_from_scratch_has_no_base(tmp_path: Path) -> None:
     ("missing", "text"),
     [
         ("recipe.yaml", "no run is here (no recipe.yaml); give the directory that `train` wrote"),
-        ("README.md", "this training did not finish, there is no model with its card; train it again"),
-        ("results.json", "this training did not finish, there is no model with its card; train it again"),
-        ("model.safetensors", "this training did not finish, there is no model with its card; train it again"),
+        ("README.md", "there is no card; write it with: hf-tasks card {run} --write"),
+        ("results.json", "this training did not finish, there is no measured model; train it again"),
+        ("model.safetensors", "this training did not finish, there is no measured model; train it again"),
     ],
 )
 def test_a_run_that_is_not_whole(tmp_path: Path, missing: str, text: str) -> None:
@@ -196,7 +196,7 @@ def test_a_run_that_is_not_whole(tmp_path: Path, missing: str, text: str) -> Non
     (run / missing).unlink()
     with pytest.raises(RunError) as e:
         stage(run, NAME)
-    assert str(e.value) == f"{run}: {text}"
+    assert str(e.value) == f"{run}: {text.format(run=run)}"
 
 
 def test_a_broken_file(tmp_path: Path) -> None:
