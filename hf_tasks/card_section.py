@@ -1,13 +1,15 @@
 """The `card` section of a recipe: what the model card says and no file can tell."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hf_tasks.block import Block
 
 HubId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$", max_length=96)]
 Language = Annotated[str, Field(pattern=r"^([a-z]{2,3}(-[A-Za-z]+)?|multilingual|code)$")]
+TEMPLATE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.jinja")
 
 
 class Card(Block):
@@ -32,7 +34,15 @@ class Card(Block):
     watts: float | None = Field(None, gt=0)
     """Power that the machine drew in training, where it was measured; otherwise it is assumed."""
     template: str | None = None
-    """A Jinja template of one's own, beside the recipe; it may extend `card.md.jinja`."""
+    """A Jinja template of one's own, beside the recipe or below its folder, whose name ends in .jinja; it may extend
+    `card.md.jinja`."""
+
+    @field_validator("template")
+    @classmethod
+    def _is_beside(cls, template: str | None) -> str | None:
+        if template and not TEMPLATE.fullmatch(template):
+            raise ValueError("name a file beside the recipe, or in a folder there, that ends in .jinja")
+        return template
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ from hf_tasks.errors import RunError
 from hf_tasks.hub.fetch import folder_of
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
+from hf_tasks.runs import trained_here
 from hf_tasks.tasks import Split, Task
 from hf_tasks.trainer.resume import STAGING, begun_with
 
@@ -195,9 +196,14 @@ class Run:
         return _read_json(self.path / RESULTS)
 
     @property
+    def trained_here(self) -> bool:
+        """Whether the run was trained on this machine and has not been changed since."""
+        return trained_here.is_trained_here(self.path)
+
+    @property
     def recipe_folder(self) -> Path | None:
-        """Where the recipe file was when the run was trained."""
-        folder = _read_json(self.path / ENVIRONMENT).get("recipe_folder")
+        """Where the recipe file was when the run was trained; None for a run that was not trained on this machine."""
+        folder = _read_json(self.path / ENVIRONMENT).get("recipe_folder") if self.trained_here else None
         return Path(folder) if folder else None
 
     # -- made by training
@@ -242,20 +248,9 @@ class Run:
         with durable.written(self.path.parent):
             for name, rows in predictions.items():
                 _write_rows(self.path / "predictions" / f"{name}.jsonl", rows)
-            _write_json(self.path / RESULTS, results)
-            self._write_card(results)
-
-    def _write_card(self, results: Mapping[str, Any]) -> None:
-        """The card, and in results.json what only it needs. Where that fails, a message: the run is measured."""
-        from hf_tasks.trainer.progress import say
-
-        try:
-            durable.write_json(self.path / RESULTS, {**results, **card.gather(self.path, self.recipe, results)})
+            _write_json(self.path / RESULTS, {**results, **card.gather(self.path, self.recipe, results)})
+            trained_here.record(self.path)
             card.write(self)
-        except Exception as e:  # of a template, a font, a file of the base model: dozens of kinds
-            reason = (str(e).strip() or type(e).__name__).splitlines()[0].rstrip(".")
-            remedy = f"the run is whole; mend that, and write it with: hf-tasks card {self.path.parent} --write"
-            say(f"warning: the card was not written: {reason}; {remedy}")
 
     def publish(self) -> Self:
         """Move what `create` and `measure` wrote into the run's directory, the results last."""

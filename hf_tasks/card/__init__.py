@@ -6,10 +6,10 @@ check(run) -> list[str]            what on the card is not true; empty where all
 gather(...), example(...)          the facts that results.json needs for it
 """
 
-from hf_tasks.card.checks import check
+from hf_tasks.card.checks import NOT_RUN, check, may_run_snippets
 from hf_tasks.card.facts import example, gather
 from hf_tasks.card.pictures import draw
 from hf_tasks.card.render import render
 from hf_tasks.card.write import show, text, write
 
-__all__ = ["check", "draw", "example", "gather", "render", "show", "text", "write"]
+__all__ = ["NOT_RUN", "check", "draw", "example", "gather", "may_run_snippets", "render", "show", "text", "write"]

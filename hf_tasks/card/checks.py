@@ -28,11 +28,23 @@ NUMBERS = re.compile(r"-?\d+(\.\d+)?( to -?\d+(\.\d+)?)?|not defined")
 """A cell that holds a measured value, or the two ends of an interval."""
 SECONDS = 600
 """After which a snippet counts as one that does not run."""
+NOT_RUN = (
+    "the snippets of the card were not run, because this run was not trained on this machine, or was changed since; "
+    "read them, then add --run-snippets"
+)
 REMEDY = "renew it with: hf-tasks card RUN --write"
 
 
-def check(run: "Run") -> list[str]:
-    """What is wrong with the card in a run's directory, one line each; empty where all of it is true."""
+def may_run_snippets(run: "Run", allowed: bool) -> bool:
+    """Whether the Python code of a card may run here: that of a run that was trained on this machine, or `allowed`."""
+    return allowed or run.trained_here
+
+
+def check(run: "Run", *, run_snippets: bool = False) -> list[str]:
+    """What is wrong with the card in a run's directory, one line each; empty where all of it is true.
+
+    `run_snippets`: also run the snippets of a run that was not trained on this machine, or was changed since.
+    """
     file = run.path / FILE
     if not file.is_file():
         return [f"{file}: there is no card; write it with: hf-tasks card RUN --write"]
@@ -43,11 +55,13 @@ def check(run: "Run") -> list[str]:
     except (ValueError, KeyError, TypeError, AttributeError, YAMLError) as e:
         return [f"{file}: the metadata are not valid: {str(e).splitlines()[0]}"]
     problems = [*_metadata(run, scores), *_up_to_date(run, card, model_id), *_numbers(run, card)]
-    return [f"{file}: {problem}" for problem in problems or _snippets(run, card, model_id)]
+    if not problems and may_run_snippets(run, run_snippets):
+        problems = list(_snippets(run, card, model_id))
+    return [f"{file}: {problem}" for problem in problems]
 
 
 def _model_id(card: str) -> str:
-    found = re.search(r'load_run\("([^"\n]+)"\)', blocks(card).get("usage", ""))
+    found = re.search(r'load_run\("([\w.-]+/[\w.-]+)"\)', blocks(card).get("usage", ""))
     return found[1] if found else MODEL_ID
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from hf_tasks import artifacts
-from hf_tasks.card import citations, markdown, metadata, pictures, redact, tables, usage
+from hf_tasks.card import citations, metadata, pictures, redact, tables, usage
+from hf_tasks.card.sandbox import plain, sandbox
 from hf_tasks.card_section import Card
 from hf_tasks.errors import RecipeError
 from hf_tasks.recipe import Recipe
@@ -22,54 +23,39 @@ def render(
 ) -> str:
     """The card as Markdown with YAML metadata; every number is one of `results`.
 
-    `model_id`: the model's id on the Hub, where it has one; `folder`: where the recipe's own template is. Raises
-    RecipeError where that template cannot be used.
+    `model_id`: the model's id on the Hub, where it has one; `folder`: where the recipe's own template is, which is not
+    used without a folder. Raises RecipeError where that template cannot be used.
     """
     from jinja2 import TemplateError
 
-    environment = _environment(folder)
-    name = recipe.card.template or f"{recipe.task.name}.md.jinja"
+    own = recipe.card.template if folder else None
+    name = own or f"{recipe.task.name}.md.jinja"
+    environment = sandbox(TEMPLATES, folder if own else None)
     try:
-        text = environment.get_template(name).render(_values(recipe, results, model_id))
+        text = environment.get_template(name).render(plain(_values(recipe, results, model_id)))
     except TemplateError as e:
         reason = f"{type(e).__name__}: {e.message}" if e.message else type(e).__name__
         raise RecipeError(f"card.template: {name} cannot be used ({reason}); mend it or remove the key") from None
     return redact.redacted(text)
 
 
-def _environment(folder: Path | None) -> Any:
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    places = [str(place) for place in (folder, TEMPLATES) if place]
-    environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(places), autoescape=True, finalize=markdown.value, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    environment.filters |= {
-        "code": markdown.code, "fence": markdown.fence, "literal": markdown.literal, "number": markdown.number,
-        "cell": tables.cell,
-    }  # fmt: skip
-    return environment
-
-
 def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[str, Any]:
-    """What a template can use."""
+    """What a template can use: plain data."""
+    measured = {part: results[part] for part in metadata.PARTS if part in results}
     output = usage.printed(recipe, results)
     given, head = recipe.training.given(), recipe.task.head_config()
     return {
-        "recipe": recipe,
-        "task": recipe.task,
-        "card": recipe.card,
+        "recipe": recipe.model_dump(mode="json") | {"seed": recipe.seed},
+        "task": recipe.task.model_dump(mode="json") | {"auto_model": recipe.task.auto_model},
+        "card": recipe.card.model_dump(mode="json"),
         "results": results,
         "headline": tables.headline(results),
         "intervals": any("intervals" in results.get(part, {}) for part in metadata.PARTS),
-        "measured": {part: results[part] for part in metadata.PARTS if part in results},
-        "tables": lambda values: list(tables.tables(values)),
-        "signatures": tables.texts,
+        "measured": measured,
+        "tables": {part: [vars(table) for table in tables.tables(values)] for part, values in measured.items()},
+        "signatures": {part: tables.texts(values) for part, values in measured.items()},
         "metadata": Markup(metadata.metadata(recipe, results).to_yaml()),
         "license": metadata.license(recipe, results),
-        "license_unknown": metadata.license_unknown(results),
         "datasets": metadata.datasets(recipe),
         "data_name": metadata.data_name(recipe),
         "base_name": metadata.base_name(recipe, results),

@@ -12,9 +12,11 @@ TOLERANCE = 0.011
 
 
 def asked(recipe: Recipe, results: Mapping[str, Any]) -> dict[str, Any]:
-    """The input of the snippets: of the measured example, or a placeholder where there is none."""
+    """The input of the snippets, whose names become arguments: the task's own columns of the measured example, or
+    placeholders where there is none."""
     if "example" in results:
-        return dict(results["example"]["input"])
+        given = results["example"]["input"]
+        return {name: given[name] for name in (*recipe.task.inputs, *recipe.task.optional) if name in given}
     return dict.fromkeys(recipe.task.usage(), "...")
 
 

@@ -13,6 +13,7 @@ from hf_tasks.cli.options import (
     PartName,
     ReferencesOption,
     RunArg,
+    RunSnippetsOption,
     SeveralValues,
 )
 from hf_tasks.show import table
@@ -142,6 +143,7 @@ def card(
     run: RunArg,
     write: Annotated[bool, typer.Option("--write", help="Renew the generated parts of RUN/README.md.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Run its snippets, compare its numbers.")] = False,
+    run_snippets: RunSnippetsOption = False,
 ) -> None:
     """Show the model card of a run, as it is or would be; write it; check that all of it is true."""
     from hf_tasks import card as cards
@@ -154,10 +156,11 @@ def card(
         raise RunError(f"--write: {run} is on the Hub; fetch it first: hf download {name} --local-dir FOLDER")
     if write:
         print(cards.write(loaded))
-    if check and (problems := cards.check(loaded)):
+    if check and (problems := cards.check(loaded, run_snippets=run_snippets)):
         raise RunError(*problems)
     if check:
-        print("all that the card says is true")
+        whole = cards.may_run_snippets(loaded, run_snippets)
+        print("all that the card says is true" if whole else f"the numbers and metadata are true; {cards.NOT_RUN}")
     if not write and not check:
         cards.show(cards.text(loaded))
 
@@ -172,13 +175,14 @@ def push(
     revision: Annotated[str | None, typer.Option(metavar="BRANCH", help="Push to this branch.")] = None,
     predictions: Annotated[bool, typer.Option("--predictions", help="Also the predictions of the run.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be pushed; ask nobody.")] = False,
+    run_snippets: RunSnippetsOption = False,
 ) -> None:
     """Push a run to the Hub: private, as one commit, with its card."""
     from hf_tasks.hub.push import push as push_run
 
     pushed = push_run(
         run, repo_id, private=not public, update=update, tag=tag, revision=revision, predictions=predictions,
-        dry_run=dry_run,
+        dry_run=dry_run, run_snippets=run_snippets,
     )  # fmt: skip
     if dry_run:
         print("\n".join(f"{size:>14,}  {name}" for name, size in pushed.files.items()))

@@ -41,20 +41,21 @@ class Pushed:
 
 def push(
     run_path: str | Path, repo_id: str, *, private: bool = True, update: bool = False, revision: str | None = None,
-    tag: str | None = None, dry_run: bool = False, predictions: bool = False,
+    tag: str | None = None, dry_run: bool = False, predictions: bool = False, run_snippets: bool = False,
 ) -> Pushed:  # fmt: skip
     """Upload a run as one commit, into a new repository or, with `update`, into one that holds something already.
 
     A private repository is made unless `private` is False. `revision`: a branch other than the default one. `tag`: a
-    new tag for the commit. `dry_run` asks nobody. `predictions`: those that were made after training go along. A
-    second push of the same files makes no commit; an interrupted one is repeated without what has arrived already.
-    The run itself is only read. Raises RunError.
+    new tag for the commit. `dry_run` asks nobody. `predictions`: those that were made after training go along.
+    `run_snippets`: the code of the card runs even where the run was not trained on this machine. A second push of the
+    same files makes no commit; an interrupted one is repeated without what has arrived already. The run itself is only
+    read. Raises RunError.
     """
     if problem := wrong_name(repo_id):
         raise RunError(problem)
     target = Hub(repo_id=repo_id, private=private, update=update, revision=revision, tag=tag)
     files = stage(Path(run_path), repo_id, predictions=predictions)
-    return _described(target, files, None if dry_run else _push(Path(run_path), target, files))
+    return _described(target, files, None if dry_run else _push(Path(run_path), target, files, run_snippets))
 
 
 def push_recipe(run_path: Path, target: Hub) -> Pushed:
@@ -80,24 +81,26 @@ def check(target: Hub) -> None:
             pushing.check_open()
 
 
-def check_card(run_path: Path) -> None:
+def check_card(run_path: Path, run_snippets: bool = False) -> None:
     """Run the snippets of the card, and compare its numbers with the results. RunError where anything is not true."""
     from hf_tasks import card
     from hf_tasks.run import Run
 
-    print("running the snippets of the card", file=sys.stderr, flush=True)
-    if problems := card.check(Run.load(run_path)):
+    run = Run.load(run_path)
+    allowed = card.may_run_snippets(run, run_snippets)
+    print("running the snippets of the card" if allowed else card.NOT_RUN, file=sys.stderr, flush=True)
+    if problems := card.check(run, run_snippets=run_snippets):
         raise RunError(*problems)
 
 
-def _push(run_path: Path, target: Hub, files: Sequence[Staged]) -> str:
+def _push(run_path: Path, target: Hub, files: Sequence[Staged], run_snippets: bool = False) -> str:
     """The commit that holds the files. Raises RunError."""
     with explained(target.repo_id), bars():
         pushing = _Push(connect(), target, files)
         pushing.check_login()
         found = pushing.exists()
         if not (found and pushing.check_open()):
-            check_card(run_path)
+            check_card(run_path, run_snippets)
         if not found:
             pushing.make()
         commit = retried(pushing.committing(pushing.parent()), unreachable=True)

@@ -15,12 +15,14 @@ from hf_tasks.tasks.examples import Row, values
 if TYPE_CHECKING:
     from datasets import Dataset
 
+ENTITY_METRICS = ("entity_f1", "entity_errors", "unseen_entity_recall")
+
 
 class Meaning(ABC):
     metrics: ClassVar[tuple[str, ...]]
     """What is measured where the recipe does not say."""
-    marks: ClassVar[str]
-    """What the tags mark, as `Metric.reads` names it."""
+    meaningless: ClassVar[tuple[str, ...]]
+    """The metrics of other meanings."""
 
     @abstractmethod
     def summary(self, rows: list[list[str]]) -> str:
@@ -39,7 +41,7 @@ class Nothing(Meaning):
     """Such as parts of speech."""
 
     metrics = ("tagging_accuracy",)
-    marks = ""
+    meaningless = (*ENTITY_METRICS, "conlleval_f1", "word_segmentation")
 
     def summary(self, rows: list[list[str]]) -> str:
         return f"{sum(map(len, rows))} words, {len({tag for row in rows for tag in row})} different tags"
@@ -49,7 +51,7 @@ class Words(Meaning):
     """The tokens are characters."""
 
     metrics = ("word_segmentation", "tagging_accuracy")
-    marks = "words"
+    meaningless = (*ENTITY_METRICS, "conlleval_f1")
 
     def summary(self, rows: list[list[str]]) -> str:
         return f"{sum(map(len, rows))} characters, {sum(len(chunks(row)) for row in rows)} words"
@@ -63,8 +65,8 @@ class Words(Meaning):
 
 @dataclass(frozen=True)
 class Entities(Meaning):
-    metrics = ("entity_f1", "entity_errors", "unseen_entity_recall")
-    marks = "entities"
+    metrics = ENTITY_METRICS
+    meaningless = ("word_segmentation",)
 
     scheme: Scheme
 

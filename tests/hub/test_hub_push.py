@@ -47,7 +47,7 @@ SHA256 = hashlib.sha256(FILES["model.safetensors"]).hexdigest()
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that has all files, of no meaning; its card is not checked."""
-    monkeypatch.setattr("hf_tasks.hub.push.check_card", lambda path: None)
+    monkeypatch.setattr("hf_tasks.hub.push.check_card", lambda *args: None)
     folder = tmp_path / "run"
     for name, content in (FILES | NOT_SENT).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def test_a_tag_is_not_moved(hub: Hub, run: Path) -> None:
 
 
 def test_a_card_that_is_not_true_is_not_pushed(hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def check_card(path: Path) -> None:
+    def check_card(path: Path, run_snippets: bool) -> None:
         raise RunError(f"{path / 'README.md'}: the snippet does not run", "another")
 
     monkeypatch.setattr("hf_tasks.hub.push.check_card", check_card)
@@ -374,8 +374,8 @@ def test_no_token_is_ever_shown(hub: Hub, run: Path, capfd: pytest.CaptureFixtur
     hub.fail("commit", status=500, body=echo)
     hub.fail("commit", status=418, body=echo, first=2, last=2)
     text = message(run)
-    assert text == "org/model: the Hub refused (418): bad token ***; mend that, then try again"
-    assert "bad token ***;" in (said := capfd.readouterr().err)
+    assert text == "org/model: the Hub refused (418): bad token hf_***; mend that, then try again"
+    assert "bad token hf_***;" in (said := capfd.readouterr().err)
     assert WRITER not in said
     assert all(WRITER.encode() not in content for content in held(hub).values())
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 def recipe(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     """A training of one step that is pushed to org/model; neither the run nor its card is checked in processes."""
     monkeypatch.setattr(Run, "verify", lambda *_: None)
-    monkeypatch.setattr("hf_tasks.hub.push.check_card", lambda path: None)
+    monkeypatch.setattr("hf_tasks.hub.push.check_card", lambda *args: None)
     rows = [{"text": f"a {('good', 'bad')[i % 2]} film", "label": ("good", "bad")[i % 2]} for i in range(8)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     sections = {

@@ -65,7 +65,7 @@ def from_the_command_line(place: str) -> list[dict[str, Any]]:
 
 def main(base: str) -> None:
     Run.verify = lambda *_: None  # type: ignore[method-assign]  # saves a process, and the next line two
-    push.check_card = lambda _: None  # type: ignore[assignment]
+    push.check_card = lambda *_: None  # type: ignore[assignment]
     task = TextClassification(name="text-classification")
     rows = read_part(Data(path="org/rows", train="train"), "train", task, seed=0)
     assert rows is not None
