@@ -8,7 +8,7 @@ import numpy as np
 
 from hf_tasks import distributed, significance
 from hf_tasks.decoding import Decoding
-from hf_tasks.metrics import OF_CONFIDENCE, score
+from hf_tasks.metrics import find, score
 from hf_tasks.tasks import DiscriminativeTask, GenerativeTask, Split, Task
 from hf_tasks.tasks.collate import IGNORE
 from hf_tasks.tasks.examples import Row
@@ -161,7 +161,8 @@ def asked(
 ) -> dict[str, Any]:
     """What the metrics may ask for by parameter name: of the training data (`memory`), the examples, and how sure
     the predictions are."""
-    sure = task.confidence(predictions, references) if OF_CONFIDENCE.intersection(task.metrics) else {}
+    asks = {name for metric in task.metrics for name in find(metric).asks}
+    sure = task.confidence(predictions, references) if asks & {"decisions", "probabilities"} else {}
     return memory | task.context(examples) | sure
 
 

@@ -9,7 +9,9 @@ from typing import Any, Self, TypeVar
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from hf_tasks import artifacts, checks, distributed, evaluation
+from hf_tasks.data import hub as hub_data
 from hf_tasks.hub import push as hub
+from hf_tasks.models import origin
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.planning.steps import Steps
 from hf_tasks.preflight import Parts, check_metrics, check_precision, prepare, report, with_decoding
@@ -32,6 +34,8 @@ class Ready:
     tokenizer: Any
     model: Any
     memory: dict[str, Any]
+    base: dict[str, Any]
+    """Where the base model comes from, and its licence (see models/origin.py)."""
 
     @classmethod
     def of(cls, recipe: Recipe, beside: Path | None) -> Self:
@@ -39,7 +43,7 @@ class Ready:
 
         Raises RecipeError, DataError or RunError.
         """
-        recipe, parts = prepare(recipe, beside)
+        recipe, parts = prepare(_pinned(recipe), beside)
         if recipe.hub:
             distributed.told_by_main(partial(hub.check, recipe.hub))
         args = arguments(recipe, validated=parts.validation is not None)
@@ -52,7 +56,8 @@ class Ready:
             name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()
         }
         check_metrics(recipe, splits.get("validation", splits["train"]), model, tokenizer, memory)
-        return cls(recipe, args, parts, splits, tokenizer, model, memory)
+        base = distributed.told_by_main(partial(origin.origin, recipe.model))
+        return cls(recipe, args, parts, splits, tokenizer, model, memory, base)
 
     def report(self) -> Iterator[str]:
         """What is about to be trained, in lines."""
@@ -85,6 +90,12 @@ class Ready:
             optimizer_cls_and_kwargs=_optimizer(self.recipe, self.model, self.args),
             callbacks=list(callbacks),
         )
+
+
+def _pinned(recipe: Recipe) -> Recipe:
+    """The recipe with the commits of its base model and its dataset on the Hub."""
+    model, data = distributed.told_by_main(lambda: (origin.pinned(recipe.model), hub_data.pinned(recipe.data)))
+    return recipe.model_copy(update={"model": model, "data": data})
 
 
 def _optimizer(recipe: Recipe, model: Any, args: TrainingArguments) -> tuple[type, dict[str, Any]] | None:

@@ -248,9 +248,22 @@ class Run:
         with durable.written(self.path.parent):
             for name, rows in predictions.items():
                 _write_rows(self.path / "predictions" / f"{name}.jsonl", rows)
-            _write_json(self.path / RESULTS, {**results, **card.gather(self.path, self.recipe, results)})
+            _write_json(self.path / RESULTS, results)
+            trained_here.record(self.path)
+            self._write_card(results)
+
+    def _write_card(self, results: Mapping[str, Any]) -> None:
+        """The card, and in results.json what only it needs. Where that fails, a message: the run is measured."""
+        from hf_tasks.trainer.progress import say
+
+        try:
+            durable.write_json(self.path / RESULTS, {**results, **card.gather(self.path, self.recipe, results)})
             trained_here.record(self.path)
             card.write(self)
+        except Exception as e:  # of a template, a font, a file of the base model: dozens of kinds
+            reason = (str(e).strip() or type(e).__name__).splitlines()[0].rstrip(".")
+            remedy = f"the run is whole; mend that, and write it with: hf-tasks card {self.path.parent} --write"
+            say(f"warning: the card was not written: {reason}; {remedy}")
 
     def publish(self) -> Self:
         """Move what `create` and `measure` wrote into the run's directory, the results last."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hf_tasks.metrics.sums import sums
+from hf_tasks.metrics import METRICS
+from hf_tasks.metrics.metric import Sums
 
 NEUTRAL = 0.5
 
@@ -31,16 +32,18 @@ def best_for_metric(metric: str, probabilities: np.ndarray, references: Sequence
     be one that follows from sums over the examples, else of accuracy; 0.5 where the references are all alike."""
     if len(set(references)) < 2:
         return NEUTRAL
-    first, second = (
-        sums(metric, [label] * len(references), list(references))
-        or sums("accuracy", [label] * len(references), list(references))
-        for label in labels
-    )
-    assert first and second
+    first, second = (_always(label, metric, references) for label in labels)
     order, below, cuts = _cuts(probabilities)
     gained = np.cumsum((first.counts - second.counts)[order], axis=0)  # by taking the first label of the lowest ones
     totals = second.counts.sum(0) + np.vstack([np.zeros_like(gained[:1]), gained])[below]
-    return _best(next(iter(first.values(totals).values())), cuts)
+    return _best(next(iter(first.of_sums(totals).values())), cuts)
+
+
+def _always(label: str, metric: str, references: Sequence[str]) -> Sums:
+    """The statistics of a system that always predicts one label."""
+    answers = [label] * len(references)
+    form = METRICS[metric].sums(answers, references) if metric in METRICS else None
+    return form if isinstance(form, Sums) else _always(label, "accuracy", references)
 
 
 def _cuts(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

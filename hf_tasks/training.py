@@ -11,7 +11,7 @@ from typing import Any
 
 from transformers import EarlyStoppingCallback, TrainerCallback
 
-from hf_tasks import artifacts, distributed, hardware
+from hf_tasks import artifacts, distributed, hardware, recipe_file
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.frozen import frozen_features
 from hf_tasks.hub import push as hub
@@ -20,7 +20,7 @@ from hf_tasks.models.fast_cpu import keep_large_blocks
 from hf_tasks.pretrained import quiet
 from hf_tasks.ready import Ready
 from hf_tasks.recipe import Recipe
-from hf_tasks.run import Run
+from hf_tasks.run import RECIPE, Run
 from hf_tasks.trainer import resume, trackers
 from hf_tasks.trainer.arguments import batch_size
 from hf_tasks.trainer.progress import Progress, say
@@ -49,7 +49,7 @@ def train(
     origin = resume.Origin.of(recipe, {}, distributed.launched())
     hardware.use_fast_matmul()
     keep_large_blocks()
-    ready = Ready.of(recipe, beside)
+    ready = Ready.of(recipe if overwrite else as_begun(recipe), beside)
     origin = replace(origin, data={name: part.files for name, part in ready.parts.named().items()})
     findings = _tell(ready)
     learned = frozen_features.remembered(ready.recipe, ready.model, ready.splits, ready.tokenizer, ready.args.device)
@@ -65,7 +65,10 @@ def train(
         mix = weighted_layers.learned(trainer.model)
         for line in weighted_layers.bars(mix):
             say(line)
-        facts = {"data": _data_facts(ready), "findings": findings, "training": _training_facts(trainer, started), **mix}
+        facts = {
+            "data": _data_facts(ready), "findings": findings, "training": _training_facts(trainer, started), **mix,
+            "base": ready.base,
+        }  # fmt: skip
         run.measure({name: ready.splits[name] for name in ("validation", "test") if name in ready.splits}, facts)
         run = run.publish()
     if recipe.hub and distributed.is_main():
@@ -101,6 +104,19 @@ def check_free(path: Path) -> None:
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
     if resume.holds_files(path) and not Run.is_ours(path):
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
+
+
+def as_begun(recipe: Recipe) -> Recipe:
+    """The recipe with the commits of base model and dataset that an interrupted training of it began with: a branch of
+    the Hub that has moved since changes nothing."""
+    path, before = recipe.output_dir / RECIPE, resume.begun_with(recipe.output_dir)
+    if before is None or not path.is_file() or any(resume.recipe_changes(before.recipe, resume.flat_recipe(recipe))):
+        return recipe
+    begun = recipe_file.read(path).values
+    sections = {"model": recipe.model, "data": recipe.data}
+    pins = {name: (begun.get(name) or {}).get("revision") for name in sections}
+    pinned = {name: one.model_copy(update={"revision": pins[name]}) for name, one in sections.items() if pins[name]}
+    return recipe.model_copy(update=pinned)
 
 
 def finished(recipe: Recipe) -> Run:

@@ -4,11 +4,15 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import f1_score, matthews_corrcoef, precision_score, recall_score
 
 from hf_tasks.errors import RecipeError
 from hf_tasks.metrics import METRICS, from_evaluate, score
 from hf_tasks.metrics import classification as c
+from hf_tasks.metrics.metric import Metric
 
 # a: 2 right, 3 found, 2 expected; b: 1, 2, 3; d: 0, 0, 1; e: 0, 1, 0
 EXPECTED = ["a", "a", "b", "b", "b", "d"]
@@ -118,6 +122,41 @@ def test_pearson_spearman_mse() -> None:
     assert c.mse(found, expected) == approx({"mse": (0 + 1 + 1 + 36) / 4})
 
 
+def test_random_answers_have_the_values_of_scikit_learn_and_scipy() -> None:
+    generator = np.random.default_rng(0)
+    for n, kinds in ((1, 2), (7, 9), (300, 3), (300, 40)):
+        found, expected = ([f"c{i}" for i in generator.integers(kinds, size=n)] for _ in range(2))
+        for name, function in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score)):
+            averages = [f"{name}_{kind}" for kind in ("macro", "micro", "weighted")]
+            values = [function(expected, found, average=kind[len(name) + 1 :], zero_division=0) for kind in averages]
+            assert METRICS[name](found, expected) == approx(dict(zip(averages, values, strict=True)))
+            assert METRICS[name](found, expected, labels=["c0", "unknown"]) == METRICS[name](found, expected)
+        if len({*found, *expected}) > 1:
+            assert c.matthews_correlation(found, expected)["matthews_correlation"] == approx(
+                matthews_corrcoef(expected, found)
+            )
+    x, y = generator.normal(size=(2, 100)).round(1) + 1000
+    assert c.pearson(list(x), list(y))["pearson"] == approx(pearsonr(x, y).statistic)
+    assert c.spearman(list(x), list(y))["spearman"] == approx(spearmanr(x, y).statistic)
+
+
+def test_a_prediction_that_is_not_a_number_leaves_no_number() -> None:
+    found, expected = [1.0, math.nan, 2.0], [1.0, 2.0, 4.0]
+    for name in ("pearson", "spearman", "mse"):
+        assert math.isnan(METRICS[name](found, expected)[name])
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_of_no_examples_there_is_no_value(name: str) -> None:
+    known: dict[str, Any] = dict.fromkeys(METRICS[name].asks, [])
+    numbers = [value for value in METRICS[name]([], [], **known).values() if not isinstance(value, dict)]
+    assert all(math.isnan(value) for value in numbers)
+
+
+def test_a_constant_that_binary_fractions_do_not_hold_is_constant() -> None:
+    assert c.pearson([0.1] * 3, [1.0, 2.0, 4.0]) == {"pearson": 0.0}
+
+
 def test_spearman_shares_the_ranks_of_equals() -> None:
     # ranks 1.5 1.5 3 and 1 2 3: deviations -.5 -.5 1 and -1 0 1
     assert c.spearman([1.0, 1.0, 2.0], [1.0, 2.0, 3.0]) == approx({"spearman": 1.5 / math.sqrt(1.5 * 2)})
@@ -145,7 +184,7 @@ def test_score_gives_a_metric_what_it_asks_of_the_training_data(monkeypatch: pyt
     def known(predictions: list[str], references: list[str], words: list[str]) -> dict[str, Any]:
         return {"known": [word in words for word in predictions], "of": references}
 
-    monkeypatch.setitem(METRICS, "known", known)
+    monkeypatch.setitem(METRICS, "known", Metric(more=known))
     values = score(["known"], ["a", "b"], ["x", "y"], {"words": ["b"], "other": 1})
     assert values == {"n": 2, "known": [False, True], "of": ["x", "y"]}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hf_tasks.metrics import METRICS
-from hf_tasks.metrics.ranks import of_predictions, of_resamples
-from hf_tasks.metrics.sums import SUMMABLE, sums
+from hf_tasks.metrics.classification import Ranks
+from hf_tasks.metrics.metric import Metric
 from hf_tasks.significance import compare, intervals, mcnemar, randomisation
 from hf_tasks.tags import Tags
 
@@ -126,15 +126,15 @@ DATA: dict[str, list[Pairs]] = {
 
 
 def test_every_summable_metric_is_tested() -> None:
-    assert DATA.keys() == SUMMABLE.keys()
+    assert DATA.keys() == {name for name, metric in METRICS.items() if metric.statistics} - {"spearman"}
 
 
 @pytest.mark.parametrize("name", DATA)
-def test_the_sums_give_the_metric(name: str) -> None:
+def test_resamples_have_the_values_of_their_examples(name: str) -> None:
     """All examples at once, and a resample in which one example counts twice and another not at all."""
     for predictions, references in DATA[name]:
         of_each, known = asked(name, predictions, references), KNOWN.get(name, {})
-        form = sums(name, predictions, references, of_each | known)
+        form = METRICS[name].sums(predictions, references, **of_each, **known)
         assert form is not None
         weights = np.ones((2, len(references)))
         weights[1, :2] = 2, 0
@@ -143,7 +143,7 @@ def test_the_sums_give_the_metric(name: str) -> None:
             pairs = [predictions[j] for j in chosen], [references[j] for j in chosen]
             asks = {key: [values[j] for j in chosen] for key, values in of_each.items()}
             expected = METRICS[name](*pairs, **asks, **known)
-            found = form.values(weights @ form.counts)
+            found = form.values(weights)
             close = 0.5 if name == "gleu" and i else 1e-9  # another draw of references
             assert {k: v[i] for k, v in found.items()} == pytest.approx({k: expected[k] for k in found}, abs=close)
             left = {key for key, value in expected.items() if isinstance(value, float)} - found.keys()
@@ -161,13 +161,13 @@ def test_an_interval_is_scipys() -> None:
 
 
 def test_every_metric_of_ours_has_intervals_but_tables() -> None:
-    assert METRICS.keys() - SUMMABLE.keys() == {"spearman", "per_class", "entity_errors"}
+    assert {name for name, metric in METRICS.items() if not metric.statistics} == {"per_class", "entity_errors"}
     assert intervals(("per_class",), *labels(30, 2)) == {}
 
 
 def test_a_form_that_must_know_more_is_left_out() -> None:
-    assert sums("gleu", *texts(20)) is None
-    assert sums("ece", *labels(20, 2), {"known_words": []}) is None
+    assert METRICS["gleu"].sums(*texts(20)) is None
+    assert METRICS["ece"].sums(*labels(20, 2), known_words=[]) is None
 
 
 def test_spearman_of_a_resample_is_scipys() -> None:
@@ -176,12 +176,13 @@ def test_spearman_of_a_resample_is_scipys() -> None:
 
     found, right = (np.round(side, 1) for side in numbers(40))
     weights = np.random.default_rng(0).multinomial(40, np.full(40, 1 / 40), size=5).astype(float)
-    for value, row in zip(of_resamples(list(found), list(right), weights), weights, strict=True):
+    for value, row in zip(Ranks(found, right).values(weights)["spearman"], weights, strict=True):
         drawn = np.repeat(np.arange(40), row.astype(int))
         assert value == pytest.approx(spearmanr(found[drawn], right[drawn]).statistic)
-    assert of_resamples([1.0] * 40, list(right), weights).tolist() == [0.0] * 5
-    expected = [spearmanr(side, right).statistic for side in (found, -right, found**2)]
-    assert of_predictions(np.array([found, -right, found**2]), list(right)) == pytest.approx(expected)
+    assert Ranks(np.ones(40), right).values(weights)["spearman"].tolist() == [0.0] * 5
+    tosses = np.random.default_rng(1).integers(0, 2, (3, 40)).astype(bool)
+    expected = [spearmanr(np.where(row, -right, found), right).statistic for row in tosses]
+    assert Ranks(found, right).exchanged(Ranks(-right, right), tosses)["spearman"] == pytest.approx(expected)
 
 
 def test_the_interval_of_spearman_is_scipys() -> None:
@@ -209,10 +210,10 @@ def test_spearman_is_compared_by_randomisation() -> None:
 
 def test_a_metric_that_is_not_ours_is_computed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     predictions, references = labels(100, 3)
-    strange = {"share": METRICS["accuracy"]}
-    monkeypatch.setattr("hf_tasks.metrics.find", lambda name: lambda p, r: strange[name](p, r) | {"table": {}})
-    low, high = intervals(("share",), predictions, references)["accuracy"]
     expected = intervals(("accuracy",), predictions, references)["accuracy"]
+    strange = Metric(more=lambda predictions, references: METRICS["accuracy"](predictions, references) | {"table": {}})
+    monkeypatch.setattr("hf_tasks.metrics.find", lambda name: strange)
+    low, high = intervals(("share",), predictions, references)["accuracy"]
     assert (low, high) == pytest.approx(expected, abs=0.03)
     monkeypatch.setattr("hf_tasks.significance.LONGEST", 0.0)
     assert intervals(("share",), predictions, references) == {}
@@ -232,7 +233,7 @@ def test_randomisation_is_scipys_permutation_test() -> None:
     _, references = numbers(40)
     generator = np.random.default_rng(7)
     first, second = (list(np.array(references) + generator.normal(size=40, scale=s)) for s in (1.0, 1.3))
-    forms = [sums("mse", side, references) for side in (first, second)]
+    forms = [METRICS["mse"].sums(side, references) for side in (first, second)]
     assert forms[0] is not None
     assert forms[1] is not None
     errors = [(np.array(side) - np.array(references)) ** 2 for side in (first, second)]

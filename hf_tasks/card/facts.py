@@ -1,4 +1,4 @@
-"""What the card says of a run and only its making can tell: machine, curve, base model, energy, one example.
+"""What the card says of a run and only its making can tell: machine, curve, energy, one example.
 
 All of it goes into results.json, so that the card can be made from there again.
 """
@@ -10,10 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.card.blocks import metadata
 from hf_tasks.card.redact import LOCAL
-from hf_tasks.models.section import Model
-from hf_tasks.pretrained import PACKAGE, locate
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import Task
 from hf_tasks.trainer.arguments import arguments
@@ -44,7 +41,6 @@ def gather(path: Path, recipe: Recipe, results: Mapping[str, Any]) -> dict[str, 
     watts = _watts(recipe, environment)
     return {
         "environment": environment,
-        "base": base(recipe.model),
         "arguments": shown_arguments(recipe, validated="validation" in results["data"]),
         "curve": curve(path / "training_log.jsonl"),
         "energy": watts and watts | {"wh": round(results["training"]["seconds"] * watts["watts"] / 3600, 3)},
@@ -56,20 +52,6 @@ def shown_arguments(recipe: Recipe, *, validated: bool) -> dict[str, Any]:
     values = arguments(recipe, validated=validated).to_dict()
     given = {name: value for name, value in values.items() if value and not isinstance(value, dict)}
     return {name: value for name, value in given.items() if name not in NOT_SHOWN}
-
-
-def base(model: Model) -> dict[str, Any]:
-    """Where the base model comes from, its kind, and the licence that its own card states."""
-    from transformers import AutoConfig
-
-    if model.config is not None:
-        return {"from": "scratch", "model_type": model.config["model_type"], "license": None}
-    place = locate(model.name_or_path)
-    on_hub = not Path(place).is_dir()
-    kind = "package" if model.name_or_path.startswith(PACKAGE) else "hub" if on_hub else "folder"
-    license = metadata(_readme(place, model.revision)).get("license")
-    config = AutoConfig.from_pretrained(place, revision=model.revision, trust_remote_code=False)
-    return {"from": kind, "model_type": config.model_type, "license": license if isinstance(license, str) else None}
 
 
 def curve(log: Path) -> dict[str, list[list[float]]]:
@@ -96,19 +78,6 @@ def example(task: Task, examples: "Dataset", predictions: Sequence[Mapping[str, 
     row = next((i for i, size in enumerate(sizes) if size <= SHORT), sizes.index(min(sizes)))
     kept = {key: value for key, value in predictions[row].items() if key not in LEFT_OUT}
     return {"input": few[row], "prediction": kept}
-
-
-def _readme(place: str, revision: str | None) -> str:
-    """The base model's card: in its folder, or from the Hub; "" where it has none or it cannot be had."""
-    from huggingface_hub import hf_hub_download
-
-    local = Path(place, "README.md")
-    if Path(place).is_dir():
-        return local.read_text(encoding="utf-8") if local.is_file() else ""
-    try:
-        return Path(hf_hub_download(place, "README.md", revision=revision)).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return ""
 
 
 def _watts(recipe: Recipe, environment: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Text on a card: whatever a label or a text holds, it stays text. Raw Markdown is marked by `Markup`.
 
-The templates put every value through `value`, so that nothing gets onto a card unescaped by mistake.
+The templates put every value through `value`, so that nothing gets onto a card unescaped by mistake. Secrets are
+taken out first: an escaped one is no longer recognised.
 """
 
 import json
@@ -10,6 +11,8 @@ import unicodedata
 from typing import Any
 
 from markupsafe import Markup
+
+from hf_tasks.card.redact import redacted
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -23,7 +26,7 @@ def value(thing: Any) -> Markup:
 
 def escape(text: str) -> Markup:
     """Text as one line of Markdown without any markup: no HTML, link, emphasis, code, heading, list or table cell."""
-    text = re.sub(r"[\\`*\[\]|~$!]", r"\\\g<0>", _one_line(text))
+    text = re.sub(r"[\\`*\[\]|~$!]", r"\\\g<0>", _one_line(redacted(text)))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # inside a word it means nothing
     text = re.sub(r"[&<>@]", lambda m: _ENTITIES[m[0]], text)
     text = re.sub(r"://|(?i:(?<=www)\.)", lambda m: "".join(f"&#{ord(c)};" for c in m[0]), text)
@@ -32,7 +35,7 @@ def escape(text: str) -> Markup:
 
 def code(text: str) -> Markup:
     """Text as inline code. For names of ours: a bar in it would end a table cell."""
-    text = _one_line(text)
+    text = _one_line(redacted(text))
     ticks = "`" * (_longest(text) + 1)
     space = " " if text.startswith("`") or text.endswith("`") or not text else ""
     return Markup(f"{ticks}{space}{text}{space}{ticks}")
@@ -40,22 +43,27 @@ def code(text: str) -> Markup:
 
 def fence(text: str, language: str = "") -> Markup:
     """Text as a block of code, behind a fence longer than any in it."""
+    text = redacted(text)
     ticks = "`" * max(3, _longest(text) + 1)
     body = text.strip("\n").replace("<!-- hf_tasks:", "<!- - hf_tasks:")
     return Markup(f"{ticks}{language}\n{body}\n{ticks}")
 
 
 def literal(thing: Any) -> Markup:
-    """A Python literal of plain data."""
+    """A Python literal of plain data, without secrets."""
+    return _literal(_without_secrets(thing))
+
+
+def _literal(thing: Any) -> Markup:
     match thing:
         case str():
             written = json.dumps(thing, ensure_ascii=False)
             return Markup(written if _shows_all(written) else json.dumps(thing))
         case list() | tuple():
-            return Markup("[{}]").format(Markup(", ").join(map(literal, thing)))
+            return Markup("[{}]").format(Markup(", ").join(map(_literal, thing)))
         case dict():
             return Markup("{{{}}}").format(
-                Markup(", ").join(Markup(": ").join(map(literal, pair)) for pair in thing.items())
+                Markup(", ").join(Markup(": ").join(map(_literal, pair)) for pair in thing.items())
             )
         case float() if not math.isfinite(thing):
             return Markup(f'float("{thing}")')
@@ -67,6 +75,15 @@ def literal(thing: Any) -> Markup:
 def number(thing: float) -> Markup:
     """A number as the card prints it: whole ones as they are, others with four decimals."""
     return Markup(f"{thing:.4f}" if isinstance(thing, float) else f"{thing}")
+
+
+def _without_secrets(thing: Any) -> Any:
+    match thing:
+        case str():
+            return redacted(thing)
+        case list():
+            return [_without_secrets(item) for item in thing]
+    return thing
 
 
 def _one_line(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tasks import artifacts
 from hf_tasks.card import redact
-from hf_tasks.card.definitions import NO_SCORES, hub_name
+from hf_tasks.metrics import hub_name, is_score
 from hf_tasks.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = {"model": "transformers", "peft": "peft", "trained": "hf_tasks"}
 """How the model is saved -> the library that loads it."""
+UNKNOWN = "the licence of the base model is not known here"
 PARTS = ("validation", "test")
 
 
@@ -55,6 +56,18 @@ def license(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
     return recipe.card.license or results.get("base", {}).get("license")
 
 
+def license_unknown(results: Mapping[str, Any]) -> str:
+    """Why no licence of the base model is known; "" where there is no base model."""
+    base = results.get("base", {})
+    reasons = {
+        "none": "the base model has no card",
+        "read": "the card of the base model states none",
+        "broken": "the card of the base model cannot be read",
+        "unreached": "the Hub could not be asked for the card of the base model",
+    }
+    return "" if base.get("from") == "scratch" else reasons.get(base.get("card", ""), UNKNOWN)
+
+
 def datasets(recipe: Recipe) -> list[str]:
     """The Hub ids of the data."""
     return [*dict.fromkeys([*([recipe.data.path] if recipe.data.path else []), *recipe.card.datasets])]
@@ -71,7 +84,7 @@ def _scores(recipe: Recipe, results: Mapping[str, Any]) -> Iterator["EvalResult"
     for part in [part for part in PARTS if part in results]:
         values, facts = results[part], results.get("data", {}).get(part, {})
         for name, value in values.items():
-            if name in NO_SCORES or not is_number(value) or not math.isfinite(value):
+            if not is_score(name) or not is_number(value) or not math.isfinite(value):
                 continue
             yield EvalResult(
                 task_type=recipe.task.name,

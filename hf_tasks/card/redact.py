@@ -2,17 +2,27 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from hf_tasks.recipe import Recipe
 
-TOKENS = re.compile(
-    r"\b(hf_|gh[pousr]_|github_pat_|glpat-|sk-(proj-|ant-)?|xox[abpr]-)[A-Za-z0-9]{20,}[\w-]*|\bAKIA[A-Z0-9]{16}\b"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-)
-"""What access tokens of well-known services look like, and a name and password in an address."""
+SECRETS: dict[str, str] = {
+    "a Hugging Face token": r"\b(?:hf_(?:oauth_)?|api_org_)[A-Za-z0-9]{20,}",
+    "an AWS key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|(?i:aws_secret_access_key)\W{1,5}[A-Za-z0-9/+]{40}",
+    "an API key": r"\bsk-(?:[A-Za-z0-9]{20,}|(?:proj|svcacct|admin|or|ant)-[\w-]{20,})",
+    "a GitHub token": r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,})",
+    "a GitLab token": r"\bglpat-[\w-]{20,}",
+    "a Slack token": r"\bxox[abeoprs]-[A-Za-z0-9-]{20,}",
+    "a Google API key": r"\bAIza[\w-]{35}",
+    "a Weights & Biases key": r"\bwandb_v\d_\w{20,}|(?i:wandb(?:_api)?_?key)\W{1,5}[0-9a-f]{40}\b",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "a password in a URL": r"""(?<=://)[^/\s:@"'<>,]*:[^/\s@"'<>]+(?=@)""",
+}
+"""What secrets of well-known services look like: the one list for recipes, cards, messages and what is pushed."""
+ANY_SECRET = re.compile("|".join(SECRETS.values()))
 SECRET_KEY = re.compile(r"(^|_)(token|secret|password|passwd|credentials?|api_?key)$", re.IGNORECASE)
 PATH = re.compile(r"(file://)?(~|/[^/\s]+|[A-Za-z]:|\\\\)[\\/]\S.*")
 LOCAL = ("output_dir",)
@@ -21,8 +31,15 @@ HIDDEN = "***"
 
 
 def redacted(text: str) -> str:
-    """Text without access tokens."""
-    return TOKENS.sub(HIDDEN, text)
+    """Text without secrets."""
+    return ANY_SECRET.sub(HIDDEN, text)
+
+
+def secrets_in(text: str) -> Iterator[tuple[int, str]]:
+    """Each secret in a text: (the line, counted from 1; what kind it is)."""
+    for found in ANY_SECRET.finditer(text):
+        kind = next(name for name, pattern in SECRETS.items() if re.match(pattern, found[0]) or "URL" in name)
+        yield text.count("\n", 0, found.start()) + 1, kind
 
 
 def to_yaml(recipe: Recipe) -> str:

@@ -56,6 +56,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "signatures": {part: tables.texts(values) for part, values in measured.items()},
         "metadata": Markup(metadata.metadata(recipe, results).to_yaml()),
         "license": metadata.license(recipe, results),
+        "license_unknown": metadata.license_unknown(results),
         "datasets": metadata.datasets(recipe),
         "data_name": metadata.data_name(recipe),
         "base_name": metadata.base_name(recipe, results),

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hf_tasks.card.definitions import DEFINITIONS
 from hf_tasks.card.markdown import code, number, value
 from hf_tasks.card.metadata import PARTS, is_number
+from hf_tasks.metrics import VALUES, description
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def tables(values: Mapping[str, Any]) -> Iterator[Table]:
 
 def _single(values: Mapping[str, Any], intervals: Mapping[str, list[float]]) -> Table:
     """One value a row, with its 95 % interval where some have one."""
-    rows = {name: [_name(name), cell(one), value(DEFINITIONS.get(name, ""))] for name, one in values.items()}
+    rows = {name: [_name(name), cell(one), value(description(name))] for name, one in values.items()}
     if not intervals:
         return Table("", ["metric", "value", "what it is"], list(rows.values()))
     for name, row in rows.items():
@@ -71,7 +71,7 @@ def _table(name: str, several: Mapping[str, Any]) -> Table:
 
 def _name(name: str) -> Markup:
     """The name of a value: code where it is one of ours, else text."""
-    return code(name) if name in DEFINITIONS else value(name)
+    return code(name) if name in VALUES else value(name)
 
 
 def _cells(row: Any, columns: list[str]) -> list[Any]:

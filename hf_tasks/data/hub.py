@@ -8,6 +8,21 @@ from hf_tasks.data.tables import Rows
 from hf_tasks.errors import DataError
 
 
+def pinned(data: Data) -> Data:
+    """The section with the commit of its dataset on the Hub as `revision`; unchanged for files, and where the Hub does
+    not answer, so that the cache serves."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    if not data.path:
+        return data
+    try:
+        commit = HfApi().dataset_info(data.path, revision=data.revision).sha
+    except (OSError, ValueError, HTTPError):
+        return data
+    return data.model_copy(update={"revision": commit}) if commit else data
+
+
 def load(data: Data, split: str) -> tuple[Rows, dict[str, str]]:
     """The rows of a split, and {`id@revision`: fingerprint}. Raises DataError where the Hub does not give them."""
     from datasets import load_dataset

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from hf_tasks.card.redact import redacted
 from hf_tasks.errors import RunError, UserError
-from hf_tasks.hub.scrub import TOKEN
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -135,7 +135,7 @@ def _refusal(status: int, message: str | None, url: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return TOKEN.sub(b"hf_***", text.encode()).decode().replace("\n", " ").strip().rstrip(".")
+    return redacted(text).replace("\n", " ").strip().rstrip(".")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

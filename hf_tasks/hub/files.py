@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from hf_tasks.card import redact
 from hf_tasks.card.pictures import CURVE, LAYERS
 from hf_tasks.card.usage import MODEL_ID
 from hf_tasks.errors import RunError
@@ -67,16 +68,13 @@ def stage(run: Path, repo_id: str, *, predictions: bool = False) -> list[Staged]
     """The files of a run that go to the Hub, sorted by name, without paths of this machine, the card with the name of
     the repository. The run is only read.
 
-    Raises RunError where the directory is not a whole run with its card, and where a file holds an access token.
+    Raises RunError where the directory is not a whole run with its card, and where files hold secrets.
     """
     patterns = (*ALLOWED, PREDICTIONS) if predictions else ALLOWED
     names = sorted(name for name in _names(run) if is_one_of(name, patterns))
     _check_whole(run, names)
     contents = {name: (run / name).read_bytes() for name in names if name.endswith(TEXTS)}
-    for name, content in contents.items():
-        if found := scrub.TOKEN.search(content):
-            line = content.count(b"\n", 0, found.start()) + 1
-            raise RunError(f"{run / name}:{line}: holds an access token; remove it here, and withdraw it on the Hub")
+    _check_secrets(run, contents)
     changed = {name: content for name, content in _clean(run, contents, repo_id).items() if content != contents[name]}
     return [Staged(name, changed.get(name, run / name)) for name in names]
 
@@ -108,6 +106,18 @@ def _base(run: Path, recipe: bytes) -> str:
     return scrub.short(base)
 
 
+def _check_secrets(run: Path, contents: Mapping[str, bytes]) -> None:
+    """RunError that names the file, the line and the kind of each secret."""
+    remedy = "remove it here, withdraw it where it was issued, then push again"
+    problems = [
+        f"{run / name}:{line}: holds {kind}; {remedy}"
+        for name, content in contents.items()
+        for line, kind in redact.secrets_in(content.decode("utf-8", "replace"))
+    ]
+    if problems:
+        raise RunError(*problems)
+
+
 def is_one_of(name: str, patterns: tuple[str, ...]) -> bool:
     """Whether a file's name in the repository matches; `*` does not reach into folders."""
     return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns)
@@ -130,5 +140,7 @@ def _names(run: Path) -> list[str]:
 def _check_whole(run: Path, names: list[str]) -> None:
     if "recipe.yaml" not in names:
         raise RunError(f"{run}: no run is here (no recipe.yaml); give the directory that `train` wrote")
-    if not any(is_one_of(name, WEIGHTS) for name in names) or not {CARD, "results.json"} <= set(names):
-        raise RunError(f"{run}: this training did not finish, there is no model with its card; train it again")
+    if not any(is_one_of(name, WEIGHTS) for name in names) or "results.json" not in names:
+        raise RunError(f"{run}: this training did not finish, there is no measured model; train it again")
+    if CARD not in names:
+        raise RunError(f"{run}: there is no card; write it with: hf-tasks card {run} --write")

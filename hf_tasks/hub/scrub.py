@@ -1,10 +1,9 @@
-"""What must not leave this machine: paths of its folders, and access tokens.
+"""What must not leave this machine: paths of its folders (secrets: see `redact.SECRETS`).
 
 Only where paths are known to stand are they looked for: a label or a token of a vocabulary may well begin with "/".
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,8 +11,6 @@ import yaml
 
 from hf_tasks.card import redact
 
-TOKEN = re.compile(rb"hf_(?:oauth_)?[A-Za-z0-9]{20,}")
-"""An access token of the Hub."""
 NO_PATHS = ("task", "decoding")
 """Sections of a recipe with texts that may look like paths."""
 Values = dict[str, Any]
@@ -24,18 +21,19 @@ def short(value: str) -> str:
     return str(redact.public(value))
 
 
-def without_paths(value: Any) -> Any:
-    """Nested values with `short` texts, and `short` keys that stay apart."""
+def without_paths(value: Any, under: str = "") -> Any:
+    """Nested values with `short` texts, and `short` keys that stay apart; hidden where the key `under` which they are
+    names a secret, as on the card."""
     match value:
         case str():
-            return short(value)
+            return redact.public(value, under)
         case list():
-            return [without_paths(item) for item in value]
+            return [without_paths(item, under) for item in value]
         case dict():
             clean: dict[Any, Any] = {}
             for key, item in value.items():
                 name = short(key) if isinstance(key, str) else key
-                clean[name if name not in clean else f"{name} ({len(clean)})"] = without_paths(item)
+                clean[name if name not in clean else f"{name} ({len(clean)})"] = without_paths(item, str(key))
             return clean
         case _:
             return value

@@ -1,13 +1,10 @@
-"""METRICS: plain functions (predictions, references) -> {name: value}; the first value is the metric's own.
+"""METRICS: a `Metric` for each name that a recipe may give in `task.metrics`.
 
-A metric may also ask, by parameter name, for what a task remembers of its training data (`Task.memory`), and for
-what it says of the examples (`Task.context`).
 Any other name is passed to `evaluate.load` (a metric of the Hub, or a local script) where the environment allows it.
 """
 
-import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hf_tasks.block import did_you_mean
@@ -15,8 +12,7 @@ from hf_tasks.errors import RecipeError
 from hf_tasks.metrics import classification, generation, probability, squad, tagging
 from hf_tasks.metrics.cmrc2018 import cmrc2018
 from hf_tasks.metrics.gleu import gleu
-
-Metric = Callable[..., dict[str, Any]]
+from hf_tasks.metrics.metric import Metric, Value
 
 METRICS: dict[str, Metric] = {
     "accuracy": classification.accuracy,
@@ -49,36 +45,64 @@ METRICS: dict[str, Metric] = {
     "gleu": gleu,
 }
 
+VALUES: dict[str, Value] = {
+    "n": Value("examples", is_score=False),
+    "loss": Value("the mean of the loss that training lowers, on these examples", is_score=False),
+    "cut": Value("predictions that were stopped because they reached the longest output", is_score=False),
+    "expected_utility": Value(
+        "mean utility of the chosen texts, were each sample right (minimum Bayes risk)", is_score=False
+    ),
+} | {name: value for metric in METRICS.values() for name, value in metric.described.items()}
+"""Every number that results.json may hold of a split, by its key there."""
+
 ALLOW_CODE = "HF_TASKS_METRIC_CODE"
 """The environment variable that allows the code of metrics that are not ours."""
 
-LOWER_IS_BETTER = (
-    "loss", "mse", "mae", "mape", "ece", "brier", "nll", "brier_score", "perplexity", "ter", "wer", "cer",
-)  # fmt: skip
-
-
-OF_CONFIDENCE = {"ece", "brier", "nll"}
-"""Those that ask how sure the predictions are."""
+LOWER_ELSEWHERE = ("loss", "mae", "mape", "brier_score", "perplexity", "wer", "cer")
+"""Losses, and metrics of `evaluate`, of which a lower value is better."""
+HUB_FAMILIES = ("accuracy", "f1", "precision", "recall")
 
 
 def score(
-    names: Sequence[str], predictions: list[Any], references: list[Any], memory: dict[str, Any]
+    names: Sequence[str], predictions: Sequence[Any], references: Sequence[Any], memory: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The values of several metrics on the same predictions, in one dict, `n` first.
 
-    Raises RecipeError for a metric that is neither ours nor to be had from `evaluate`.
+    `memory`: what metrics may ask for by parameter name. Raises RecipeError for a metric that is neither ours nor to be
+    had from `evaluate`.
     """
     values: dict[str, Any] = {"n": len(references)}
     for name in names:
-        metric = find(name)
-        wanted = inspect.signature(metric).parameters.keys() & memory.keys()
-        values |= metric(predictions, references, **{key: memory[key] for key in wanted})
+        values |= find(name)(predictions, references, **memory)
     return values
 
 
 def find(name: str) -> Metric:
     """The metric of a name. Raises RecipeError where it is neither ours nor to be had from `evaluate`."""
     return METRICS.get(name) or from_evaluate(name)
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether a higher value is better; `name`: of a metric, or of a value in results.json."""
+    ours = [metric for key, metric in METRICS.items() if name == key or name in metric.described]
+    return ours[0].higher_is_better if ours else not name.endswith(LOWER_ELSEWHERE)
+
+
+def is_score(name: str) -> bool:
+    """Whether a number in results.json says something of the model's quality by itself."""
+    return name not in VALUES or VALUES[name].is_score
+
+
+def description(name: str) -> str:
+    """What a number in results.json is, in words; "" where its metric is not ours."""
+    return VALUES[name].description if name in VALUES else ""
+
+
+def hub_name(name: str) -> str:
+    """The Hub's name of the metric that gives one of our values, e.g. `f1` for `f1_macro`."""
+    if name in VALUES and VALUES[name].hub_name:
+        return VALUES[name].hub_name
+    return next((word for word in name.split("_") if word in HUB_FAMILIES), name)
 
 
 def from_evaluate(name: str) -> Metric:
@@ -98,4 +122,6 @@ def from_evaluate(name: str) -> Metric:
     except (FileNotFoundError, ConnectionError, ValueError, ImportError) as e:
         text = f"{known}; or a metric of evaluate, by its Hub id or the path of its script, but: "
         raise RecipeError(f"{text}{str(e).splitlines()[0]})") from None
-    return lambda predictions, references: dict(module.compute(predictions=predictions, references=references))
+    return Metric(
+        more=lambda predictions, references: dict(module.compute(predictions=predictions, references=references))
+    )

@@ -5,24 +5,31 @@ Chinese characters and of words in other scripts; F1 counts the longest stretch 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from hf_tasks.metrics.metric import Metric, Sums, Value, Values, share, with_one
 
 _PUNCTUATION = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 _PIECES = re.compile("[\u4e00-\u9fa5]|[^\u4e00-\u9fa5]+")
 
 
-def cmrc2018(predictions: list[dict[str, Any]], references: list[list[str]]) -> dict[str, float]:
-    """The mean of exact match and F1, by which CMRC 2018 ranks, and both; best over the references.
+def _cmrc2018(predictions: Sequence[dict[str, Any]], references: Sequence[list[str]]) -> Sums:
+    """Exact match and F1, best over the references, and their mean, by which CMRC 2018 ranks.
 
     Predictions are rows `{"answer": text, ...}`, references lists of texts, empty for a question without answer.
     """
     pairs = [(row["answer"], right) for row, right in zip(predictions, references, strict=True)]
     f1s = [best_f1(text, right) for text, right in pairs]
     exacts = [best_exact(text, right) for text, right in pairs]
-    f1_mean, exact_mean = 100 * float(np.mean(f1s)), 100 * float(np.mean(exacts))
-    return {"cmrc2018_average": (f1_mean + exact_mean) / 2, "cmrc2018_f1": f1_mean, "cmrc2018_exact_match": exact_mean}
+
+    def of_sums(s: np.ndarray) -> Values:
+        f1s, exacts = (100 * share(s[:, i], s[:, 2]) for i in (0, 1))
+        return {"cmrc2018_average": (f1s + exacts) / 2, "cmrc2018_f1": f1s, "cmrc2018_exact_match": exacts}
+
+    return Sums(with_one(np.array(f1s, float), np.array(exacts, float)), of_sums)
 
 
 def best_f1(prediction: str, references: list[str]) -> float:
@@ -63,3 +70,17 @@ def longest_common(first: list[str], second: list[str]) -> int:
         row = [0] + [above[j] + 1 if item == other else 0 for j, other in enumerate(second)]
         longest, above = max(longest, *row), row
     return longest
+
+
+cmrc2018 = Metric(
+    {
+        "cmrc2018_average": Value("mean of cmrc2018_f1 and cmrc2018_exact_match (CMRC 2018)"),
+        "cmrc2018_f1": Value(
+            "percentage of characters that answer and best reference share, in order, as F1 (CMRC 2018)"
+        ),
+        "cmrc2018_exact_match": Value(
+            "percentage of answers equal to a reference, punctuation aside (CMRC 2018)", "exact_match"
+        ),
+    },
+    _cmrc2018,
+)

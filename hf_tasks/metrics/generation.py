@@ -3,128 +3,209 @@
 Predictions are texts; a reference is a text or a list of texts, as many or few for each prediction as there are.
 """
 
-from collections.abc import Sequence
-from functools import cache, lru_cache
+import string
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache, partial
 from typing import Any
+
+import numpy as np
+
+from hf_tasks.metrics.metric import Metric, Sums, Value, Values, means, share
 
 Reference = str | Sequence[str]
 ROUGE = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
 KEPT = 2**15
-"""Texts whose slow scores are remembered between a metric and its interval."""
+"""Texts whose slow scores are remembered between evaluations."""
+ORDERS = 4
+"""Of n-grams, in BLEU."""
+CHARACTERS = 6
+"""Longest n-grams of characters, in chrF."""
 
 
-def bleu(predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:
-    """BLEU (Papineni et al. 2002, https://aclanthology.org/P02-1040) with sacrebleu's defaults; and the signature to
-    quote with it (Post 2018, https://aclanthology.org/W18-6319)."""
-    from sacrebleu.metrics import BLEU
-
-    return _with_signature("bleu", BLEU(), predictions, references)
+# -- BLEU (Papineni et al. 2002, https://aclanthology.org/P02-1040) with sacrebleu's defaults
 
 
-def chrf(predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:
-    """chrF2: F2 of character n-grams up to 6 (Popović 2015, https://aclanthology.org/W15-3049)."""
-    from sacrebleu.metrics import CHRF
-
-    return _with_signature("chrf", CHRF(), predictions, references)
-
-
-def chrf_counts(predictions: list[str], references: Sequence[Reference], word_order: int) -> list[list[int]]:
-    """For every prediction and each order of n-grams: those of the prediction, those of its best reference, those that
-    both have; what sacrebleu draws its own resamples from."""
-    from sacrebleu.metrics import CHRF
-
-    counts: list[list[int]] = CHRF(word_order=word_order)._extract_corpus_statistics(predictions, _streams(references))
-    return counts
-
-
-def chrf_plus_plus(predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:
-    """chrF2++: chrF2 with words and word bigrams (Popović 2017, https://aclanthology.org/W17-4770)."""
-    from sacrebleu.metrics import CHRF
-
-    return _with_signature("chrf++", CHRF(word_order=2), predictions, references)
-
-
-def ter(predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:
-    """Translation edit rate: edits for 100 words of the references; lower is better, and above 100 is possible (Snover
-    et al. 2006, https://aclanthology.org/2006.amta-papers.25)."""
-    edits, words = map(sum, zip(*edits_of_each(predictions, references), strict=True))
-    value = edits / words if words else float(edits > 0)
-    by_number = sorted(range(len(references)), key=lambda i: len(_several(references[i])))
-    ends = [by_number[0], by_number[-1]]  # these tell the signature how many references there are
-    known = _with_signature("ter", _ter(), [predictions[i] for i in ends], [references[i] for i in ends])
-    return known | {"ter": 100 * value}
-
-
-def edits_of_each(predictions: list[str], references: Sequence[Reference]) -> list[tuple[float, float]]:
-    """(edits, mean length of the references in words) of every prediction."""
+def _bleu(predictions: Sequence[str], references: Sequence[Reference]) -> Sums:
+    scorer = _scorer("BLEU", effective_order=True)
     pairs = zip(predictions, references, strict=True)
-    return [_edits(prediction, tuple(_several(reference))) for prediction, reference in pairs]
+    scores = [scorer.sentence_score(prediction, _several(reference)) for prediction, reference in pairs]
+    counts = [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores]
+    return Sums(np.array(counts, float).reshape(-1, 2 * ORDERS + 2), lambda s: {"bleu": _bleu_of_sums(s)})
 
 
-@cache
-def _ter() -> Any:
-    from sacrebleu.metrics import TER
+def _bleu_of_sums(s: np.ndarray) -> np.ndarray:
+    """(R,) with sacrebleu's exponential smoothing: the n-th order without any match counts as 1 / 2^n of one."""
+    right, found, length, expected = s[:, :ORDERS], s[:, ORDERS : 2 * ORDERS], s[:, -2], s[:, -1]
+    smoothed = np.where(right > 0, right, 0.5 ** np.cumsum(right == 0, axis=1))
+    whole = np.all(found > 0, axis=1) & np.any(right > 0, axis=1)
+    logs = np.log(np.where(whole[:, None], smoothed / np.where(found > 0, found, 1), 1)).mean(1)
+    shorter = 1 - expected / np.where(length > 0, length, 1)
+    return np.where(whole, 100 * np.exp(logs + np.minimum(0, shorter)), 0.0)
 
-    return TER()
+
+# -- chrF (Popović 2015, https://aclanthology.org/W15-3049; 2017, https://aclanthology.org/W17-4770)
+
+
+def _chrf(
+    predictions: Sequence[str], references: Sequence[Reference], *, name: str = "chrf", word_order: int = 0
+) -> Sums:
+    counts = [_chrf_counts(p, _several(r), word_order) for p, r in zip(predictions, references, strict=True)]
+    shape = (-1, 3 * (CHARACTERS + word_order))
+    return Sums(np.array(counts, float).reshape(shape), lambda s: {name: _chrf_of_sums(s)})
+
+
+def _chrf_counts(prediction: str, references: Sequence[str], word_order: int) -> np.ndarray:
+    """(3 x orders,) for each order of n-grams: those of the prediction, of its best reference, and of both."""
+    own = _ngrams(prediction, word_order)
+    each = []
+    for reference in references:
+        pairs = zip(own, _ngrams(reference, word_order), strict=True)
+        each.append([n for found, right in pairs for n in _shared(found, right)])
+    counts = np.array(each, float)
+    best = 0 if len(counts) == 1 else int(_chrf_of_sums(counts).argmax())
+    return np.asarray(counts[best])
+
+
+def _ngrams(text: str, word_order: int) -> list[Counter[Any]]:
+    from sacrebleu.metrics.helpers import extract_all_char_ngrams, extract_word_ngrams
+
+    words = _words(text) if word_order else []
+    characters = extract_all_char_ngrams(text, CHARACTERS, False)
+    return [*characters, *(extract_word_ngrams(words, n) for n in range(1, word_order + 1))]
+
+
+def _words(text: str) -> list[str]:
+    """Words, with punctuation at one of their ends as a word of its own."""
+    words: list[str] = []
+    for word in text.split():
+        if len(word) > 1 and word[-1] in string.punctuation:
+            words += [word[:-1], word[-1]]
+        elif len(word) > 1 and word[0] in string.punctuation:
+            words += [word[0], word[1:]]
+        else:
+            words.append(word)
+    return words
+
+
+def _shared(found: Counter[Any], right: Counter[Any]) -> tuple[int, int, int]:
+    """Items of the prediction (none where the reference has none), of the reference, of both."""
+    same = sum(min(count, right[ngram]) for ngram, count in found.items() if ngram in right)
+    return (found.total() if right else 0), right.total(), same
+
+
+def _chrf_of_sums(s: np.ndarray) -> np.ndarray:
+    """(R,) F2 of the mean precision and the mean recall of the orders that both sides have."""
+    found, expected, right = s[:, ::3], s[:, 1::3], s[:, 2::3]
+    both = (found > 0) & (expected > 0)
+    orders = np.maximum(both.sum(1), 1)
+    precision, recall = ((share(right, whole) * both).sum(1) / orders for whole in (found, expected))
+    return share(500 * precision * recall, 4 * precision + recall)
+
+
+# -- TER (Snover et al. 2006, https://aclanthology.org/2006.amta-papers.25): edits for 100 words of the references
+
+
+def _ter(predictions: Sequence[str], references: Sequence[Reference]) -> Sums:
+    """Sums of edits, and of the mean length of the references in words."""
+    pairs = zip(predictions, references, strict=True)
+    counts = [_edits(prediction, tuple(_several(reference))) for prediction, reference in pairs]
+
+    def of_sums(s: np.ndarray) -> Values:
+        return {"ter": np.where(s[:, 1] > 0, 100 * share(*s.T), 100.0 * (s[:, 0] > 0))}
+
+    return Sums(np.array(counts, float).reshape(-1, 2), of_sums)
 
 
 @lru_cache(KEPT)
 def _edits(prediction: str, references: tuple[str, ...]) -> tuple[float, float]:
-    score = _ter().sentence_score(prediction, references)
+    score = _scorer("TER").sentence_score(prediction, references)
     return float(score.num_edits), float(score.ref_length)
 
 
-def rouge(predictions: list[str], references: Sequence[Reference], use_stemmer: bool = True) -> dict[str, float]:
-    """Mean F-measure of ROUGE-1, -2, -L and -Lsum (Lin 2004, https://aclanthology.org/W04-1013), with Porter's stemmer
-    as in ROUGE-1.5.5 -m; of several references, the best for each kind.
+# -- ROUGE (Lin 2004, https://aclanthology.org/W04-1013), with Porter's stemmer as in ROUGE-1.5.5 -m
+
+
+def _rouge(predictions: Sequence[str], references: Sequence[Reference], *, first: str = "rouge1") -> Sums:
+    """Mean F-measures; of several references, the best for each kind.
 
     Lsum takes lines as sentences: put each sentence of a summary on a line of its own. As in the original, words are
     made of a-z and 0-9 alone, so that ROUGE says nothing about other scripts.
     """
-    each = rouge_of_each(predictions, references, use_stemmer)
-    return {kind: 100 * sum(values) / len(values) for kind, values in each.items()}
-
-
-def rouge_of_each(
-    predictions: list[str], references: Sequence[Reference], use_stemmer: bool = True
-) -> dict[str, list[float]]:
-    """The F-measures, from 0 to 1, of every prediction, for each kind of ROUGE."""
     pairs = zip(predictions, references, strict=True)
-    scores = [_rouge(prediction, tuple(_several(reference)), use_stemmer) for prediction, reference in pairs]
-    return {kind: [score[i] for score in scores] for i, kind in enumerate(ROUGE)}
+    each = [_f_measures(prediction, tuple(_several(reference))) for prediction, reference in pairs]
+    columns = dict(zip(ROUGE, np.array(each, float).reshape(-1, len(ROUGE)).T, strict=True))
+    return means({first: columns[first]} | columns, scale=100)
 
 
 @cache
-def _rouge_scorer(use_stemmer: bool) -> Any:
+def _rouge_scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(ROUGE, use_stemmer=use_stemmer)
+    return RougeScorer(ROUGE, use_stemmer=True)
 
 
 @lru_cache(KEPT)
-def _rouge(prediction: str, references: tuple[str, ...], use_stemmer: bool) -> tuple[float, ...]:
-    scores = _rouge_scorer(use_stemmer).score_multi(references, prediction)
+def _f_measures(prediction: str, references: tuple[str, ...]) -> tuple[float, ...]:
+    scores = _rouge_scorer().score_multi(references, prediction)
     return tuple(scores[kind].fmeasure for kind in ROUGE)
 
 
-def rouge_l(predictions: list[str], references: Sequence[Reference]) -> dict[str, float]:
-    """As `rouge`, with ROUGE-L first: the longest common subsequence chooses the checkpoint."""
-    values = rouge(predictions, references)
-    return {"rougeL": values["rougeL"]} | values
+# -- sacrebleu
 
 
-def _with_signature(name: str, metric: Any, predictions: list[str], references: Sequence[Reference]) -> dict[str, Any]:
-    assert len(predictions) == len(references)  # sacrebleu would leave the rest out
-    score = metric.corpus_score(predictions, _streams(references)).score
-    return {name: float(score), f"{name}_signature": str(metric.get_signature())}
+@cache
+def _scorer(name: str, **options: Any) -> Any:
+    import sacrebleu.metrics
+
+    return getattr(sacrebleu.metrics, name)(**options)
 
 
-def _streams(references: Sequence[Reference]) -> list[list[str | None]]:
-    """The first reference of every prediction, the second, ...; None where there are not as many."""
+def _signature(
+    predictions: Sequence[str], references: Sequence[Reference], *, name: str, scorer: Callable[[], Any]
+) -> dict[str, str]:
+    """sacrebleu's signature, to quote with a score (Post 2018, https://aclanthology.org/W18-6319)."""
     several = [_several(reference) for reference in references]
-    most = max(map(len, several))
-    return [[texts[i] if i < len(texts) else None for texts in several] for i in range(most)]
+    by_number = sorted(range(len(several)), key=lambda i: len(several[i]))
+    ends = [by_number[0], by_number[-1]]  # they give the number of references, or that it varies
+    streams = [[next(iter(several[i][k:]), None) for i in ends] for k in range(len(several[ends[1]]))]
+    metric = scorer()
+    metric.corpus_score([predictions[i] for i in ends], streams)
+    return {f"{name}_signature": str(metric.get_signature())}
 
 
 def _several(reference: Reference) -> list[str]:
     return [reference] if isinstance(reference, str) else list(reference)
+
+
+_ROUGE = {
+    "rouge1": Value("F-measure of shared words, in percent (Lin 2004)", "rouge"),
+    "rouge2": Value("F-measure of shared pairs of words, in percent (Lin 2004)", "rouge"),
+    "rougeL": Value("F-measure of the longest common subsequence, in percent (Lin 2004)", "rouge"),
+    "rougeLsum": Value("F-measure of the longest common subsequences of sentences, in percent (Lin 2004)", "rouge"),
+}
+
+bleu = Metric(
+    {"bleu": Value("BLEU of the corpus, in percent (Papineni et al. 2002), by sacrebleu")},
+    _bleu,
+    partial(_signature, name="bleu", scorer=partial(_scorer, "BLEU")),
+)
+chrf = Metric(
+    {"chrf": Value("chrF2 of the corpus, in percent (Popović 2015), by sacrebleu")},
+    _chrf,
+    partial(_signature, name="chrf", scorer=partial(_scorer, "CHRF")),
+)
+chrf_plus_plus = Metric(
+    {"chrf++": Value("chrF2++ of the corpus, in percent (Popović 2017), by sacrebleu", "chrf")},
+    partial(_chrf, name="chrf++", word_order=2),
+    partial(_signature, name="chrf++", scorer=partial(_scorer, "CHRF", word_order=2)),
+)
+ter = Metric(
+    {"ter": Value("translation edit rate in percent, lower is better (Snover et al. 2006), by sacrebleu")},
+    _ter,
+    partial(_signature, name="ter", scorer=partial(_scorer, "TER")),
+    higher_is_better=False,
+)
+rouge = Metric(_ROUGE, _rouge)
+rouge_l = Metric(_ROUGE, partial(_rouge, first="rougeL"))
+"""As `rouge`, with ROUGE-L first: the longest common subsequence chooses the checkpoint."""

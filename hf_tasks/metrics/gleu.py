@@ -7,22 +7,46 @@ Napoles et al. 2015 (https://aclanthology.org/P15-2097), as revised for several 
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from hf_tasks.metrics.metric import Metric, Sums, Value, Values
+
 ORDER = 4
 ITERATIONS = 500
+DRAWS = 1_000_000
+"""Of references, for an interval: at most this many for all examples, so that memory stays small."""
 
 Reference = str | Sequence[str]
 
 
-def gleu(predictions: list[str], references: Sequence[Reference], sources: Sequence[str]) -> dict[str, float]:
+@dataclass(frozen=True)
+class _Drawn(Sums):
+    """Of several references, the mean over as many draws as memory allows; over all draws for all examples."""
+
+    of_all: dict[str, float] = field(kw_only=True)
+
+    def total(self) -> dict[str, float]:
+        return self.of_all
+
+
+def _gleu(predictions: Sequence[str], references: Sequence[Reference], sources: Sequence[str]) -> Sums:
     """Corpus GLEU in percent of texts whose words are separated by blanks; with several references, the mean over 500
     times that one is drawn for each prediction."""
     each = statistics(predictions, references, sources)
+    if not each:
+        return _Drawn(np.zeros((0, 2 + 2 * ORDER)), lambda s: {"gleu": 100 * scores(s)}, of_all={"gleu": np.nan})
     flat, begins = np.concatenate(each), np.cumsum([0, *(len(rows) for rows in each[:-1])])
-    totals = np.stack([flat[begins + drawn].sum(0) for drawn in draws([len(rows) for rows in each])])
-    return {"gleu": 100 * float(scores(totals).mean())}
+    drawn = draws([len(rows) for rows in each])  # (D, E)
+    totals = np.stack([flat[begins + places].sum(0) for places in drawn])
+    few = drawn[: max(1, DRAWS // len(each))]
+    counts = np.hstack([flat[begins + places] for places in few]).astype(float)  # (E, D x 10)
+
+    def of_sums(s: np.ndarray) -> Values:
+        return {"gleu": 100 * scores(s.reshape(len(s), len(few), -1)).mean(1)}
+
+    return _Drawn(counts, of_sums, of_all={"gleu": 100 * float(scores(totals).mean())})
 
 
 def statistics(predictions: Sequence[str], references: Sequence[Reference], sources: Sequence[str]) -> list[np.ndarray]:
@@ -34,10 +58,10 @@ def statistics(predictions: Sequence[str], references: Sequence[Reference], sour
     ]
 
 
-def draws(sizes: Sequence[int], at_most: int = ITERATIONS) -> np.ndarray:
-    """(D, E) the references that are drawn for the predictions, which have so many each; 500 times, or once where none
-    has several, `at_most` so often."""
-    times = min(ITERATIONS, at_most) if max(sizes) > 1 else 1
+def draws(sizes: Sequence[int]) -> np.ndarray:
+    """(D, E) index of the reference drawn for each prediction, which has `sizes[e]` of them, in D = 500 draws; D = 1
+    with single references."""
+    times = ITERATIONS if max(sizes) > 1 else 1
     generators = [random.Random(101 * seed) for seed in range(times)]
     return np.array([[drawn.randint(0, size - 1) for size in sizes] for drawn in generators])
 
@@ -64,3 +88,13 @@ def scores(totals: np.ndarray) -> np.ndarray:
     precision = (logs[..., 2::2] - logs[..., 3::2]).sum(-1)
     ratio = totals[..., 1] / np.where(whole, totals[..., 0], 1)
     return np.where(whole, np.exp(np.minimum(0.0, 1 - ratio) + precision / ORDER), 0.0)
+
+
+gleu = Metric(
+    {
+        "gleu": Value(
+            "GLEU of the corpus, in percent (Napoles et al. 2015): shared n-grams, less those left uncorrected"
+        )
+    },
+    _gleu,
+)

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from hf_tasks.metrics.metric import Metric, Sums, Value, Values, means, share
+
 Row = dict[str, Any]
 Measure = Callable[[str, str], float]
 
@@ -50,38 +52,51 @@ def _overlap(predicted: list[str], expected: list[str]) -> float:
     return 2 * same / (len(predicted) + len(expected)) if same else 0.0
 
 
-def squad(predictions: list[Row], references: list[list[str]]) -> dict[str, float]:
-    """f1 and exact_match of SQuAD v1.1, best over the references. It has no rule for questions without answer: both
-    are 100 where nothing is answered."""
-    values = {"f1": f1_version_1, "exact_match": exact}
+def _squad(predictions: Sequence[Row], references: Sequence[list[str]]) -> Sums:
+    """SQuAD v1.1, best over the references. It has no rule for questions without answer: both values are 100 where
+    nothing is answered."""
     pairs = list(zip((row["answer"] for row in predictions), references, strict=True))
-    return {
-        name: _percent([best_over(measure, text, right) if right else float(not text) for text, right in pairs])
-        for name, measure in values.items()
-    }
+
+    def each(measure: Measure) -> np.ndarray:
+        return np.array([best_over(measure, text, right) if right else float(not text) for text, right in pairs], float)
+
+    return means({"f1": each(f1_version_1), "exact_match": each(exact)}, scale=100)
 
 
-def squad_v2(predictions: list[Row], references: list[list[str]]) -> dict[str, float]:
-    """f1 and exact of SQuAD v2.0: over all questions, over those with and without answer (HasAns, NoAns); and the best
-    that any one threshold of the null score difference would give (where the predictions have one)."""
-    answerable = np.array([bool(texts) for texts in references])
-    values: dict[str, float] = {}
-    for group, members in (("", np.ones(len(references), bool)), ("HasAns_", answerable), ("NoAns_", ~answerable)):
-        for name, measure in (("f1", f1), ("exact", exact)):
-            if members.any():
-                pairs = zip(predictions, references, members, strict=True)
-                values[group + name] = _percent(
-                    [best_over(measure, p["answer"], answers_of(r)) for p, r, m in pairs if m]
-                )
-        if group:
-            values[f"{group}total"] = int(members.sum())
-    if predictions and "null_score_diff" in predictions[0]:
+def _squad_v2(predictions: Sequence[Row], references: Sequence[list[str]]) -> Sums:
+    """SQuAD v2.0: over all questions, over those with and without answer (HasAns, NoAns), where there are any."""
+    pairs = [(row["answer"], answers_of(right)) for row, right in zip(predictions, references, strict=True)]
+    measures = {"f1": f1, "exact": exact}
+    counts = np.array([[*(best_over(m, *pair) for m in measures.values()), 1.0] for pair in pairs]).reshape(-1, 3)
+    answerable = np.array([bool(texts) for texts in references], bool)[:, None]
+    groups = {"": counts, "HasAns_": counts * answerable, "NoAns_": counts * ~answerable}
+    there = {name: of_group for name, of_group in groups.items() if of_group[:, -1].any()}
+
+    def of_sums(s: np.ndarray) -> Values:
+        parts = zip(there, np.split(s, max(len(there), 1), axis=1), strict=False)
+        return {
+            group + name: 100 * share(part[:, i], part[:, 2], np.nan)
+            for group, part in parts
+            for i, name in enumerate(measures)
+        }
+
+    return Sums(np.hstack(list(there.values()) or [counts]), of_sums)
+
+
+def _squad_v2_more(predictions: Sequence[Row], references: Sequence[list[str]]) -> dict[str, float]:
+    """How many questions have an answer; and the best that any one threshold of the null score difference would give
+    (where the predictions have one)."""
+    answerable = sum(bool(texts) for texts in references)
+    values: dict[str, float] = {"HasAns_total": answerable, "NoAns_total": len(references) - answerable}
+    if "null_score_diff" in predictions[0]:
         for name, measure in (("exact", exact), ("f1", f1)):
             values[f"best_{name}"], values[f"best_{name}_thresh"] = best_threshold(predictions, references, measure)
     return values
 
 
-def best_threshold(predictions: list[Row], references: list[list[str]], measure: Measure) -> tuple[float, float]:
+def best_threshold(
+    predictions: Sequence[Row], references: Sequence[list[str]], measure: Measure
+) -> tuple[float, float]:
     """(mean of `measure` in percent, threshold): the best that is to be had by answering the questions whose null
     score difference is at most the threshold with their best span, and no other. Time O(n log n)."""
     differences = np.array([row["null_score_diff"] for row in predictions])
@@ -110,5 +125,25 @@ def best_over(measure: Measure, prediction: str, references: Sequence[str]) -> f
     return max(measure(prediction, reference) for reference in references)
 
 
-def _percent(values: Sequence[float]) -> float:
-    return 100 * float(np.mean(values))
+EXACT = Value("percentage of answers equal to a reference, case, punctuation and articles aside", "exact_match")
+F1 = Value("percentage of words that answer and best reference share, as F1, averaged over the questions")
+
+squad = Metric({"f1": F1, "exact_match": EXACT}, _squad)
+squad_v2 = Metric(
+    {
+        "f1": F1,
+        "exact": EXACT,
+        "HasAns_f1": Value("f1, over the questions that have an answer"),
+        "HasAns_exact": Value("exact, over the questions that have an answer", "exact_match"),
+        "NoAns_f1": Value("f1, over the questions without an answer"),
+        "NoAns_exact": Value("exact, over the questions without an answer", "exact_match"),
+        "HasAns_total": Value("questions that have an answer", is_score=False),
+        "NoAns_total": Value("questions without an answer", is_score=False),
+        "best_exact": Value("exact at the threshold that is best for these very examples", "exact_match"),
+        "best_exact_thresh": Value("the threshold of best_exact", is_score=False),
+        "best_f1": Value("f1 at the threshold that is best for these very examples"),
+        "best_f1_thresh": Value("the threshold of best_f1", is_score=False),
+    },
+    _squad_v2,
+    _squad_v2_more,
+)

@@ -8,33 +8,56 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
+from hf_tasks.metrics.classification import RATIOS
+from hf_tasks.metrics.metric import Metric, Sums, Value, Values, share
 from hf_tasks.tags import Entity, Scheme, Tags, chunks, detect, entities, surface
 
 Sentences = Sequence[Sequence[str]]
+Read = Callable[[Sequence[str]], Iterable[tuple[Any, ...]]]
+"""The items of a sentence, their kind last."""
 
 
-def entity_f1(predictions: Sentences, references: Sentences, scheme: Scheme | None = None) -> dict[str, Any]:
-    """Precision, recall and F1 (micro) of entities, right where both words and type are right; and of each type.
+def _items(name: str, predictions: Sentences, references: Sentences, read: Read, table: str = "") -> Sums:
+    """F1, precision and recall (micro) of the items that `read` finds in a sentence; `table`: of each kind, too."""
+    pairs = [(set(read(p)), set(read(r))) for p, r in zip(predictions, references, strict=True)]
+    counts = [[len(ours & theirs), len(ours), len(theirs)] for ours, theirs in pairs]
+    return Sums(
+        np.array(counts, float).reshape(-1, 3),
+        lambda s: {f"{name}_{kind}": ratio(*s.T) for kind, ratio in RATIOS.items()},
+        lambda: {table: _per_kind(pairs)} if table else {},
+    )
 
-    Tags that break the scheme's rules name no entity (seqeval's strict mode, https://github.com/chakki-works/seqeval).
-    """
+
+def _per_kind(pairs: Iterable[tuple[set[Any], set[Any]]]) -> dict[str, dict[str, float]]:
+    """F1, precision, recall and support of the items of each kind, from those found and expected in each sentence."""
+    right, found, expected = Counter[str](), Counter[str](), Counter[str]()
+    for ours, theirs in pairs:
+        right.update(item[-1] for item in ours & theirs)
+        found.update(item[-1] for item in ours)
+        expected.update(item[-1] for item in theirs)
+    sums = {kind: np.array([right[kind], found[kind], expected[kind]], float) for kind in sorted({*found, *expected})}
+    return {
+        kind: {name: float(ratio(*row)) for name, ratio in RATIOS.items()} | {"support": int(row[2])}
+        for kind, row in sums.items()
+    }
+
+
+def _entity_f1(predictions: Sentences, references: Sentences, scheme: Scheme | None = None) -> Sums:
+    """Right where both words and type are right. Tags that break the scheme's rules name no entity (seqeval's strict
+    mode, https://github.com/chakki-works/seqeval)."""
     scheme = scheme or detect(references)
-    right, found, expected = _counts(predictions, references, lambda tags: entities(tags, scheme))
-    types = sorted({*found, *expected})
-    per_type = {kind: _prf(right[kind], found[kind], expected[kind]) | {"support": expected[kind]} for kind in types}
-    total = _prf(right.total(), found.total(), expected.total())
-    return {f"entity_{name}": value for name, value in total.items()} | {"per_entity": per_type}
+    return _items("entity", predictions, references, lambda tags: entities(tags, scheme), "per_entity")
 
 
-def conlleval_f1(predictions: Sentences, references: Sentences) -> dict[str, float]:
-    """`entity_f1` as the CoNLL shared tasks counted it: broken rules are forgiven, so an I- may begin an entity
-    (Tjong Kim Sang and De Meulder 2003, https://aclanthology.org/W03-0419)."""
-    right, found, expected = _counts(predictions, references, chunks)
-    total = _prf(right.total(), found.total(), expected.total())
-    return {f"conlleval_{name}": value for name, value in total.items()}
+def _conlleval_f1(predictions: Sentences, references: Sentences) -> Sums:
+    """As the CoNLL shared tasks counted entities: broken rules are forgiven, so an I- may begin an entity (Tjong Kim
+    Sang and De Meulder 2003, https://aclanthology.org/W03-0419)."""
+    return _items("conlleval", predictions, references, chunks)
 
 
-def entity_errors(predictions: Sentences, references: Sentences, scheme: Scheme | None = None) -> dict[str, Any]:
+def _entity_errors(predictions: Sentences, references: Sentences, scheme: Scheme | None = None) -> dict[str, Any]:
     """How entities go wrong. Each entity of the references counts once, under the first of these that holds:
 
     correct              an entity with the same words and type was predicted
@@ -54,70 +77,6 @@ def entity_errors(predictions: Sentences, references: Sentences, scheme: Scheme 
     return {"entity_errors": dict(counts)}
 
 
-def unseen_entity_recall(
-    predictions: Sentences, references: Sequence[Tags], known_entities: Sequence[str], scheme: Scheme | None = None
-) -> dict[str, float]:
-    """Recall of the entities whose words (in this case, in this order) are never an entity in the training data, and
-    of the others: whether the model has learned to find names or to remember them. A recall of nothing is left out.
-
-    Augenstein et al. 2017, https://doi.org/10.1016/j.csl.2017.01.012
-    """
-    scheme = scheme or detect(references)
-    known, right, expected = set(known_entities), Counter[bool](), Counter[bool]()
-    for predicted, reference in zip(predictions, references, strict=True):
-        found = set(entities(predicted, scheme))
-        for entity in entities(reference, scheme):
-            unseen = surface(reference.tokens[entity.start : entity.end]) not in known
-            expected[unseen] += 1
-            right[unseen] += entity in found
-    names = {True: "unseen_entity", False: "seen_entity"}
-    return {f"{name}_recall": right[unseen] / expected[unseen] for unseen, name in names.items() if expected[unseen]}
-
-
-def tagging_accuracy(predictions: Sentences, references: Sentences) -> dict[str, Any]:
-    """Share of words with the right tag; and precision, recall and F1 of each tag."""
-    right, found, expected = _counts(predictions, references, enumerate)
-    per_tag = {tag: _prf(right[tag], found[tag], n) | {"support": n} for tag, n in sorted(expected.items())}
-    return {"tagging_accuracy": _ratio(right.total(), expected.total()), "per_tag": per_tag}
-
-
-def word_segmentation(
-    predictions: Sentences, references: Sequence[Tags], known_words: Sequence[str]
-) -> dict[str, float]:
-    """Precision, recall and F1 of words: a word is right where its first and last character are. Further, the recall
-    of words that the training data has (in vocabulary) and has not (out of vocabulary), where there are any, and the
-    share of the latter.
-
-    As in the SIGHAN bakeoffs (Emerson 2005, https://aclanthology.org/I05-3017).
-    """
-    known, right, expected, found = set(known_words), Counter[bool](), Counter[bool](), 0
-    for predicted, reference in zip(predictions, references, strict=True):
-        words = set(chunks(predicted))
-        found += len(words)
-        for word in chunks(reference):
-            unseen = "".join(reference.tokens[word.start : word.end]) not in known
-            expected[unseen] += 1
-            right[unseen] += word in words
-    total = _prf(right.total(), found, expected.total())
-    names = {True: "oov", False: "iv"}
-    recalls = {f"{name}_recall": right[unseen] / expected[unseen] for unseen, name in names.items() if expected[unseen]}
-    rate = {"oov_rate": _ratio(expected[True], expected.total())}
-    return {f"word_{name}": value for name, value in total.items()} | recalls | rate
-
-
-def _counts(
-    predictions: Sentences, references: Sentences, read: Callable[[Sequence[str]], Iterable[tuple[Any, ...]]]
-) -> tuple[Counter[str], Counter[str], Counter[str]]:
-    """(right, predicted, expected) items of each kind; `read` gives the items of a sentence, their kind last."""
-    right, found, expected = Counter[str](), Counter[str](), Counter[str]()
-    for predicted, reference in zip(predictions, references, strict=True):
-        ours, theirs = set(read(predicted)), set(read(reference))
-        right.update(item[-1] for item in ours & theirs)
-        found.update(item[-1] for item in ours)
-        expected.update(item[-1] for item in theirs)
-    return right, found, expected
-
-
 def _error(entity: Entity, touching: list[Entity]) -> str:
     """The kind of error of an expected entity, given the predicted ones that have words in common with it."""
     if entity in touching:
@@ -133,10 +92,109 @@ def _touching(entity: Entity, others: list[Entity]) -> list[Entity]:
     return [other for other in others if other.start < entity.end and entity.start < other.end]
 
 
-def _prf(right: int, found: int, expected: int) -> dict[str, float]:
-    precision, recall = _ratio(right, found), _ratio(right, expected)
-    return {"f1": _ratio(2 * right, found + expected), "precision": precision, "recall": recall}
+def _unseen_entity_recall(
+    predictions: Sentences, references: Sequence[Tags], known_entities: Sequence[str], scheme: Scheme | None = None
+) -> Sums:
+    """Recall of the entities whose words (in this case, in this order) are never an entity in the training data, and
+    of the others: whether the model has learned to find names or to remember them.
+
+    Augenstein et al. 2017, https://doi.org/10.1016/j.csl.2017.01.012
+    """
+    scheme, known = scheme or detect(references), set(known_entities)
+    counts = [
+        _recalled(
+            set(entities(p, scheme)), [(e, surface(r.tokens[e.start : e.end])) for e in entities(r, scheme)], known
+        )
+        for p, r in zip(predictions, references, strict=True)
+    ]
+    return _recalls(np.array(counts, float).reshape(-1, 4), {"unseen_entity_recall": 0, "seen_entity_recall": 2})
 
 
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+def _word_segmentation(predictions: Sentences, references: Sequence[Tags], known_words: Sequence[str]) -> Sums:
+    """A word is right where its first and last character are. As in the SIGHAN bakeoffs (Emerson 2005,
+    https://aclanthology.org/I05-3017)."""
+    words, known = _items("word", predictions, references, chunks), set(known_words)
+    counts = [
+        _recalled(set(chunks(p)), [(w, "".join(r.tokens[w.start : w.end])) for w in chunks(r)], known)
+        for p, r in zip(predictions, references, strict=True)
+    ]
+    recalls = _recalls(np.array(counts, float).reshape(-1, 4), {"oov_recall": 0, "iv_recall": 2})
+
+    def of_sums(s: np.ndarray) -> Values:
+        rate = {"oov_rate": share(s[:, 4], s[:, 4] + s[:, 6])}
+        return words.of_sums(s[:, :3]) | recalls.of_sums(s[:, 3:]) | rate
+
+    return Sums(np.hstack([words.counts, recalls.counts]), of_sums)
+
+
+def _recalled(found: set[Any], expected: Iterable[tuple[Any, str]], known: set[str]) -> list[int]:
+    """Of the expected items whose text is not known: how many are found, how many there are; the same of the others."""
+    counts = [0, 0, 0, 0]
+    for item, text in expected:
+        first = 2 if text in known else 0
+        counts[first] += item in found
+        counts[first + 1] += 1
+    return counts
+
+
+def _recalls(counts: np.ndarray, columns: dict[str, int]) -> Sums:
+    """Shares of a column in the next one; left out where that is zero for all examples."""
+    there = {name: column for name, column in columns.items() if counts[:, column + 1].any()}
+    return Sums(counts, lambda s: {name: share(s[:, c], s[:, c + 1], np.nan) for name, c in there.items()})
+
+
+def _tagging_accuracy(predictions: Sentences, references: Sentences) -> Sums:
+    """Share of words with the right tag; F1, precision and recall of each tag of the references."""
+    pairs = list(zip(predictions, references, strict=True))
+    counts = [[sum(a == b for a, b in zip(p, r, strict=True)), len(r)] for p, r in pairs]
+
+    def tables() -> dict[str, Any]:
+        per_tag = _per_kind((set(enumerate(p)), set(enumerate(r))) for p, r in pairs)
+        return {"per_tag": {tag: row for tag, row in per_tag.items() if row["support"]}}
+
+    sums = np.array(counts, float).reshape(-1, 2)
+    return Sums(sums, lambda s: {"tagging_accuracy": share(s[:, 0], s[:, 1])}, tables)
+
+
+entity_f1 = Metric(
+    {
+        "entity_f1": Value("F1 of entities; one is right where all its words and its type are right (micro average)"),
+        "entity_precision": Value("share of predicted entities that are right"),
+        "entity_recall": Value("share of true entities that are found"),
+    },
+    _entity_f1,
+    reads="entities",
+)
+conlleval_f1 = Metric(
+    {
+        "conlleval_f1": Value("F1 of entities as the CoNLL shared tasks counted it"),
+        "conlleval_precision": Value(
+            "share of predicted entities that are right, as the CoNLL shared tasks counted it"
+        ),
+        "conlleval_recall": Value("share of true entities that are found, as the CoNLL shared tasks counted it"),
+    },
+    _conlleval_f1,
+    reads="entities",
+)
+entity_errors = Metric(more=_entity_errors, reads="entities")
+unseen_entity_recall = Metric(
+    {
+        "unseen_entity_recall": Value("recall of entities that are not in the training data"),
+        "seen_entity_recall": Value("recall of entities that are in the training data"),
+    },
+    _unseen_entity_recall,
+    reads="entities",
+)
+tagging_accuracy = Metric({"tagging_accuracy": Value("share of words with the right tag")}, _tagging_accuracy)
+word_segmentation = Metric(
+    {
+        "word_f1": Value("F1 of words; one is right where its first and last character are right"),
+        "word_precision": Value("share of predicted words that are right"),
+        "word_recall": Value("share of true words that are found"),
+        "oov_recall": Value("recall of words that are not in the training data"),
+        "iv_recall": Value("recall of words that are in the training data"),
+        "oov_rate": Value("share of words that are not in the training data", is_score=False),
+    },
+    _word_segmentation,
+    reads="words",
+)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_tasks.metrics.metric import Sums
 from hf_tasks.metrics.squad import answers_of, best_over, exact, f1
 from hf_tasks.report import pictures
 from hf_tasks.report.blocks import Block, Example, Examples, Kind, Marked, Section, Span, clipped, plain
@@ -125,8 +126,8 @@ def _by_threshold(measured: Measured, differences: np.ndarray, measure: Any) -> 
 def _wrong(measured: Measured) -> Iterator[Examples]:
     """The wrong answers of each kind that the model is surest of, those that are partly right last."""
     pairs = list(zip(measured.predictions, measured.references, strict=True))
-    form = measured.scorer.form  # its first count is F1
-    if form:
+    form = measured.scorer.form
+    if isinstance(form, Sums):  # its first count is F1
         shared = form.counts[:, 0]
     else:
         shared = np.array([best_over(f1, row["answer"], answers_of(right)) for row, right in pairs])

@@ -10,8 +10,7 @@ import numpy as np
 from hf_tasks import data, evaluation, significance
 from hf_tasks.data import Part
 from hf_tasks.errors import DataError
-from hf_tasks.metrics import score
-from hf_tasks.metrics.sums import sums
+from hf_tasks.metrics import find, score
 from hf_tasks.report.blocks import Interval
 from hf_tasks.run import Run
 from hf_tasks.tasks import Split, Task, TextClassification
@@ -91,16 +90,16 @@ class Scorer:
         self.measured = measured
         everything = np.arange(len(measured.answers))
         self.name = next(iter(self._values(everything)))
-        form = sums(self.metric, measured.answers, measured.references, self._asked(everything))
-        self.form = form if form and self.name in significance.value_of(form, everything) else None
+        form = find(self.metric).sums(measured.answers, measured.references, **self._asked(everything))
+        self.form = form if form and self.name in form.total() else None
 
     def value(self, rows: np.ndarray) -> float:
-        return (significance.value_of(self.form, rows) if self.form else self._values(rows))[self.name]
+        return (self.form.take(rows).total() if self.form else self._values(rows))[self.name]
 
     def interval(self, rows: np.ndarray) -> Interval | None:
         if self.form is None or len(rows) < 2:
             return None
-        return Interval(*significance.interval_of(self.form, rows)[self.name])
+        return Interval(*significance.interval_of(self.form.take(rows))[self.name])
 
     def _values(self, rows: np.ndarray) -> dict[str, float]:
         answers, references = ([of[row] for row in rows] for of in (self.measured.answers, self.measured.references))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hf_tasks.card import metadata
-from hf_tasks.card.definitions import DEFINITIONS, NO_SCORES
 from hf_tasks.card.metadata import PARTS, is_number
+from hf_tasks.metrics import description, is_score
 from hf_tasks.report import pictures
 from hf_tasks.report.blocks import Block, Facts, Interval, Paragraph, Picture, Section, Table, first
 from hf_tasks.report.measured import Measured
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Points = list[tuple[float, float]]
 """(step, value)"""
 
-SPEEDS = ("runtime", "samples_per_second", "steps_per_second", "score", *NO_SCORES)
+SPEEDS = ("runtime", "samples_per_second", "steps_per_second", "score")
 """Of an evaluation's log, what is no metric."""
 MOST_METRICS = 4
 MOST_ROWS = 40
@@ -48,7 +48,7 @@ def _score(run: Run) -> dict[str, Any] | None:
     """The main score of the last part that was measured."""
     for part in reversed([part for part in PARTS if part in run.results]):
         values = run.results[part]
-        name = next((name for name, value in values.items() if name not in NO_SCORES and is_number(value)), None)
+        name = next((name for name, value in values.items() if is_score(name) and is_number(value)), None)
         if name:
             return {"name": name, "part": part, "value": values[name], "interval": _interval(values, name)}
     return None
@@ -75,7 +75,7 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> Iterator[Picture]:
         yield _lines("Loss", "loss", [line for line in lines if line[1]])
     keys = dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, float))
     names = [key.removeprefix("eval_") for key in keys if key.startswith("eval_")]  # counts are whole numbers
-    metrics = [(name, _points(rows, f"eval_{name}")) for name in names if name not in SPEEDS]
+    metrics = [(name, _points(rows, f"eval_{name}")) for name in names if name not in SPEEDS and is_score(name)]
     scores = list(_different([(name, points) for name, points in metrics if len(points) > 1]))[:MOST_METRICS]
     if scores:
         drawn = [(name, points, colour) for (name, points), colour in zip(scores, SERIES, strict=False)]
@@ -117,7 +117,7 @@ def results(run: Run, *, nested: bool) -> Section:
     for part in PARTS:
         values = run.results.get(part, {})
         rows = [
-            [name, value, _interval(values, name), DEFINITIONS.get(name, "")]
+            [name, value, _interval(values, name), description(name)]
             for name, value in values.items()
             if name != "n" and is_number(value)
         ]

@@ -80,11 +80,11 @@ def _around(tokens: Sequence[str], place: int, width: int = 10) -> Marked:
 
 
 def _entities(measured: Measured, scheme: Scheme, read: Read) -> Iterator[Block]:
-    values = entity_f1(measured.answers, measured.references, scheme)["per_entity"]
+    values = entity_f1(measured.answers, measured.references, scheme=scheme)["per_entity"]
     columns = ["f1", "precision", "recall", "support"]
     rows = [[kind, *(one[name] for name in columns)] for kind, one in sorted(values.items(), key=lambda v: v[1]["f1"])]
     yield first("Each type, the lowest F1 first", ["type", "F1", "precision", "recall", "n"], rows, MOST_ROWS)
-    counts = entity_errors(measured.answers, measured.references, scheme)["entity_errors"]
+    counts = entity_errors(measured.answers, measured.references, scheme=scheme)["entity_errors"]
     yield Table("How entities go wrong", ["", "n"], [[ERRORS[name], n] for name, n in counts.items()])
     pairs = [pair for both in zip(measured.references, measured.answers, strict=True) for pair in _types(*both, read)]
     gold, found = (np.array(side, object) for side in zip(*pairs, strict=True)) if pairs else ([], [])

@@ -15,14 +15,12 @@ from hf_tasks.tasks.examples import Row, values
 if TYPE_CHECKING:
     from datasets import Dataset
 
-ENTITY_METRICS = ("entity_f1", "entity_errors", "unseen_entity_recall")
-
 
 class Meaning(ABC):
     metrics: ClassVar[tuple[str, ...]]
     """What is measured where the recipe does not say."""
-    meaningless: ClassVar[tuple[str, ...]]
-    """The metrics of other meanings."""
+    marks: ClassVar[str]
+    """What the tags mark, as `Metric.reads` names it."""
 
     @abstractmethod
     def summary(self, rows: list[list[str]]) -> str:
@@ -41,7 +39,7 @@ class Nothing(Meaning):
     """Such as parts of speech."""
 
     metrics = ("tagging_accuracy",)
-    meaningless = (*ENTITY_METRICS, "conlleval_f1", "word_segmentation")
+    marks = ""
 
     def summary(self, rows: list[list[str]]) -> str:
         return f"{sum(map(len, rows))} words, {len({tag for row in rows for tag in row})} different tags"
@@ -51,7 +49,7 @@ class Words(Meaning):
     """The tokens are characters."""
 
     metrics = ("word_segmentation", "tagging_accuracy")
-    meaningless = (*ENTITY_METRICS, "conlleval_f1")
+    marks = "words"
 
     def summary(self, rows: list[list[str]]) -> str:
         return f"{sum(map(len, rows))} characters, {sum(len(chunks(row)) for row in rows)} words"
@@ -65,8 +63,8 @@ class Words(Meaning):
 
 @dataclass(frozen=True)
 class Entities(Meaning):
-    metrics = ENTITY_METRICS
-    meaningless = ("word_segmentation",)
+    metrics = ("entity_f1", "entity_errors", "unseen_entity_recall")
+    marks = "entities"
 
     scheme: Scheme
 

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.calibration import temperature_of_labels
+from hf_tasks.metrics import METRICS
 from hf_tasks.tags import Scheme, Tags, complete, detect
 from hf_tasks.tasks import tag_meanings
 from hf_tasks.tasks.base import TUNED, DiscriminativeTask
@@ -94,7 +95,7 @@ class TokenClassification(DiscriminativeTask):
             raise ValueError(f"the training data has one tag only ({', '.join(labels)}); two are needed to learn")
         meaning = tag_meanings.meaning(scheme)
         for name in self.metrics:
-            if name in meaning.meaningless:
+            if name in METRICS and METRICS[name].reads not in ("", meaning.marks):
                 raise ValueError(f"task.metrics: {name} has no meaning for tags of scheme {scheme}; remove it")
         lengths = np.array([len(token) for row in train["tokens"][:] for token in row])
         by = "characters" if (lengths == 1).mean() > CHARACTERS else "words"

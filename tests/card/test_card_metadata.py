@@ -4,8 +4,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from hf_tasks.card import render
-from hf_tasks.card.definitions import hub_name
 from hf_tasks.card.metadata import metadata
+from hf_tasks.metrics import hub_name
 from hf_tasks.recipe import Recipe, from_dict
 
 

@@ -123,6 +123,15 @@ def test_no_token_and_no_folder_of_the_machine_is_on_the_card(values: dict[str, 
     assert "output_dir" not in card
 
 
+def test_a_secret_is_taken_out_before_it_is_escaped(values: dict[str, Any], results: dict[str, Any]) -> None:
+    secret = "https://ann:pa55_wörd!@host.example/data"
+    values["card"] |= {"data_license": f"see {secret}", "limits": secret, "citation": secret}
+    results["example"]["input"] = {"text": secret}
+    card = render(from_dict(values), results)
+    assert "Licence of the data: see https&#58;&#47;&#47;" in card
+    assert card.count("\\*\\*\\*") >= 2 and "pa55" not in card and "wörd" not in card
+
+
 @pytest.mark.parametrize("label", NASTY)
 def test_labels_and_texts_bring_no_markup(values: dict[str, Any], results: dict[str, Any], label: str) -> None:
     plain = inlines(render(from_dict(values), results))

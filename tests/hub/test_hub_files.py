@@ -1,6 +1,7 @@
 """Which files of a run are staged, and what is taken out of them."""
 
 import hashlib
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hf_tasks.card import markdown, redact
 from hf_tasks.errors import RunError
 from hf_tasks.hub.files import ALLOWED, is_one_of, stage
 from hf_tasks.hub.scrub import short
@@ -106,14 +108,59 @@ def test_what_needs_no_change_is_the_file_itself(tmp_path: Path) -> None:
     assert weights.git_sha1 == hashlib.sha1(b"blob 100\0" + b"\0" * 100).hexdigest()
 
 
+SECRETS = {
+    TOKEN: "a Hugging Face token",
+    "hf_oauth_" + "aB3" * 9: "a Hugging Face token",
+    "AKIA" + "ABCD2345" * 2: "an AWS key",
+    "aws_secret_access_key = " + "aB3/" * 10: "an AWS key",
+    "sk-" + "aB3" * 16: "an API key",
+    "sk-proj-" + "aB-_" * 9: "an API key",
+    "sk-ant-api03-" + "aB3" * 16: "an API key",
+    "ghp_" + "aB3" * 12: "a GitHub token",
+    "github_pat_" + "aB3_" * 10: "a GitHub token",
+    "WANDB_API_KEY=" + "0af3" * 10: "a Weights & Biases key",
+    "-----BEGIN RSA PRIVATE KEY-----": "a private key",
+    "https://ann:pa55@host.example/x": "a password in a URL",
+}
+
+
 @pytest.mark.parametrize("name", ["README.md", "recipe.yaml", "tokenizer.json", "predictions/test.jsonl"])
-def test_a_token_stays_here(tmp_path: Path, name: str) -> None:
+def test_a_secret_stays_here(tmp_path: Path, name: str) -> None:
     run = write(tmp_path / "run", recipe="model: {name_or_path: x}\n")
     (run / "predictions").mkdir()
     (run / name).write_text('{"model": {"name_or_path": "x"},\n"text": "' + TOKEN + '"}')
     with pytest.raises(RunError) as e:
         stage(run, NAME, predictions=True)
-    assert str(e.value) == f"{run / name}:2: holds an access token; remove it here, and withdraw it on the Hub"
+    assert str(e.value) == (
+        f"{run / name}:2: holds a Hugging Face token; remove it here, withdraw it where it was issued, then push again"
+    )
+
+
+@pytest.mark.parametrize(("secret", "kind"), SECRETS.items(), ids=[*map(str, range(len(SECRETS)))])
+def test_one_list_of_secrets_for_the_push_the_card_and_the_recipe(tmp_path: Path, secret: str, kind: str) -> None:
+    run = write(tmp_path / "run", README=f"# x\n\nA {secret}, and\n{secret}\n")
+    with pytest.raises(RunError) as e:
+        stage(run, NAME)
+    remedy = "remove it here, withdraw it where it was issued, then push again"
+    assert e.value.problems == tuple(f"{run / 'README.md'}:{line}: holds {kind}; {remedy}" for line in (3, 4))
+    hidden = redact.redacted(f"A {secret}.")
+    assert secret not in hidden and "***" in hidden
+    for shown in (markdown.value(secret), markdown.code(secret), markdown.fence(secret), markdown.literal([secret])):
+        assert secret not in html.unescape(shown.replace("\\", "")) and "***" in shown.replace("\\", "")
+
+
+def test_what_looks_like_a_secret_only_at_first_sight(tmp_path: Path) -> None:
+    card = (
+        '# x\n\n"://":1358,"@":7 https://example.org/a:b@c ask-a-question-about-anything-at-all hf_tasks-and-hf_hub\n'
+        "0123456789abcdef0123456789abcdef01234567 sk-learn-based-classifier-of-questions\n"
+    )
+    assert staged(write(tmp_path / "run", README=card))["README.md"] == card.encode()
+
+
+def test_values_of_secret_keys_are_hidden(tmp_path: Path) -> None:
+    recipe = "model: {name_or_path: x}\ntraining: {hub_token: hunter2, learning_rate: 0.1}\n"
+    found = yaml.safe_load(staged(write(tmp_path / "run", recipe=recipe))["recipe.yaml"])
+    assert found["training"] == {"hub_token": "***", "learning_rate": 0.1}
 
 
 def test_a_part_of_a_model_needs_its_base(tmp_path: Path) -> None:
@@ -139,9 +186,9 @@ def test_a_model_from_scratch_has_no_base(tmp_path: Path) -> None:
     ("missing", "text"),
     [
         ("recipe.yaml", "no run is here (no recipe.yaml); give the directory that `train` wrote"),
-        ("README.md", "this training did not finish, there is no model with its card; train it again"),
-        ("results.json", "this training did not finish, there is no model with its card; train it again"),
-        ("model.safetensors", "this training did not finish, there is no model with its card; train it again"),
+        ("README.md", "there is no card; write it with: hf-tasks card {run} --write"),
+        ("results.json", "this training did not finish, there is no measured model; train it again"),
+        ("model.safetensors", "this training did not finish, there is no measured model; train it again"),
     ],
 )
 def test_a_run_that_is_not_whole(tmp_path: Path, missing: str, text: str) -> None:
@@ -149,7 +196,7 @@ def test_a_run_that_is_not_whole(tmp_path: Path, missing: str, text: str) -> Non
     (run / missing).unlink()
     with pytest.raises(RunError) as e:
         stage(run, NAME)
-    assert str(e.value) == f"{run}: {text}"
+    assert str(e.value) == f"{run}: {text.format(run=run)}"
 
 
 def test_a_broken_file(tmp_path: Path) -> None:

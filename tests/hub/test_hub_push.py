@@ -374,8 +374,8 @@ def test_no_token_is_ever_shown(hub: Hub, run: Path, capfd: pytest.CaptureFixtur
     hub.fail("commit", status=500, body=echo)
     hub.fail("commit", status=418, body=echo, first=2, last=2)
     text = message(run)
-    assert text == "org/model: the Hub refused (418): bad token hf_***; mend that, then try again"
-    assert "bad token hf_***;" in (said := capfd.readouterr().err)
+    assert text == "org/model: the Hub refused (418): bad token ***; mend that, then try again"
+    assert "bad token ***;" in (said := capfd.readouterr().err)
     assert WRITER not in said
     assert all(WRITER.encode() not in content for content in held(hub).values())
 

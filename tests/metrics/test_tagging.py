@@ -78,7 +78,7 @@ def _noisy(prefixes, seed):
 @pytest.mark.parametrize(("scheme", "theirs", "prefixes"), [("IOB2", IOB2, "BI"), ("BIOES", IOBES, "BIES")])
 def test_entity_f1_equals_seqeval(scheme, theirs, prefixes):
     predictions, references = _noisy(prefixes, seed=5)
-    ours = entity_f1(predictions, references, scheme)
+    ours = entity_f1(predictions, references, scheme=scheme)
     report = seqeval.metrics.classification_report(
         references, predictions, mode="strict", scheme=theirs, output_dict=True, zero_division=0
     )
@@ -117,8 +117,8 @@ def test_an_entity_cut_in_two_is_one_boundary_error_and_nothing_spurious():
 
 def test_entity_errors_count_every_reference_once():
     predictions, references = _noisy("BI", seed=7)
-    errors = entity_errors(predictions, references, "IOB2")["entity_errors"]
-    values = entity_f1(predictions, references, "IOB2")
+    errors = entity_errors(predictions, references, scheme="IOB2")["entity_errors"]
+    values = entity_f1(predictions, references, scheme="IOB2")
     assert sum(errors.values()) - errors["spurious"] == sum(v["support"] for v in values["per_entity"].values())
     assert errors["correct"] == round(values["entity_recall"] * (sum(errors.values()) - errors["spurious"]))
 
@@ -152,7 +152,7 @@ def test_word_segmentation_by_hand():
     reference = Tags(row("B E B E B E S S B E"), list("共同创造美好的新世纪"))
     prediction = row("B E B E S B E B M E")
     known = ["共同", "美好", "的", "新"]
-    assert word_segmentation([prediction], [reference], known) == {
+    assert word_segmentation([prediction], [reference], known_words=known) == {
         "word_f1": 4 / 11, "word_precision": 2 / 5, "word_recall": 2 / 6,
         "oov_recall": 1 / 2, "iv_recall": 1 / 4, "oov_rate": 2 / 6,
     }  # fmt: skip
@@ -163,7 +163,7 @@ def test_word_segmentation_equals_the_definition_on_random_segmentations():
     gold, ours = [[_segmented(text, draw) for text in ["abcdefghij"] * 50] for _ in range(2)]
     right = sum(len(_spans(a) & _spans(b)) for a, b in zip(gold, ours, strict=True))
     values = word_segmentation(
-        [_bmes(words) for words in ours], [Tags(_bmes(words), list("abcdefghij")) for words in gold], []
+        [_bmes(words) for words in ours], [Tags(_bmes(words), list("abcdefghij")) for words in gold], known_words=[]
     )
     assert values["word_precision"] == right / sum(map(len, ours))
     assert values["word_recall"] == values["oov_recall"] == right / sum(map(len, gold))
@@ -192,6 +192,6 @@ def test_memory_reaches_metrics_by_parameter_name():
 
 
 def test_no_entities_at_all_score_zero():
-    assert entity_f1(rows("O O"), rows("O O"), "IOB2") == {
+    assert entity_f1(rows("O O"), rows("O O"), scheme="IOB2") == {
         "entity_f1": 0.0, "entity_precision": 0.0, "entity_recall": 0.0, "per_entity": {},
     }  # fmt: skip

@@ -1,0 +1,149 @@
+"""Metric: what is measured, stated once; its value, interval, paired test and description follow."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+Values = dict[str, np.ndarray]
+"""The values of a metric, (R,) each, for R corpora such as resamples."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number in results.json."""
+
+    description: str
+    hub_name: str = ""
+    """The Hub's name of the metric, where it is not the family in our name, such as f1 in `f1_macro`."""
+    is_score: bool = True
+    """Whether it says something of the model's quality by itself."""
+
+
+class Statistics(ABC):
+    """What a metric needs of each example; its values follow for any selection of the examples."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of examples."""
+
+    @abstractmethod
+    def values(self, weights: np.ndarray) -> Values:
+        """The values of R corpora in which example e occurs weights[r, e] times, (R, E)."""
+
+    @abstractmethod
+    def exchanged(self, other: Any, tosses: np.ndarray) -> Values:
+        """The values of R systems that answer as `other` where tosses (R, E) are true, and as this one elsewhere."""
+
+    @abstractmethod
+    def take(self, rows: np.ndarray) -> "Statistics":
+        """The statistics of some of the examples."""
+
+    def total(self) -> dict[str, float]:
+        """The values of all examples; nan where there is none."""
+        values = self.values(np.ones((1, len(self))))
+        return {name: float(value[0]) if len(self) else np.nan for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Sums(Statistics):
+    """Sufficient statistics: the values follow from their sum over the examples."""
+
+    counts: np.ndarray
+    """What each example adds, (E, K) float64."""
+    of_sums: Callable[[np.ndarray], Values]
+    """From sums (R, K) to the metric's values."""
+    tables: Callable[[], dict[str, Any]] = dict
+    """What else the same counts give for all examples, such as a row for each type of entity."""
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def values(self, weights: np.ndarray) -> Values:
+        return self.of_sums(weights @ self.counts)
+
+    def exchanged(self, other: "Sums", tosses: np.ndarray) -> Values:
+        return self.of_sums(self.counts.sum(0) + tosses.astype(float) @ (other.counts - self.counts))
+
+    def take(self, rows: np.ndarray) -> "Sums":
+        return Sums(self.counts[rows], self.of_sums)
+
+    def total(self) -> dict[str, float]:
+        values = self.of_sums(self.counts.sum(0, keepdims=True))
+        return {name: float(value[0]) if len(self) else np.nan for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A callable (predictions, references, ...) -> {name: value}; the first value is the metric's own.
+
+    `statistics` and `more` may ask, by parameter name, for what a task remembers of its training data (`Task.memory`),
+    what it says of the examples (`Task.context`), and how sure the predictions are (`Task.confidence`).
+    """
+
+    described: Mapping[str, Value] = field(default_factory=dict)
+    statistics: Callable[..., Statistics] | None = None
+    """What the values follow from; None for tables alone, and for metrics that are not ours."""
+    more: Callable[..., dict[str, Any]] | None = None
+    """What is beside these values: tables, signatures, thresholds."""
+    higher_is_better: bool = True
+    reads: Literal["", "entities", "words"] = ""
+    """What tags must mark for the metric to have a meaning."""
+
+    def __call__(self, predictions: Sequence[Any], references: Sequence[Any], **asked: Any) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        if self.statistics:
+            form = self.statistics(predictions, references, **_known(self.statistics, asked))
+            values |= form.total() | (form.tables() if isinstance(form, Sums) else {})
+        if self.more and len(references):
+            values |= self.more(predictions, references, **_known(self.more, asked))
+        return values
+
+    @cached_property
+    def asks(self) -> frozenset[str]:
+        """The names of what it may ask for, beside predictions and references."""
+        return frozenset(name for function in (self.statistics, self.more) if function for name in _asked(function))
+
+    def sums(self, predictions: Sequence[Any], references: Sequence[Any], **asked: Any) -> Statistics | None:
+        """The statistics; None where there are none, or where they ask for more than is known."""
+        if self.statistics is None:
+            return None
+        needed = {name for name, one in _asked(self.statistics).items() if one.default is one.empty}
+        return (
+            self.statistics(predictions, references, **_known(self.statistics, asked))
+            if needed <= asked.keys()
+            else None
+        )
+
+
+def _asked(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Its parameters behind predictions and references."""
+    _, _, *others = inspect.signature(function).parameters.items()
+    return {name: one for name, one in others if one.kind is not one.KEYWORD_ONLY}
+
+
+def _known(function: Callable[..., Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: asked[name] for name in _asked(function) if name in asked}
+
+
+# -- for statistics
+
+
+def with_one(*columns: np.ndarray) -> np.ndarray:
+    """The columns, and a last one of ones that counts the examples, (E, columns + 1)."""
+    return np.stack([*columns, np.ones(len(columns[0]))], axis=1)
+
+
+def share(part: np.ndarray, whole: np.ndarray, of_nothing: float = 0.0) -> np.ndarray:
+    """part / whole; `of_nothing` where whole is 0, nan where it is nan."""
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), of_nothing), where=~(whole <= 0)))
+
+
+def means(columns: Mapping[str, np.ndarray], scale: float = 1.0) -> Sums:
+    """The mean of each column (E,), times `scale`."""
+    counts = with_one(*(np.asarray(column, float) for column in columns.values()))
+    return Sums(counts, lambda s: {name: scale * share(s[:, i], s[:, -1]) for i, name in enumerate(columns)})
