@@ -46,7 +46,8 @@ class Data(Block):
     columns: dict[str, str | tuple[str, ...]] = {}
     """Canonical column name: its name in the user's data (several names: one column a label)."""
     validation_size: float = Field(0.1, ge=0, lt=1)
-    """Share of the training rows that is held out where no validation part is given: seeded and stratified."""
+    """Share of the training rows that is held out where no validation part is given: seeded, stratified by all labels,
+    repeated inputs together."""
     max_examples: int | None = Field(None, ge=1)
     """At most this many examples of each part, drawn by the seed; for quick tries."""
     seed: int | None = Field(None, ge=0)

@@ -1,6 +1,9 @@
-"""Holding out a part of the training examples."""
+"""Holding out a validation split from the training examples."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from scipy.sparse import csc_array, csr_array
 
 from hf_tasks.data.part import Part
 from hf_tasks.errors import DataError
@@ -10,33 +13,42 @@ from hf_tasks.tasks.base import Task
 def hold_out(part: Part, task: Task, share: float, seed: int) -> tuple[Part, Part]:
     """(the rest, the held-out rows), drawn by the seed, both in the order of `part`.
 
-    round(share * rows) rows are held out, at least 1; each stratum of the task gives its share of them (by largest
-    remainders) and keeps at least a row. Where the task's rows form groups, whole groups are held out instead, until
-    there are as many rows. Raises DataError where there is only one row.
+    round(share * rows) rows are held out, at least 1. Rows with the same input stay together, and rows of the same
+    group where the task has groups (questions on one context); the number may then differ by half such a unit. Each
+    stratum of the task, e.g. each label, gives its share and keeps at least a row. Raises DataError where there is only
+    one row.
     """
     if len(part) < 2:
         raise DataError(f"{part.where(0)}: there is only this row, none can be held out; give data.validation")
     total, random = max(1, round(share * len(part))), np.random.default_rng(seed)
-    names, groups = np.unique([task.group(example) for example in part.rows()], return_inverse=True)
-    if len(names) > 1:
-        held = _whole_groups(groups, total, random)
-        return part.select(np.flatnonzero(~held)), part.select(np.flatnonzero(held))
-    strata = np.unique([task.stratum(example) for example in part.rows()], return_inverse=True)[1]
-    if np.bincount(strata).max() == 1:  # a stratum each: nothing to balance
-        strata = np.zeros(len(part), dtype=np.int64)
-    taken = _taken(np.bincount(strata), total)
-    held = np.zeros(len(part), dtype=bool)
-    for stratum, count in enumerate(taken):
-        held[random.choice(np.flatnonzero(strata == stratum), count, replace=False)] = True
+    units = _units(part, task)
+    strata = [task.strata(example) for example in part.rows()]
+    if units.max() + 1 == len(part) and all(len(names) == 1 for names in strata):
+        held = _single(np.unique(strata, return_inverse=True)[1].reshape(-1), total, random)
+    else:
+        held = _held_units(_counts(units, strata), np.bincount(units), total, random)[units]
     return part.select(np.flatnonzero(~held)), part.select(np.flatnonzero(held))
 
 
-def _whole_groups(groups: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
-    """Flags (N,) of the rows of randomly drawn groups (N,) that have `total` rows or a few more; one group is left."""
-    sizes = np.bincount(groups)
-    order = random.permutation(len(sizes))[:-1]
-    drawn = order[: 1 + np.searchsorted(np.cumsum(sizes[order]), total)]
-    return np.isin(groups, drawn)
+def _units(part: Part, task: Task) -> np.ndarray:
+    """(E,) the unit of each row, numbered by first appearance: what has the same group, or else the same input."""
+    same_input = [name for name in task.compared() if name in part.examples.column_names]
+    for columns in ([task.grouped_by] if task.grouped_by else []), same_input:
+        numbers: dict[int, int] = {}
+        units = [numbers.setdefault(hash(repr([row[c] for c in columns])), len(numbers)) for row in part.rows()]
+        if len(numbers) > 1:
+            return np.array(units)
+    return np.arange(len(part))
+
+
+def _single(strata: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
+    """Flags (E,) of `total` rows, of which each stratum (E,) gives its share."""
+    if np.bincount(strata).max() == 1:  # a stratum each: nothing to balance
+        strata = np.zeros_like(strata)
+    held = np.zeros(len(strata), dtype=bool)
+    for stratum, count in enumerate(_taken(np.bincount(strata), total)):
+        held[random.choice(np.flatnonzero(strata == stratum), count, replace=False)] = True
+    return held
 
 
 def _taken(sizes: np.ndarray, total: int) -> np.ndarray:
@@ -48,3 +60,79 @@ def _taken(sizes: np.ndarray, total: int) -> np.ndarray:
         if taken.sum() < total and taken[stratum] < most[stratum]:
             taken[stratum] += 1
     return taken
+
+
+def _counts(units: np.ndarray, strata: Sequence[Sequence[str]]) -> csr_array:
+    """(U, S) rows of each unit in each stratum; a row without a stratum is in one of its own, "" ."""
+    pairs = [(unit, name) for unit, names in zip(units, strata, strict=True) for name in names or ("",)]
+    rows, names = zip(*pairs, strict=True)
+    columns = np.unique(names, return_inverse=True)[1]
+    return csr_array((np.ones(len(rows)), (rows, columns)))
+
+
+def _held_units(counts: csr_array, sizes: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
+    """Flags (U,) of units that have about `total` rows; `counts` (U, S) rows in each stratum, `sizes` (U,) rows.
+
+    Iterative stratification (Sechidis et al. 2011, https://doi.org/10.1007/978-3-642-23808-6_10): the stratum with the
+    fewest units left is served first, and its other units go to the rest. It gets no more than its share here; the
+    rows that are then missing are those that bring the strata nearest to their shares.
+    """
+    held = _Held(counts, sizes, total)
+    waiting, members = np.ones(len(sizes), dtype=bool), csc_array(counts)
+    left = np.bincount(counts.indices, minlength=counts.shape[1])
+    while left.any():
+        stratum = int(np.where(left > 0, left, len(sizes) + 1).argmin())
+        own = members.indices[members.indptr[stratum] : members.indptr[stratum + 1]]
+        own = random.permutation(own[waiting[own]])
+        for unit in own:
+            if held.need[stratum] < 1:
+                break
+            held.add_within_share(unit, stratum)
+        waiting[own] = False
+        left -= np.bincount(counts[own].indices, minlength=len(left))
+    order = random.permutation(len(sizes))
+    while held.room > 0 and held.add_nearest(order):
+        pass
+    if not held.flags.any():  # no stratum can give a row: nothing to balance
+        return _held_units(csr_array(sizes[:, None].astype(float)), sizes, total, random)
+    return held.flags
+
+
+class _Held:
+    """The units (U,) that are held out so far."""
+
+    def __init__(self, counts: csr_array, sizes: np.ndarray, total: int) -> None:
+        self.counts, self.sizes, self.room = counts, sizes, total
+        self.flags = np.zeros(len(sizes), dtype=bool)
+        rows = counts.sum(0)
+        self.need = rows * (total / sizes.sum())  # (S,) rows that a stratum still gives
+        self.most = rows - 1  # (S,) rows that it may still give
+        self.squares = counts.power(2).sum(1)  # (U,)
+
+    def add_within_share(self, unit: int, stratum: int) -> None:
+        """Add a unit that asks no more of this stratum than its share, and of no other one its last row."""
+        places = slice(*self.counts.indptr[unit : unit + 2])
+        strata, rows = self.counts.indices[places], self.counts.data[places]
+        fits = self.sizes[unit] <= self.room and (rows <= self.most[strata]).all()
+        if fits and rows[strata == stratum] <= self.need[stratum]:
+            self._add(unit)
+
+    def add_nearest(self, order: np.ndarray) -> bool:
+        """Add the unit that lowers the sum over strata of the squared distance to their shares most, of equal ones the
+        first in `order` (U,); whether there was one that fits."""
+        beyond = csr_array((self.counts.data > self.most[self.counts.indices], self.counts.indices, self.counts.indptr))
+        fits = (self.sizes <= 2 * self.room) | (not self.flags.any())
+        possible = ~self.flags & fits & ~(beyond.sum(1) > 0)
+        if not possible.any():
+            return False
+        gains = np.where(possible, 2 * (self.counts @ self.need) - self.squares, -np.inf)
+        self._add(order[gains[order].argmax()])
+        return True
+
+    def _add(self, unit: int) -> None:
+        places = slice(*self.counts.indptr[unit : unit + 2])
+        strata, rows = self.counts.indices[places], self.counts.data[places]
+        self.need[strata] -= rows
+        self.most[strata] -= rows
+        self.room -= int(self.sizes[unit])
+        self.flags[unit] = True

@@ -97,17 +97,14 @@ class Task(Block, ABC):
         """What is wrong with examples beside each other: (row, what is wrong; what to do)."""
         yield from ()
 
-    def stratum(self, example: Row) -> str:
-        """The group whose share a held-out part should keep; one group for all where it has no meaning."""
-        return ""
+    def strata(self, example: Row) -> tuple[str, ...]:
+        """The groups, e.g. labels, whose shares a held-out split keeps; the same one for all where it has no
+        meaning."""
+        return ("",)
 
     def usage(self) -> tuple[str, ...]:
         """The columns that a person would give for one prediction."""
         return self.inputs
-
-    def group(self, example: Row) -> str:
-        """The value of `grouped_by`."""
-        return str(example[self.grouped_by]) if self.grouped_by else ""
 
     # -- what may be odd in the data
 

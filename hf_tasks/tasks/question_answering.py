@@ -103,8 +103,8 @@ class QuestionAnswering(DiscriminativeTask):
                 yield row, f'an earlier question has the id "{name}" too; give each its own'
             seen.add(name)
 
-    def stratum(self, example: Row) -> str:
-        return "answer" if example["answers"]["text"] else "no answer"
+    def strata(self, example: Row) -> tuple[str, ...]:
+        return ("answer",) if example["answers"]["text"] else ("no answer",)
 
     def unit(self) -> str:
         return "questions"

@@ -201,16 +201,16 @@ class TextClassification(DiscriminativeTask):
         return f"{self.problem.target.rstrip('s')}s"
 
     def compared(self) -> tuple[str, ...]:
-        return self.usage()
+        return self.inputs if self.pairs is False else (*self.inputs, *self.optional)
 
     def lengths(self, split: Split) -> Iterator[Lengths]:
         for lengths in super().lengths(split):
             yield replace(lengths, otherwise="task.long_texts: windows reads them whole")
 
-    def stratum(self, example: Row) -> str:
+    def strata(self, example: Row) -> tuple[str, ...]:
         if "score" in example:
-            return ""
-        return str(example["label"]) if "label" in example else "|".join(sorted(example["labels"])[:1])
+            return ("",)
+        return (example["label"],) if "label" in example else tuple(sorted(set(example["labels"])))
 
     # -- from examples to features
 

@@ -66,6 +66,64 @@ def test_whole_groups():
     assert (len(rest), len(held)) == (4, 36)
 
 
+def test_repeated_inputs_stay_together():
+    texts = [f"t{i}" for i in range(60)] * 2  # every text twice, some with another label
+    rows = [{"text": text, "label": "ab"[i % 7 == 0]} for i, text in enumerate(texts)]
+    for share, size in ((0.3, 36), (0.005, 2)):
+        rest, held = hold_out(read_rows(rows, TASK, labelled=True), TASK, share, 0)
+        assert len(held) == size
+        assert not set(rest.examples["text"][:]) & set(held.examples["text"][:])
+        assert sorted([*rest.line, *held.line]) == list(range(1, 121))
+
+
+def test_pairs_that_share_one_text_are_not_repeated():
+    rows = [{"text": f"t{i // 3}", "text_pair": f"p{i}", "label": "abc"[i % 3]} for i in range(90)]
+    _, held = hold_out(read_rows(rows, TASK, labelled=True), TASK, 0.1, 0)
+    assert Counter(held.examples["label"][:]) == {"a": 3, "b": 3, "c": 3}
+
+
+def test_one_text_in_all_rows():
+    rest, held = hold_out(read_rows([{"text": "t", "label": "a"}] * 10, TASK, labelled=True), TASK, 0.2, 0)
+    assert (len(rest), len(held)) == (8, 2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_one_of_several_labels_gives_its_share(seed):
+    """Labels whose numbers halve from one to the next, 0.5, 0.25, ...; some rows have none."""
+    random, names = np.random.default_rng(seed), "hgfedcba"
+    flags = random.random((1000, 8)) < 0.5 ** np.arange(1, 9)
+    rows = [
+        {"text": str(i), "labels": [name for name, flag in zip(names, row, strict=True) if flag]}
+        for i, row in enumerate(flags)
+    ]
+    rest, held = hold_out(read_rows(rows, TASK, labelled=True), TASK, 0.2, seed)
+    assert (len(rest), len(held)) == (800, 200)
+    counts = Counter(label for labels in held.examples["labels"][:] for label in labels or ["none"])
+    quotas = 0.2 * np.array([*flags.sum(0), (~flags.any(1)).sum()])
+    assert [counts[name] for name in [*names, "none"]] == pytest.approx(quotas, abs=3)
+
+
+def test_the_last_row_of_a_label_stays_in_the_rest():
+    rows = [{"text": f"t{i}", "labels": ["common", f"rare{i}"] if i < 5 else ["common"]} for i in range(20)]
+    for seed in range(10):
+        rest, held = hold_out(read_rows(rows, TASK, labelled=True), TASK, 0.4, seed)
+        assert (len(held), len({label for labels in rest.examples["labels"][:] for label in labels})) == (8, 6)
+
+
+def test_labels_that_all_occur_once_are_not_balanced():
+    rows = [{"text": f"t{i // 2}", "labels": [f"l{i // 2}", "x"]} for i in range(8)]
+    _, held = hold_out(read_rows(rows, TASK, labelled=True), TASK, 0.25, 0)
+    assert len(held) == 2
+
+
+def test_groups_give_the_share_of_each_stratum():
+    answers = [{"text": ["c"], "answer_start": [0]}, {"text": [], "answer_start": []}]
+    rows = [{"question": f"q{i}", "context": f"c{i // 4}", "answers": answers[(i // 4) % 4 == 0]} for i in range(400)]
+    task = QuestionAnswering(name="question-answering", version_2_with_negative=True)
+    _, held = hold_out(read_rows(rows, task, labelled=True), task, 0.2, 0)
+    assert Counter(bool(one["text"]) for one in held.examples["answers"][:]) == {True: 60, False: 20}
+
+
 def test_one_row():
     with pytest.raises(DataError) as error:
         hold_out(part(["a"]), TASK, 0.1, 0)

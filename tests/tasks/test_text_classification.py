@@ -186,9 +186,9 @@ def test_check_names_unknown_labels_and_empty_texts() -> None:
 
 
 def test_strata() -> None:
-    assert [make().stratum(row) for row in FORMS["single"]] == ["good", "bad", "good"]
-    assert [make().stratum(row) for row in FORMS["several"]] == ["awe", "fear", ""]
-    assert [make().stratum(row) for row in FORMS["regression"]] == ["", "", ""]
+    assert [make().strata(row) for row in FORMS["single"]] == [("good",), ("bad",), ("good",)]
+    assert [make().strata(row) for row in FORMS["several"]] == [("awe", "joy"), ("fear",), ()]
+    assert [make().strata(row) for row in FORMS["regression"]] == [("",), ("",), ("",)]
 
 
 def test_head_config() -> None:
