@@ -25,12 +25,16 @@ def init(
         Path | None, typer.Option("--output", "-o", help="The recipe's file, NAME.yaml where not given; - prints it.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="The checkpoint; one that suits the data where not given.")] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the recipe that is there.")] = False,
+    task: Annotated[str | None, typer.Option(help="The task, e.g. text-classification.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the texts.")] = None,
+    pair: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the second text.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the label or target.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing recipe.")] = False,
 ) -> None:
     """Look at data files, recognise the task, and propose a recipe with comments, ready to train."""
     from hf_tasks import proposal
 
-    found = proposal.propose(data, model)
+    found = proposal.propose(data, model, proposal.Wishes(task, text, pair, label))
     print("\n".join(found.seen), file=sys.stderr)
     if output == Path("-"):
         print(found.recipe, end="")

@@ -21,12 +21,14 @@ class Renaming:
 
     one: dict[str, str]
     several: dict[str, tuple[str, ...]]
-    """Canonical columns whose value is a dict of several columns, one column a label."""
+    """Canonical columns that several columns give: a dict of flags for labels, a list of texts for targets."""
 
     def __call__(self, row: Row) -> Row:
         renamed: dict[str, Any] = {column: row.get(source) for column, source in self.one.items()}
         for column, sources in self.several.items():
-            renamed[column] = {source: row.get(source) for source in sources}
+            values = {source: row.get(source) for source in sources}
+            given = [value for value in values.values() if value not in (None, "")]
+            renamed[column] = values if column == "labels" else given
         return renamed
 
 
@@ -40,8 +42,23 @@ def check_names(names: Names, task: Task) -> list[str]:
     ]
     several = [name for name, sources in names.items() if isinstance(sources, tuple) and name in known]
     return wrong + [
-        f"data.columns.{name}: only labels can be several columns; name one" for name in several if name != "labels"
+        f"data.columns.{name}: only labels or targets can be several columns; name one"
+        for name in several
+        if name not in ("labels", "target")
     ]
+
+
+def nested(row: Row, name: str) -> Any:
+    """The value in nested dicts and lists that a dotted name points to: `meta.label`, `annotations.0.result`.
+
+    Raises LookupError where the row has none.
+    """
+    value: Any = row
+    for key in name.split("."):
+        if not isinstance(value, dict | list):
+            raise LookupError(name)
+        value = value[int(key) if isinstance(value, list) and key.isdecimal() else key]  # type: ignore[index,call-overload]
+    return value
 
 
 def wanted(names: Names, task: Task) -> set[str]:

@@ -111,15 +111,40 @@ def _decoded(text: str, at: int, decoder: json.JSONDecoder, where: str) -> tuple
 
 
 def _nested(document: Any, name: str) -> Rows:
+    """The rows of SQuAD's articles; of the only list of objects in an object; of columns, as pandas and datasets write
+    them (`{"text": {"0": ...}}`, `{"text": [...]}`); of objects by id (`{"q1": {...}}`)."""
+    if not isinstance(document, dict):
+        raise ValueError(f"a list of objects was expected, found {_kind(document)}; write [{{...}}, ...]")
+    values = list(document.values())
+    lists = [key for key, value in document.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
     match document:
         case {"data": [{"paragraphs": _}, *_]}:
             from hf_tasks.data import squad
 
             yield from squad.rows(document, name)
-        case {}:
+        case _ if len(lists) == 1:
+            yield from _objects(document[lists[0]])
+        case _ if lists:
+            raise ValueError(f"an object with several lists of rows ({', '.join(lists)}); write each to its own file")
+        case _ if all(isinstance(value, list) for value in values) and len(set(map(len, values))) == 1:
+            yield from _objects(dict(zip(document, row, strict=True)) for row in zip(*values, strict=True))
+        case _ if len(values) > 1 and all(
+            isinstance(value, dict) and value.keys() == values[0].keys() for value in values
+        ):
+            numbers = [str(number) for number in range(len(values[0]))]
+            of_columns = all(list(value) == numbers for value in values)
+            rows = [{key: document[key][number] for key in document} for number in numbers] if of_columns else values
+            yield from _objects(rows)
+        case _:
             keys = ", ".join(list(document)[:8])
             raise ValueError(
                 f"a list of objects was expected, found one object with the keys {keys}; write [{{...}}, ...]"
             )
-        case _:
-            raise ValueError(f"a list of objects was expected, found {_kind(document)}; write [{{...}}, ...]")
+
+
+def _objects(values: Iterable[Any]) -> Rows:
+    for number, value in enumerate(values, 1):
+        if isinstance(value, dict):
+            yield number, value
+        else:
+            yield number, ValueError(f"a JSON object was expected, found {_kind(value)}; write {{...}} for each row")

@@ -3,6 +3,7 @@
 raw row --Renaming--> canonical columns --task.example--> example, column by column into a Part
 """
 
+import contextlib
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,7 +48,7 @@ def read_part(
     if data.path:
         return _from_hub(data, "+".join(several), task, labelled).sample(data.max_examples, seed)
     paths = find(several, folders(data.data_dir, beside))
-    return _from_files(list(map(str, paths)), data.format, way).sample(data.max_examples, seed)
+    return _from_files(list(map(str, paths)), data.format, way, data.column_names).sample(data.max_examples, seed)
 
 
 def read_file(
@@ -97,14 +98,14 @@ class _Way:
     advice: str = FILE_HAS
 
 
-def _from_files(paths: Sequence[str], format: str | None, way: _Way) -> Part:
+def _from_files(paths: Sequence[str], format: str | None, way: _Way, column_names: Sequence[str] = ()) -> Part:
     _check_names(way)
     problems = Problems(way.bad_rows)
     broken: list[str] = []
     parts: list[Part] = []
     for path in paths:
         try:
-            parts.append(_from_file(path, format, way, problems))
+            parts.append(_from_file(path, format, way, problems, column_names))
         except DataError as e:
             broken += e.problems
     if broken:
@@ -113,9 +114,9 @@ def _from_files(paths: Sequence[str], format: str | None, way: _Way) -> Part:
     return replace(join(parts), dropped=problems.count)
 
 
-def _from_file(path: str, format: str | None, way: _Way, problems: Problems) -> Part:
+def _from_file(path: str, format: str | None, way: _Way, problems: Problems, column_names: Sequence[str]) -> Part:
     name = STDIN if path == "-" else path
-    reader = reader_of(name, format, way.task.text_format)
+    reader = reader_of(name, format, way.task.text_format, column_names)
     with opened(path) as file:
         part = _from_rows(reader(file, name), f"{name}:", way, problems)
     return replace(part, files={name: sha256(Path(path))} if Path(path).is_file() else {})
@@ -187,13 +188,20 @@ def _raw(
 ) -> tuple[_Chunks, list[str]]:
     """The rows with the wanted columns only, and all columns that any row has."""
     chunks, found = _Chunks(), dict[str, None]()
+    dotted = [name for name in wanted if "." in name]
     for line, row in rows:
         if isinstance(row, ValueError):
             problems.add(f"{place}{line}", row)
             continue
         if row.keys() != found.keys():
             found |= dict.fromkeys(row)
-        chunks.add(line, {name: row[name] for name in wanted if name in row})
+        kept = {name: row[name] for name in wanted if name in row}
+        for name in dotted:
+            with contextlib.suppress(LookupError, TypeError):
+                kept.setdefault(name, renamings.nested(row, name))
+        if dotted:
+            found |= dict.fromkeys(kept)
+        chunks.add(line, kept)
     return chunks, list(found)
 
 

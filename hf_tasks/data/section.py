@@ -43,8 +43,11 @@ class Data(Block):
     """What is measured at the end."""
     format: str | None = None
     """The file format, where the file's ending does not tell."""
+    column_names: tuple[str, ...] = ()
+    """The names of the columns, in order, of a table (csv, tsv) that has no header line."""
     columns: dict[str, str | tuple[str, ...]] = {}
-    """Canonical column name: its name in the user's data (several names: one column a label)."""
+    """Canonical column name: its name in the user's data; `content.text` for a nested value. Several names: one column
+    for each label, or for each reference."""
     validation_size: float = Field(0.1, ge=0, lt=1)
     """Share of the training rows that is held out where no validation part is given: seeded, stratified by all labels,
     repeated inputs together."""
@@ -61,6 +64,8 @@ class Data(Block):
             raise ValueError("path (a Hub data set) and data_dir (a folder) exclude each other; keep one of them")
         if self.path and any(isinstance(part, Parallel) for part in (self.train, self.validation, self.test)):
             raise ValueError("path (a Hub data set) has splits, not files; name a split, e.g. train: train")
+        if twice := [name for name in self.column_names if self.column_names.count(name) > 1]:
+            raise ValueError(f'column_names has "{twice[0]}" twice; give each column its own name')
         if not self.path and (self.name or self.revision):
             raise ValueError("name and revision belong to a Hub data set; give its id as path")
         return self

@@ -7,7 +7,7 @@ Trouble that makes the rest of the file unreadable is a DataError.
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hf_tasks.errors import DataError
@@ -16,25 +16,27 @@ from hf_tasks.tasks.examples import Row
 Rows = Iterator[tuple[int, Row | ValueError]]
 
 
-def read_csv(lines: Iterable[str], name: str) -> Rows:
-    """Comma-separated values (RFC 4180), the first record naming the columns; blank lines are no rows."""
+def read_csv(lines: Iterable[str], name: str, header: Sequence[str] = ()) -> Rows:
+    """Comma-separated values (RFC 4180), the first record naming the columns unless `header` does; blank lines are
+    skipped."""
     limit = csv.field_size_limit(sys.maxsize)
     try:
         records = _csv_records(lines, name)
-        _, header = next(records, (1, []))
-        if isinstance(header, ValueError):
-            raise DataError(f"{name}:1: {header}")
-        yield from _table(header, records, name, ",")
+        first = list(header) or next(records, (1, []))[1]
+        if isinstance(first, ValueError):
+            raise DataError(f"{name}:1: {first}")
+        yield from _table(first, records, name, ",", given=bool(header))
     finally:
         csv.field_size_limit(limit)
 
 
-def read_tsv(lines: Iterable[str], name: str) -> Rows:
-    """Tab-separated values without quoting, the first line naming the columns; blank lines are no rows."""
+def read_tsv(lines: Iterable[str], name: str, header: Sequence[str] = ()) -> Rows:
+    """Tab-separated values without quoting, the first line naming the columns unless `header` does; blank lines are
+    skipped."""
     numbered = enumerate(map(_bare, lines), 1)
     records = ((number, line.split("\t")) for number, line in numbered if line)
-    _, header = next(records, (1, []))
-    yield from _table(header, records, name, "\t")
+    first = list(header) or next(records, (1, []))[1]
+    yield from _table(first, records, name, "\t", given=bool(header))
 
 
 def read_text(lines: Iterable[str], name: str) -> Rows:
@@ -92,17 +94,19 @@ def _csv_trouble(message: str) -> str:
     return f"not valid CSV: {message}; mend the line"
 
 
-def _table(header: list[str], records: Any, name: str, delimiter: str) -> Rows:
-    """Records as rows; each must have as many fields as the header."""
+def _table(header: list[str], records: Any, name: str, delimiter: str, *, given: bool) -> Rows:
+    """Records as rows; each must have as many fields as the header, which data.column_names may have `given`."""
     columns = [column.strip() for column in header]
-    _check_header(columns, name, delimiter)
+    if not given:
+        _check_header(columns, name, delimiter)
     width = len(columns)
+    counted = f"data.column_names has {width}" if given else f"the header has {width}"
     for line, fields in records:
         if isinstance(fields, ValueError):
             yield line, fields
         elif len(fields) != width:
             remedy = "quote a text that contains commas" if delimiter == "," else "a text cannot contain a tab"
-            yield line, ValueError(f"the row has {_count(len(fields))}, the header has {width}; {remedy}")
+            yield line, ValueError(f"the row has {_count(len(fields))}, {counted}; {remedy}")
         else:
             yield line, dict(zip(columns, fields, strict=True))
 

@@ -38,5 +38,5 @@ def _raw(measured: Measured, place: str) -> Iterable[tuple[int, Row]]:
         yield from ((line, row) for line, row in rows if isinstance(row, dict))
         return
     with opened(place) as file:
-        rows = reader_of(place, section.format, task.text_format)(file, place)
+        rows = reader_of(place, section.format, task.text_format, section.column_names)(file, place)
         yield from ((line, row) for line, row in rows if isinstance(row, dict))

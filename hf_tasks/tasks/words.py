@@ -60,6 +60,8 @@ def entities_of(spans: list[Any], text: str, offsets: list[list[int]]) -> list[E
 def _span(value: Any) -> tuple[int, int, str]:
     """(start, end, label) as doccano, Prodigy, spaCy and Label Studio write it."""
     match value:
+        case {"value": {"start": _} as inner}:
+            return _span(inner)
         case [int(start), int(end), str(label)] if label:
             return start, end, label
         case {"start": int(start), "end": int(end), **rest} | {

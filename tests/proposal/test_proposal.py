@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Tiny
 from proposal import kinds
 
+import hf_tasks
 from hf_tasks import preflight, recipe_file
 from hf_tasks import recipe as recipes
-from hf_tasks.errors import RecipeError
-from hf_tasks.proposal import propose, write
+from hf_tasks.errors import DataError, RecipeError
+from hf_tasks.proposal import Wishes, propose, write
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def test_one_label_of_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert proposal.recipe == SINGLE_LABEL
     assert proposal.seen == [
         "reviews.csv: train, 60 rows",
-        '  task      text-classification, one label of several: the column "stars" has 5 different values',
+        '  task      text-classification, one of 5 labels: the column "stars" has 5 different values',
+        "  or        if the numbers are a scale: columns: {score: stars} predicts a number",
         "  labels    5: 1 12, 2 12, 3 12, 4 12, 5 12",
         "  lengths   9 words on average, 99 % have at most 10",
         "  not used  review_id (identifier), date (date), link (url), product (constant)",
@@ -88,20 +91,20 @@ SINGLE_LABEL = """\
 # Proposed from reviews.csv by hf-tasks init; change what you know better.
 name: reviews
 task:
-  name: text-classification             # one label of several: the column "stars" has 5 different values
-  max_length: 32                        # tokens: 99 % have at most 10 words, x 1.3 tokens a word
+  name: text-classification             # one of 5 labels: the column "stars" has 5 different values
+  max_length: 32                        # tokens; 99 % of the texts have at most 10 words
   metrics: [accuracy, f1]               # accuracy chooses the checkpoint: the labels are balanced
   # if the numbers are a scale: columns: {score: stars} predicts a number
 data:
   train: reviews.csv                    # 60 rows
-  validation_size: 0.2                  # there is no validation part: this share of train is held out
+  validation_size: 0.2                  # there is no validation file: this share of train is held out
   columns: {text: review, label: stars} # the task's name of a column: its name here
 model:
   # English; small and fast; bert-base-uncased is slower and a bit better
   name_or_path: distilbert/distilbert-base-uncased
 # method: {name: gradual-unfreezing}    # worth a try, rows are few: the head first, then one more block at a time
 training:
-  learning_rate: 5e-5                   # 2e-4 for a model as small as MiniLM
+  learning_rate: 5e-5                   # usual for models of BERT's size
   num_train_epochs: 10                  # about 40 steps; few rows need more epochs, many need fewer
   batch_size: 16
 """
@@ -119,17 +122,17 @@ name: names
 task:
   # named entities: the column "tags" has a tag for each word of "tokens", 3 different ones
   name: token-classification
-  max_length: 32                        # tokens: 99 % have at most 10 words, x 1.3 tokens a word
+  max_length: 32                        # tokens; 99 % of the texts have at most 10 words
   # other columns of tags: column_2; columns: {tags: NAME}
 data:
   data_dir: names
   train: train.conll                    # 40 rows
   validation: dev.conll                 # 10 rows
 model:
-  name_or_path: distilbert/distilbert-base-cased # English; cased: capital letters tell names
+  name_or_path: distilbert/distilbert-base-cased # English; cased: capital letters mark names
 # method: {name: gradual-unfreezing}    # worth a try, rows are few: the head first, then one more block at a time
 training:
-  learning_rate: 5e-5                   # 2e-4 for a model as small as MiniLM
+  learning_rate: 5e-5                   # usual for models of BERT's size
   num_train_epochs: 10                  # about 30 steps; few rows need more epochs, many need fewer
   batch_size: 16
 """
@@ -145,12 +148,12 @@ PARALLEL = """\
 # Proposed from train.en and 3 more by hf-tasks init; change what you know better.
 name: captions
 task:
-  name: translation                     # English to German: parallel files end in .en and .de
+  name: translation                     # English to German: parallel files of English and German
   prefix: "translate English to German: " # as T5 was pretrained
   source_language: en
   target_language: de
-  max_length: 32                        # tokens: 99 % have at most 10 words, x 1.3 tokens a word
-  max_target_length: 32                 # tokens: 99 % have at most 6 words, x 1.3 tokens a word
+  max_length: 32                        # tokens; 99 % of the texts have at most 10 words
+  max_target_length: 32                 # tokens; 99 % of the texts have at most 6 words
 data:
   train: {source: train.en, target: train.de} # 40 rows
   validation: {source: val.en, target: val.de} # 10 rows
@@ -197,6 +200,69 @@ def test_the_users_model(tmp_path: Path) -> None:
     assert "\n  name_or_path: org/base                # as --model says\n" in recipe
 
 
+@pytest.mark.parametrize("architecture", ["bert", "t5"])
+def test_rate_and_length_follow_the_users_model(architecture: str, tiny: Tiny, tmp_path: Path) -> None:
+    """The tiny encoder reads 64 tokens."""
+    data = kinds.csv(tmp_path, "long.csv", "text,label", lambda i: f"{kinds.text(i, 12)},{'ab'[i % 2]}")
+    recipe = recipe_file.parse(propose(data, str(tiny(architecture))).recipe, "long.yaml").values
+    rate, length = {"bert": (2e-4, 64), "t5": (3e-4, 152)}[architecture]
+    assert recipe["training"]["learning_rate"] == rate
+    assert recipe["task"]["max_length"] == length
+
+
+CHECKED = (kinds.single_label, kinds.pairs, kinds.regression, kinds.flags, kinds.entities, kinds.squad, kinds.parallel)
+
+
+@pytest.mark.parametrize("data", CHECKED, ids=lambda data: data.__name__)
+def test_the_recipe_passes_check_with_the_model_it_names(data: kinds.Write, tiny: Tiny, tmp_path: Path) -> None:
+    """An encoder that must write texts gets a copy of itself as decoder."""
+    path = write(propose(data(tmp_path), str(tiny("bert"))), tmp_path / "recipe.yaml", overwrite=False)
+    report = "\n".join(hf_tasks.check(path, rehearse=False))
+    assert "  trained    " in report
+
+
+def test_the_users_words_choose_task_and_columns(tmp_path: Path) -> None:
+    def row(i: int) -> str:
+        return f"{kinds.text(i)},{kinds.text(i + 3)},{'ab'[i % 2]},{i % 7 / 2}"
+
+    data = kinds.csv(tmp_path, "both.csv", "first,second,topic,grade", row)
+    seen = propose(data).seen
+    other = 'a number: the column "grade" has numbers from 0 to 3; --task text-classification --text {} --label grade'
+    assert [line for line in seen if other.format("first") in line or other.format("second") in line]
+    wishes = Wishes(text="second", pair="first", label="grade")
+    columns = recipe_file.parse(propose(data, wishes=wishes).recipe, "both.yaml").values["data"]["columns"]
+    assert columns == {"text": "second", "text_pair": "first", "score": "grade"}
+    with pytest.raises(DataError) as e:
+        propose(data, wishes=Wishes(label="grad"))
+    assert str(e.value) == (
+        f'--label grad: {data[0]} has no such column; did you mean "grade"? (it has first, second, topic, grade)'
+    )
+    with pytest.raises(DataError) as e:
+        propose(data, wishes=Wishes(task="question-answering"))
+    assert "--task question-answering: the rows do not allow this; there are first (" in str(e.value)
+
+
+def test_a_test_file_never_trains(tmp_path: Path) -> None:
+    data = kinds.csv(tmp_path, "subtask1_test_gold.csv", "text,label", lambda i: f"{kinds.text(i)},{i % 2}")
+    with pytest.raises(DataError) as e:
+        propose(data)
+    told = "by its name a test file, on which no model must train; give a train file, or rename it"
+    assert str(e.value) == f"{data[0]}: {told}"
+
+
+def test_a_column_that_names_the_splits(tmp_path: Path) -> None:
+    def row(i: int) -> str:
+        return f"{kinds.text(i)},{i % 2},{('TRAIN', 'TEST')[i % 3 == 0]}"
+
+    data = kinds.csv(tmp_path, "all.csv", "text,label,fold", row)
+    with pytest.raises(DataError) as e:
+        propose(data)
+    assert str(e.value) == (
+        f'{data[0]}: the column "fold" says which rows are for testing (TRAIN 40, TEST 20); write each split to a file '
+        "of its own: a model must not train on test rows"
+    )
+
+
 def test_a_recipe_is_never_overwritten_unasked(tmp_path: Path) -> None:
     proposal = propose(kinds.single_label(tmp_path))
     path = tmp_path / "recipe.yaml"
@@ -225,8 +291,8 @@ def test_an_unlabelled_test_part_is_not_named(tmp_path: Path) -> None:
 
 
 def test_of_many_rows_a_sample_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_tasks.proposal.proposal.READ_WHOLE", 59)
-    note = "  note      the rows are many and were not all checked; hf-tasks check does it"
+    monkeypatch.setattr("hf_tasks.proposal.READ_WHOLE", 59)
+    note = "  note      there are many rows and not all were checked; hf-tasks check does it"
     assert propose(kinds.single_label(tmp_path)).seen[-1] == note
 
 

@@ -1,13 +1,15 @@
-"""Which file is which part; formats by contents; languages."""
+"""Which file is which split; formats by contents; languages."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
+from hf_tasks.data.readers import format_of
 from hf_tasks.errors import DataError
-from hf_tasks.proposal.languages import guess, language_of, words
-from hf_tasks.proposal.parts import find_parts
-from hf_tasks.proposal.sample import format_of
+from hf_tasks.proposal.columns import language_of, words
+from hf_tasks.proposal.defaults import language_of as guess
+from hf_tasks.proposal.files import find_files
 
 FOLDERS = {
     "train.csv dev.csv test.csv README.md": {"train": "train.csv", "validation": "dev.csv", "test": "test.csv"},
@@ -34,8 +36,8 @@ FOLDERS = {
 @pytest.mark.parametrize("names", FOLDERS)
 def test_parts_are_known_by_their_names(names: str, tmp_path: Path) -> None:
     for name in names.split():
-        (tmp_path / name).write_text("x\n", encoding="utf-8")
-    found = find_parts([str(tmp_path)]).files
+        (tmp_path / name).write_bytes(gzip.compress(b"x\n") if name.endswith(".gz") else b"x\n")
+    found = find_files([str(tmp_path)]).splits
     shown = {
         part: " > ".join(" ".join(path.name for path in paths) for paths in (files.paths, files.targets) if paths)
         for part, files in found.items()
@@ -46,7 +48,7 @@ def test_parts_are_known_by_their_names(names: str, tmp_path: Path) -> None:
 def test_the_users_order_says_which_side_is_the_source(tmp_path: Path) -> None:
     for name in ("train.en", "train.de"):
         (tmp_path / name).write_text("x\n", encoding="utf-8")
-    files = find_parts([str(tmp_path / "train.de"), str(tmp_path / "train.en")]).files["train"]
+    files = find_files([str(tmp_path / "train.de"), str(tmp_path / "train.en")]).splits["train"]
     assert [path.name for path in (*files.paths, *files.targets)] == ["train.de", "train.en"]
 
 
@@ -55,22 +57,22 @@ def test_the_name_of_a_data_set(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("train.csv", "train_small.csv", "mine.csv"):
         (folder / name).write_text("x\n", encoding="utf-8")
-    names = [find_parts([str(folder / name)]).name for name in ("train.csv", "train_small.csv", "mine.csv")]
-    assert [*names, find_parts([str(folder)]).name] == ["film-reviews", "film-reviews-small", "mine", "film-reviews"]
+    names = [find_files([str(folder / name)]).name for name in ("train.csv", "train_small.csv", "mine.csv")]
+    assert [*names, find_files([str(folder)]).name] == ["film-reviews", "film-reviews-small", "mine", "film-reviews"]
 
 
 def test_a_folder_without_data(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("x\n", encoding="utf-8")
     with pytest.raises(DataError) as e:
-        find_parts([str(tmp_path)])
+        find_files([str(tmp_path)])
     known = ".csv .tsv .json .jsonl .ndjson .parquet .arrow .conll .bio .iob2 .conllu .txt"
     assert str(e.value) == f"{tmp_path}: the folder has no data files; known endings are {known}"
 
 
 FORMATS = {
-    "a.csv": ("text,label\nx,1\n", None),
+    "a.csv": ("text,label\nx,1\n", "csv"),
     "b.csv": ("text\tlabel\nx\t1\n", "tsv"),
-    "a.json": ('[{"text": "x"}]\n', None),
+    "a.json": ('[{"text": "x"}]\n', "json"),
     "b.json": ('{"text": "x"}\n{"text": "y"}\n', "jsonl"),
     "a.txt": ("Ann B-PER\nmet O\n\nBo B-PER\nleft O\n", "conll"),
     "b.txt": ("text\tlabel\nx\t1\n", "tsv"),
@@ -86,7 +88,7 @@ FORMATS = {
 def test_formats_are_known_by_endings_or_contents(name: str, tmp_path: Path) -> None:
     contents, format = FORMATS[name]
     (tmp_path / name).write_text(contents, encoding="utf-8")
-    assert format_of([tmp_path / name]) == format
+    assert format_of(tmp_path / name) == format
 
 
 def test_languages() -> None:

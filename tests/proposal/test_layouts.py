@@ -1,0 +1,31 @@
+"""`init` on datasets in the layouts that people publish: task, columns and files are right."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from proposal import layouts
+from proposal.layouts import Layout
+
+from hf_tasks import preflight, recipe_file
+from hf_tasks import recipe as recipes
+from hf_tasks.proposal import propose
+
+
+@pytest.mark.parametrize("layout", [*layouts.TUNING, *layouts.HELD_BACK], ids=lambda layout: layout.__name__)
+def test_a_layout_is_recognised(layout: Layout, tmp_path: Path) -> None:
+    expected = layout(tmp_path, Random(layouts.SEED))
+    written = propose([str(tmp_path)]).recipe
+    recipe, parts = preflight.prepare(recipes.validate(recipe_file.parse(written, "layout.yaml")), None)
+    files = {
+        name: " ".join(sorted(Path(file).name for file in part.files)) if part else ""
+        for name, part in vars(parts).items()
+    }
+    if recipe.data.validation is None:
+        files["validation"] = ""  # held out from train
+    assert recipe.task.name == expected.task
+    assert files == {"train": expected.train, "validation": expected.validation, "test": expected.test}
+    assert {key: getattr(recipe.task, key) for key in expected.keys} == expected.keys
+    rows = [*parts.train.rows(), *(parts.validation.rows() if parts.validation else ())]
+    read = [{name: row.get(name) for name in expected.example} for row in rows]
+    assert expected.example in read
