@@ -126,7 +126,7 @@ def _nested(document: Any, name: str) -> Rows:
             yield from _objects(document[lists[0]])
         case _ if lists:
             raise ValueError(f"an object with several lists of rows ({', '.join(lists)}); write each to its own file")
-        case _ if all(isinstance(value, list) for value in values) and len(set(map(len, values))) == 1:
+        case _ if all(isinstance(value, list) and value for value in values) and len(set(map(len, values))) == 1:
             yield from _objects(dict(zip(document, row, strict=True)) for row in zip(*values, strict=True))
         case _ if len(values) > 1 and all(
             isinstance(value, dict) and value.keys() == values[0].keys() for value in values

@@ -118,8 +118,8 @@ def test_missing(found, names, problem):
 def test_only_labels_are_several_columns():
     names = {"text": ("a", "b"), "labels": ("joy", "fear"), "label": ("c",)}
     assert check_names(names, TASK) == [
-        "data.columns.text: only labels can be several columns; name one",
-        "data.columns.label: only labels can be several columns; name one",
+        "data.columns.text: only labels or targets can be several columns; name one",
+        "data.columns.label: only labels or targets can be several columns; name one",
     ]
 
 

@@ -89,3 +89,25 @@ def test_json_that_cannot_be_read(text, message):
     with pytest.raises(DataError) as error:
         read(read_json, text)
     assert str(error.value) == message
+
+
+ROWS = [(1, {"a": "x", "b": 0}), (2, {"a": "y", "b": 1})]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"version": 2, "names": ["n", "p"], "items": [{"a": "x", "b": 0}, {"a": "y", "b": 1}]}',
+        '{"a": ["x", "y"], "b": [0, 1]}',
+        '{"a": {"0": "x", "1": "y"}, "b": {"0": 0, "1": 1}}',
+        '{"id7": {"a": "x", "b": 0}, "id9": {"a": "y", "b": 1}}',
+    ],
+)
+def test_rows_under_a_key_in_columns_and_by_id(text):
+    assert read(read_json, text) == ROWS
+
+
+def test_several_lists_of_rows_in_one_object():
+    with pytest.raises(DataError) as e:
+        read(read_json, '{"train": [{"a": 1}], "dev": [{"a": 2}]}')
+    assert str(e.value) == "f: an object with several lists of rows (train, dev); write each to its own file"

@@ -251,3 +251,29 @@ def test_check():
     left = check(part, task, "drop")
     assert ([left.where(i) for i in range(len(left))], left.dropped) == (["row 1", "row 3"], 1)
     assert check(left, task) is left
+
+
+def test_a_table_whose_columns_the_recipe_names():
+    write("rows.csv", "pos,a film\nneg,a book\n")
+    data = Data(train="rows.csv", column_names=("label", "text"))
+    part = read_part(data, "train", TASK, seed=0)
+    assert [*part.rows()] == [{"text": "a film", "label": "pos"}, {"text": "a book", "label": "neg"}]
+    write("rows.jsonl", '{"text": "a", "label": "b"}\n')
+    text = message(read_part, Data(train="rows.jsonl", column_names=("a",)), "train", TASK, seed=0)
+    assert text == "rows.jsonl: data.column_names is for csv and tsv files, this one is jsonl; remove it"
+
+
+def test_nested_values():
+    write("rows.jsonl", '{"x": {"t": "a"}, "votes": [{"l": "p"}, {"l": "q"}]}\n{"x": {"t": "b"}, "votes": []}\n')
+    names = {"text": "x.t", "label": "votes.0.l"}
+    part = read_file("rows.jsonl", TASK, columns=names, bad_rows="drop")
+    assert ([*part.rows()], part.dropped) == ([{"text": "a", "label": "p"}], 1)
+
+
+def test_several_columns_of_references():
+    from hf_tasks.tasks import TextToText
+
+    write("rows.csv", "d,s1,s2\nlong,a,b\nlonger,c,\n")
+    task = TextToText(name="summarization")
+    part = read_file("rows.csv", task, columns={"source": "d", "target": ("s1", "s2")})
+    assert [row["target"] for row in part.rows()] == [["a", "b"], ["c"]]

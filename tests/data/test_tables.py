@@ -107,3 +107,9 @@ def test_tsv_with_commas():
 )
 def test_text(lines, texts):
     assert list(read_text(lines, "f")) == [(line, {"text": text}) for line, text in texts.items()]
+
+
+def test_a_table_without_a_header():
+    assert list(read_csv(["pos,a film\n"], "f", ["label", "text"])) == [(1, {"label": "pos", "text": "a film"})]
+    ((line, error),) = read_tsv(["pos\ta\tb\n"], "f", ["label", "text"])
+    assert (line, str(error)) == (1, "the row has 3 fields, data.column_names has 2; a text cannot contain a tab")
