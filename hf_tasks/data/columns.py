@@ -57,7 +57,7 @@ def nested(row: Row, name: str) -> Any:
     for key in name.split("."):
         if not isinstance(value, dict | list):
             raise LookupError(name)
-        value = value[int(key) if isinstance(value, list) and key.isdecimal() else key]  # type: ignore[index,call-overload]
+        value = value[int(key) if isinstance(value, list) and key.isdecimal() else key]  # type: ignore[index]
     return value
 
 

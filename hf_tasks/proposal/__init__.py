@@ -133,8 +133,7 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> _Seen:
     kept, notes = _usable(files, {"train": sample}, names, task, reading, format, column_names)
     used = replace(files, splits={name: files.splits[name] for name in kept})
     others = tuple(candidates[1 : 1 + OTHERS_SHOWN]) if not column_names else ()
-    notes = (*files.notes, *notes)
-    return _Seen(used, format, column_names, kept, columns, found, others, task, names, reading, notes)
+    return _Seen(used, format, column_names, kept, columns, found, others, task, names, reading, (*files.notes, *notes))
 
 
 def _with_one_format(files: DataFiles, *, explicit: bool) -> tuple[DataFiles, str | None]:

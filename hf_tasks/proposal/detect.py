@@ -23,7 +23,7 @@ from hf_tasks.proposal.columns import (
     words,
 )
 from hf_tasks.proposal.detect_labels import classification, label_problem, text_score
-from hf_tasks.proposal.detection import Detection, Wishes
+from hf_tasks.proposal.detection import Detection, Names, Wishes
 from hf_tasks.tasks.examples import Row
 
 SHORTER = 0.5
@@ -91,12 +91,12 @@ def _tagging(rows: Sequence[Row], columns: Columns) -> Iterator[Detection]:
         aligned = {name: found for name, found in tags.items() if name != words_in and _aligned(rows, words_in, name)}
         if aligned:
             yield _tags(words_in, aligned, lists)
-    texts = [name for name, column in columns.items() if column.kind == "text"] or [named(columns, TEXTS)]
-    text = max(filter(None, texts), key=lambda name: text_score(columns[name]), default=None)
+    texts = [name for name, column in columns.items() if column.kind == "text"]
+    text = max(texts, key=lambda name: text_score(columns[name]), default=named(columns, TEXTS))
     for name, column in columns.items():
         if column.kind == "spans" and text:
             reason = f'the column "{name}" has spans of the characters of "{text}"'
-            found = {"text": text, "spans": name}
+            found: Names = {"text": text, "spans": name}
             yield Detection("token-classification", "named entities", reason, found, score=9)
 
 

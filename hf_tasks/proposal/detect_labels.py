@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from hf_tasks.proposal.columns import LABELS, MOST_LABELS, PAIRS, SCORES, TEXTS, Column, Columns, name_words, named
-from hf_tasks.proposal.detection import Detection, Wishes
+from hf_tasks.proposal.detection import Detection, Names, Wishes
 from hf_tasks.tasks.examples import Row
 
 SEPARATORS = ("|", ";", ",")
@@ -24,7 +24,7 @@ _YEAR = re.compile(r"(19|20)\d\d")
 
 def classification(rows: Sequence[Row], columns: Columns, wishes: Wishes) -> list[Detection]:
     """Every column, or group of columns, that can be the target of a text or of a pair of texts."""
-    inputs = _inputs(columns, wishes)
+    inputs: Names = {**_inputs(columns, wishes)}
     if not inputs:
         return []
     rest = {name: column for name, column in columns.items() if name not in inputs.values()}
@@ -65,8 +65,8 @@ def _inputs(columns: Columns, wishes: Wishes) -> dict[str, str]:
         text = wishes.text or max(others, key=lambda name: text_score(columns[name]), default=None)
         pair = {"text_pair": wishes.pair} if wishes.pair else {}
         return {"text": text} | pair if text else {}
-    if pair := _pair(texts, columns):
-        return pair
+    if both := _pair(texts, columns):
+        return both
     return {"text": max(texts, key=lambda name: text_score(texts[name]))} if texts else {}
 
 
@@ -79,7 +79,7 @@ def _pair(texts: Columns, columns: Columns) -> dict[str, str] | None:
     for name in texts:
         if match := _COUNTED.fullmatch(name):
             stems.setdefault(match[1].lower(), []).append(name)
-    both = next((names for names in stems.values() if len(names) == 2), [])
+    both = next((names for names in stems.values() if len(names) == 2), list[str]())
     without_names = all(name.startswith("column_") for name in columns)
     if not both and len(texts) == 2 and without_names and _alike(*texts.values()):
         both = list(texts)
