@@ -7,10 +7,11 @@ adapter_model.safetensors  PEFT's adapter, as PEFT saves it
 A plain `from_pretrained` finds no model.safetensors in the second, and fails.
 """
 
-import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_tasks.core.hashing import cached_sha256
 from hf_tasks.errors import RunError
 from hf_tasks.methods.base import Saved
 from hf_tasks.methods.layers import pretrained_layers
@@ -80,6 +81,19 @@ def save(recipe: Recipe, model: Any, path: Path) -> None:
         tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters() if p.requires_grad}
     base = {"base": recipe.model.name_or_path, "base_sha256": base_hash(recipe)}
     save_file(tensors, path / FILES[form], metadata={"format": "pt", **base})
+    _sort_header(path / FILES[form])
+
+
+def _sort_header(file: Path) -> None:
+    """Sort the keys in the header of a safetensors file: the library writes its metadata in random order, and equal
+    models should give equal files. (8 bytes hold the header's length; https://github.com/huggingface/safetensors)"""
+    with file.open("r+b") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        header = json.loads(opened.read(length))
+        text = json.dumps(header, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        assert len(text) <= length
+        opened.seek(8)
+        opened.write(text.ljust(length))
 
 
 def load(recipe: Recipe, path: Path, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
@@ -100,10 +114,7 @@ def base_hash(recipe: Recipe) -> str:
     place, name = locate(recipe.model.name_or_path), FILES["model"]
     local = Path(place, name)
     found = local if local.is_file() else try_to_load_from_cache(place, name, revision=recipe.model.revision)
-    if not isinstance(found, str | Path):
-        return ""
-    with Path(found).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return cached_sha256(Path(found)) if isinstance(found, str | Path) else ""
 
 
 def _base(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":

@@ -9,6 +9,7 @@ from hf_tasks import data, evaluation, rows_out, significance
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
 from hf_tasks.run import Run
+from hf_tasks.runs import same_data
 from hf_tasks.significance import PairedTest
 from hf_tasks.tasks import Task, TextClassification
 from hf_tasks.tasks.examples import Row
@@ -34,6 +35,14 @@ def compare(first: Run, second: Run, part: Part) -> Comparison:
     names = tuple(dict.fromkeys((*task.metrics, *second.recipe.task.metrics)))
     tests = tuple(significance.compare(names, ours, theirs, references, (memory, other)))
     return Comparison(tests, tuple(_changed(part, ours, theirs, references)), len(references))
+
+
+def check_same_data(first: Run, second: Run, part: str) -> None:
+    """RunError where two runs were measured on different data of the same name."""
+    try:
+        same_data.check([(str(run.path), run.results.get("data", {})) for run in (first, second)], (part,))
+    except RunError as e:
+        raise RunError(*(f"{problem}; name the file to compare on with --data" for problem in e.problems)) from None
 
 
 def lines(comparison: Comparison, first: Path, second: Path) -> Iterator[str]:

@@ -25,8 +25,13 @@ def written(folder: Path) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file at one instant: readers, and a machine that stops, see the old one or the new one."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file at one instant."""
     temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8")
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)

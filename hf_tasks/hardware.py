@@ -42,19 +42,32 @@ def use_fast_matmul() -> None:
 
 def describe() -> dict[str, Any]:
     """The machine and the versions of what computes, for the run's environment.json."""
-    from importlib.metadata import version
-
-    import torch
-
-    names = ("torch", "transformers", "peft", "datasets", "accelerate", "tokenizers", "safetensors", "numpy")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "processor": _processor(),
         "cpu_count": os.cpu_count(),
-        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "packages": {"hf_tasks": __version__} | {name: version(name) for name in names},
+        **rounding(),
+        "packages": versions(),
     }
+
+
+def rounding() -> dict[str, Any]:
+    """What of this machine decides how sums are rounded: processor, accelerator, PyTorch's threads."""
+    import torch
+
+    return {
+        "processor": _processor(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that compute."""
+    from importlib.metadata import version
+
+    names = ("torch", "transformers", "peft", "datasets", "accelerate", "tokenizers", "safetensors", "numpy")
+    return {"hf_tasks": __version__} | {name: version(name) for name in names}
 
 
 def memory_there() -> int:

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hf_tasks import evaluation
 from hf_tasks.run import ENVIRONMENT, Run
+from hf_tasks.runs.origin import Origin
+from hf_tasks.tasks.base import TUNED
+from hf_tasks.trainer.resume import begun_with
 from hf_tasks.training import train
 
 PARTS = ("validation", "test")
@@ -46,11 +49,19 @@ class Reproduction:
         )
         for name in sorted(one["packages"].keys() | other["packages"].keys()):
             yield from _change(name, one["packages"].get(name), other["packages"].get(name))
-        for name in ("python", "platform", "processor", "accelerator"):
-            yield from _change(name, one.get(name), other.get(name))
+        for name in ("python", "platform", "processor", "accelerator", "threads"):
+            if name in one:
+                yield from _change(name, one[name], other.get(name))
         facts, now = self.first.results, self.again.results
         for name in ("precision", "world_size"):
             yield from _change(name, facts["training"][name], now["training"][name])
+        before, again = (begun_with(run.path) for run in (self.first, self.again))
+        if before and again:
+            yield from _recipe_changes(before, again)
+            yield from before.input_changes(again)
+            return
+        for name, seed in one["seeds"].items():
+            yield from _change(name, seed, other["seeds"].get(name))
         for part, data in facts["data"].items():
             files = sorted(data["files"].values())
             if files != sorted(now["data"].get(part, {}).get("files", {}).values()):
@@ -65,6 +76,13 @@ def reproduce(run: Run, folder: Path | None = None) -> Reproduction:
     recipe = run.recipe.model_copy(update={"training": training, "hub": None})
     again = train(recipe, beside=run.recipe_folder, overwrite=Run.is_finished(folder))
     return Reproduction(run, again)
+
+
+def _recipe_changes(before: Origin, again: Origin) -> Iterator[str]:
+    """Changes of what the first recipe said; training fills in what it left open."""
+    said = {key: value for key, value in before.recipe.items() if value != TUNED}
+    still = {key: value for key, value in again.recipe.items() if key in said}
+    yield from replace(before, recipe=said).recipe_changes(replace(again, recipe=still))
 
 
 def _change(name: str, one: Any, other: Any) -> Iterator[str]:

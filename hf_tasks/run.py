@@ -4,6 +4,7 @@ model.safetensors, config.json, tokenizer files    what transformers loads; of m
                                                    is, the trained parameters alone (see artifacts.py)
 recipe.yaml                                        the resolved recipe: labels, metrics, thresholds filled in
 results.json, predictions/PART.jsonl               what was measured, and on what
+manifest.json                                      sizes and hashes of all that but the card (see runs/manifest.py)
 training_log.jsonl, environment.json, memory.json  how it was made; what metrics know of the training data
 README.md                                          the model card
 """
@@ -39,7 +40,7 @@ from hf_tasks.errors import RunError
 from hf_tasks.hub.fetch import folder_of
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
-from hf_tasks.runs import trained_here
+from hf_tasks.runs import manifest, trained_here
 from hf_tasks.tasks import Split, Task
 from hf_tasks.trainer.resume import STAGING, begun_with
 
@@ -69,6 +70,7 @@ class Run:
             raise RunError(f"{path}: the runs of several seeds are here; name one of them, e.g. {seeds[0].parent}")
         if not (path / RECIPE).is_file():
             raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
+        manifest.check(path)
         run = cls(path, recipes.validate(redecoding.read(path / RECIPE, overrides)))
         if not artifacts.is_whole(run.recipe, path) or not run.recipe.task.metrics:
             raise RunError(f"{path}: this training did not finish, there is no model; give its command again to go on")
@@ -93,7 +95,7 @@ class Run:
     def begin(recipe: Recipe, beside: Path | None) -> None:
         """Mark the recipe's output directory as a run, and note where and on what it is made."""
         durable.write_json(recipe.output_dir / ENVIRONMENT, provenance.environment(recipe, beside))
-        (recipe.output_dir / RECIPE).write_text(recipes.to_yaml(recipe), encoding="utf-8")
+        durable.write_text(recipe.output_dir / RECIPE, recipes.to_yaml(recipe))
 
     @classmethod
     def create(
@@ -267,8 +269,14 @@ class Run:
 
     def publish(self) -> Self:
         """Move what `create` and `measure` wrote into the run's directory, the results last."""
-        distributed.told_by_main(lambda: durable.publish(self.path, self.path.parent, last=RESULTS))
+        distributed.told_by_main(self._publish)
         return type(self)(self.path.parent, self.recipe)
+
+    def _publish(self) -> None:
+        with durable.written(self.path.parent):
+            (self.path.parent / manifest.FILE).unlink(missing_ok=True)  # of a move that was cut short
+            manifest.write(self.path)
+            durable.publish(self.path, self.path.parent, last=RESULTS)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -22,7 +22,9 @@ from hf_tasks import recipe as recipes
 from hf_tasks.errors import RunError
 from hf_tasks.recipe import Recipe
 from hf_tasks.run import Run
+from hf_tasks.runs import same_data
 from hf_tasks.trainer.progress import say
+from hf_tasks.trainer.resume import begun_with
 
 RESULTS = "seeds.json"
 PARTS = ("validation", "test")
@@ -89,10 +91,11 @@ def train(recipe: Recipe, *, beside: Path | None = None, overwrite: bool = False
     _check_free(path)
     if overwrite and distributed.is_main():
         (path / RESULTS).unlink(missing_ok=True)
-    measured = []
+    measured = list[dict[str, Any]]()
     for i, seed in enumerate(recipe.seeds, 1):
         say(f"seed {seed}, {i} of {len(recipe.seeds)}")
         measured.append(train_one(of_seed(recipe, seed), beside=beside, overwrite=overwrite).results)
+        _check_alike(path, recipe.seeds[0], seed)
     results = summarize(recipe.seeds, measured)
     distributed.told_by_main(lambda: _write(path, results))
     return SeedRuns(path)
@@ -118,7 +121,7 @@ def summarize(seeds: Sequence[int], measured: Sequence[dict[str, Any]]) -> dict[
         rows = [evaluation.numbers(results[part]) for results in measured]
         names = [name for name in rows[0] if all(name in row for row in rows)]
         parts[part] = {name: summary([float(row[name]) for row in rows]) for name in names if name != "n"}
-    return {"seeds": list(seeds), **parts}
+    return {"seeds": list(seeds), **parts, "data": measured[0].get("data", {})}
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
@@ -143,6 +146,7 @@ def compare(first: SeedRuns, second: SeedRuns, part: str) -> Iterator[str]:
             raise RunError(f"{group.path}: its seeds have no {part} part; choose another one with --part")
         if len(group.results["seeds"]) < 2:
             raise RunError(f"{group.path}: has one seed only; a test of means needs two at least")
+    same_data.check([(str(group.path), group.results.get("data", {})) for group, _ in groups], (part,))
     yield f"{part}; first: {first.path}, second: {second.path}"
     yield f"  {'metric':<22} {'first':>9} {'second':>9} {'difference':>11}  {'95 % interval':<20} {'p':>7}  test"
     for name in (name for name in groups[0][1] if name in groups[1][1]):
@@ -169,6 +173,14 @@ def welch(first: Sequence[float], second: Sequence[float]) -> tuple[tuple[float,
 def _write(path: Path, results: dict[str, Any]) -> None:
     with durable.written(path):
         durable.write_json(path / RESULTS, results)
+
+
+def _check_alike(path: Path, first: int, seed: int) -> None:
+    """RunError where a seed was trained on other data, or from another checkpoint, than the first."""
+    before, now = (begun_with(folder(path, one)) for one in (first, seed))
+    if before and now and (changes := list(before.input_changes(now))):
+        remedy = "their mean would mix both; undo that, or train all seeds again with --overwrite"
+        raise RunError(*(f"{folder(path, seed)}: after seed {first}, {change}; {remedy}" for change in changes))
 
 
 def _check_free(path: Path) -> None:

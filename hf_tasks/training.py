@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from hf_tasks.pretrained import quiet
 from hf_tasks.ready import Ready
 from hf_tasks.recipe import Recipe
 from hf_tasks.run import RECIPE, Run
-from hf_tasks.trainer import resume, trackers
+from hf_tasks.trainer import inputs, resume, trackers
 from hf_tasks.trainer.arguments import batch_size
 from hf_tasks.trainer.progress import Progress, say
 from hf_tasks.trainer.task_trainer import TaskTrainer
@@ -43,14 +42,17 @@ def train(
     if recipe.seeds is not None:
         raise RecipeError("seeds: this trains one run; remove it, or name one as training.seed")
     if not overwrite and Run.is_finished(recipe.output_dir):
-        return finished(recipe)
+        return finished(recipe, beside)
     check_free(recipe.output_dir)
     distributed.start(bool(recipe.training.given().get("use_cpu")))
-    origin = resume.Origin.of(recipe, {}, distributed.launched())
+    origin = distributed.told_by_main(lambda: inputs.origin_of(recipe, beside))
+    if not overwrite:
+        resume.refuse_changes(recipe.output_dir, origin)
     hardware.use_fast_matmul()
     keep_large_blocks()
     ready = Ready.of(recipe if overwrite else as_begun(recipe), beside)
-    origin = replace(origin, data={name: part.files for name, part in ready.parts.named().items()})
+    files = {name: part.files for name, part in ready.parts.named().items()}
+    origin = distributed.told_by_main(lambda: inputs.completed(origin, ready.recipe, files))
     findings = _tell(ready)
     learned = frozen_features.remembered(ready.recipe, ready.model, ready.splits, ready.tokenizer, ready.args.device)
     with ExitStack() as stack:
@@ -109,8 +111,8 @@ def check_free(path: Path) -> None:
 def as_begun(recipe: Recipe) -> Recipe:
     """The recipe with the commits of base model and dataset that an interrupted training of it began with: a branch of
     the Hub that has moved since changes nothing."""
-    path, before = recipe.output_dir / RECIPE, resume.begun_with(recipe.output_dir)
-    if before is None or not path.is_file() or any(resume.recipe_changes(before.recipe, resume.flat_recipe(recipe))):
+    path = recipe.output_dir / RECIPE
+    if resume.begun_with(recipe.output_dir) is None or not path.is_file():
         return recipe
     begun = recipe_file.read(path).values
     sections = {"model": recipe.model, "data": recipe.data}
@@ -119,13 +121,15 @@ def as_begun(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update=pinned)
 
 
-def finished(recipe: Recipe) -> Run:
-    """The run that is in the recipe's directory already. RunError where it is the run of another recipe."""
-    path, now = recipe.output_dir, resume.flat_recipe(recipe)
-    before = resume.begun_with(path)
-    for change in resume.recipe_changes(before.recipe, now) if before else ():
+def finished(recipe: Recipe, beside: Path | None) -> Run:
+    """The run that is in the recipe's directory already. RunError where its recipe, its data or its base checkpoint
+    were others."""
+    path, now, before = recipe.output_dir, inputs.origin_of(recipe, beside), resume.begun_with(recipe.output_dir)
+    if before and (changes := [*before.recipe_changes(now), *before.input_changes(now)]):
         remedy = "choose another --output-dir, or add --overwrite"
-        raise RunError(f"{path}: a finished run is here, whose {change}; {remedy}")
+        raise RunError(*(f"{path}: a finished run is here, and {change}; {remedy}" for change in changes))
+    for change in before.about_changes(now) if before else ():
+        say(f"{path}: {change}; the run keeps what it was trained with")
     say(f"{path}: this run is finished, there is nothing to do; --overwrite trains it again")
     return Run.load(path)
 
@@ -139,6 +143,7 @@ def _data_facts(ready: Ready) -> dict[str, Any]:
             "dropped": part.dropped,
             "tokens_cut": sum(ready.splits[name].features["tokens_cut"][:]),
             "files": part.files,
+            "rows_sha256": part.rows_hash(),
         }
         for name, part in ready.parts.named().items()
     }

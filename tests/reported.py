@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hf_tasks.data.files import sha256
+from hf_tasks.core.hashing import sha256
 from hf_tasks.recipe import from_dict
 from hf_tasks.run import Run
 

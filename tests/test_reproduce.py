@@ -13,6 +13,7 @@ from hf_tasks.provenance import git_revision
 from hf_tasks.recipe import load
 from hf_tasks.reproduce import reproduce
 from hf_tasks.run import Run
+from hf_tasks.runs import manifest, trained_here
 from hf_tasks.training import train
 
 
@@ -45,14 +46,20 @@ training: {{max_steps: 2, batch_size: 8, seed: 7, output_dir: {tmp_path}/run}}
     assert weights[0] == weights[1]
 
     results = json.loads((run.path / "results.json").read_text())
-    accuracy, results["validation"]["accuracy"] = results["validation"]["accuracy"], 0.123
+    text = (run.path / "recipe.yaml").read_text()
+    (run.path / "recipe.yaml").write_text(text.replace("seed: 7", "seed: 8"))
+    results["validation"]["accuracy"] = 0.123
     (run.path / "results.json").write_text(json.dumps(results))
-    environment["packages"]["torch"] = "1.0"
+    environment["packages"]["torch"], environment["threads"] = "1.0", 99
     (run.path / "environment.json").write_text(json.dumps(environment))
+    manifest.write(run.path)
+    trained_here.record(run.path)
     result = CliRunner().invoke(app, ["reproduce", str(run.path)])
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert f"  validation accuracy: 0.123, now {accuracy}  <- differs" in lines
+    assert any(line.startswith("  validation accuracy: 0.123, now ") and "differs" in line for line in lines)
+    assert "  not as it was: training.seed was 7 and is now 8" in lines
+    assert any(line.startswith("  not as it was: threads was 99, is ") for line in lines)
     assert any(line.startswith("  not as it was: torch was 1.0, is ") for line in lines)
     assert lines[-1] == "not reproduced: metrics differ"
 

@@ -84,6 +84,29 @@ def test_a_command_given_again_trains_only_what_is_missing(
     assert SeedRuns.load(tmp_path / "runs").results["seeds"] == [1, 2, 3]
 
 
+def test_seeds_on_other_data_are_refused(values: dict[str, Any], tmp_path: Path) -> None:
+    hf_tasks.train(from_dict(values | {"seeds": [1]}))
+    rows = tmp_path / "rows.jsonl"
+    before = rows.read_text()
+    rows.write_text(before.replace("a good film 3", "a good film 4"))
+    with pytest.raises(RunError) as e:
+        hf_tasks.train(from_dict(values))
+    assert str(e.value) == (
+        f"{tmp_path}/runs/seed-1: a finished run is here, and the data have changed ({rows}); choose another "
+        "--output-dir, or add --overwrite"
+    )
+    rows.write_text(before)
+    hf_tasks.train(from_dict(values))
+    status = tmp_path / "runs" / "seed-2" / "status.json"  # as if the data had changed while seed 1 was trained
+    status.write_text(status.read_text().replace(seeds.begun_with(status.parent).data["test"][str(rows)], "0" * 64))  # type: ignore[union-attr]
+    with pytest.raises(RunError) as e:
+        seeds._check_alike(tmp_path / "runs", 1, 2)
+    assert str(e.value) == (
+        f"{tmp_path}/runs/seed-2: after seed 1, the data have changed ({rows}); their mean would mix both; undo that, "
+        "or train all seeds again with --overwrite"
+    )
+
+
 def test_all_seeds_hold_out_the_same_rows(values: dict[str, Any]) -> None:
     from hf_tasks.preflight import prepare
 
@@ -202,6 +225,18 @@ def test_groups_that_cannot_be_compared(tmp_path: Path) -> None:
         list(compare(first, second, "validation"))
     assert welch([0.5, 0.5], [0.5, 0.5]) == ((0.0, 0.0), 1.0)
     assert welch([0.5, 0.5], [0.75, 0.75]) == ((0.25, 0.25), 0.0)
+
+
+def test_groups_on_other_data_are_not_compared(tmp_path: Path) -> None:
+    groups = [group(tmp_path / name, [0.5, 0.6]) for name in ("a", "b")]
+    for one, digest in zip(groups, ("1", "2"), strict=True):
+        data = {"test": {"files": {"test.csv": digest}, "rows_sha256": "3"}}
+        (one.path / "seeds.json").write_text(json.dumps(one.results | {"data": data}), encoding="utf-8")
+    first, second = (SeedRuns.load(one.path) for one in groups)
+    with pytest.raises(RunError) as e:
+        list(compare(first, second, "test"))
+    assert str(e.value) == f"{second.path}: its test data are not those of {first.path} (test.csv)"
+    assert len(list(compare(first, first, "test"))) == 3
 
 
 def test_the_commands_print_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -15,6 +15,7 @@ def labelled(run: "Run", data: str | None, part: PartName, format: str | None, r
     """The rows of a file, or of a part of the run's own recipe."""
     from hf_tasks.errors import RunError
     from hf_tasks.preflight import prepare
+    from hf_tasks.runs import same_data
 
     if data is not None:
         return read(run, data, format, references or (), labelled=True)
@@ -23,6 +24,8 @@ def labelled(run: "Run", data: str | None, part: PartName, format: str | None, r
     parts = prepare(run.recipe, run.recipe_folder)[1].named()
     if part not in parts:
         raise RunError(f"--part {part}: the run's recipe has no {part} part; give a labelled file with --data")
+    if change := same_data.changed(run).get(part):
+        print(f"warning: {change}; results.json is about what they were", file=sys.stderr)
     return parts[part]
 
 

@@ -61,6 +61,8 @@ def compare(
         print("\n".join(seeds.compare(seeds.SeedRuns.load(first), seeds.SeedRuns.load(second), part)))
         return
     runs = load_run(first), load_run(second)
+    if data is None:
+        comparison.check_same_data(*runs, part)
     found = comparison.compare(*runs, labelled(runs[0], data, part, format, references))
     print("\n".join(comparison.lines(found, *(run.path for run in runs))))
     if output:
@@ -202,3 +204,28 @@ def export(
 
     difference = export_run(load_run(run), out, merge=merge)
     print(f"{out}: loads with transformers alone; its outputs differ from the run's by {difference:.1e} at most")
+
+
+@app.command()
+def verify(
+    run: RunArg,
+    renew: Annotated[bool, typer.Option("--renew", help="Accept the files as they are: a new manifest.")] = False,
+) -> None:
+    """Compare every file of a run with the hashes that training wrote; say whether its data have changed since."""
+    from hf_tasks import load_run
+    from hf_tasks.errors import DataError, RunError
+    from hf_tasks.runs import manifest, same_data
+
+    if renew:
+        manifest.write(Path(run))
+    loaded = load_run(run)
+    count = manifest.check(loaded.path, thorough=True)
+    if not count:
+        raise RunError(f"{loaded.path}: has no {manifest.FILE}; accept the files as they are with --renew")
+    print(f"{loaded.path}: all {count} files are as they were {'accepted' if renew else 'written'}")
+    try:
+        changes = list(same_data.changed(loaded).values())
+    except DataError as e:
+        changes = [f"the data were not compared: {e.problems[0]}"]
+    for change in changes:
+        print(f"warning: {change}", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import hashlib
 import io
 import lzma
 import os
@@ -33,11 +32,6 @@ def opened(path: str) -> Iterator[BinaryIO]:
         raise DataError(f"{path}: cannot be read: {e.strerror}") from None
     with file, io.BufferedReader(file, 1 << 20) as buffered:
         yield _decompressed(buffered, Path(path).suffix.lower())
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Progress(io.FileIO):

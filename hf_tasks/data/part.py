@@ -1,5 +1,6 @@
 """Part: the examples of train, validation or test, and where each of them stands in its file."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,11 @@ class Part:
     def where(self, row: int) -> str:
         """`data/train.csv:17`: where a row begins."""
         return f"{self.places[self.place[row]]}{self.line[row]}"
+
+    def rows_hash(self) -> str:
+        """The SHA-256 of which rows of the files these are."""
+        numbers = np.stack([self.place.astype("<i8"), self.line.astype("<i8")])  # (2, E)
+        return hashlib.sha256(numbers.tobytes()).hexdigest()
 
     def select(self, rows: Sequence[int] | np.ndarray) -> "Part":
         index = np.asarray(rows, dtype=np.int64)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from hf_tasks.core.hashing import sha256
 from hf_tasks.data import columns as renamings
 from hf_tasks.data import hub, parallel
 from hf_tasks.data.columns import FILE_HAS, ROWS_HAVE, Names
-from hf_tasks.data.files import STDIN, opened, sha256
+from hf_tasks.data.files import STDIN, opened
 from hf_tasks.data.find import find, folders
 from hf_tasks.data.part import Part, from_examples, join, stack
 from hf_tasks.data.problems import Problems

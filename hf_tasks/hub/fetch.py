@@ -6,9 +6,10 @@ Without a network the cache serves. No code and no pickle is ever fetched.
 import re
 from pathlib import Path
 
+from hf_tasks.core.hashing import sha256
 from hf_tasks.errors import RunError
 from hf_tasks.hub.client import bars, explained, retried
-from hf_tasks.hub.files import ALLOWED, git_sha1, sha256
+from hf_tasks.hub.files import ALLOWED, git_sha1
 from hf_tasks.hub.section import wrong_name
 
 ID = re.compile(r"([^/@\s]+/[^/@\s]+)(?:@([\w./-]+))?")

@@ -4,6 +4,7 @@ No pickles (*.bin, *.pt, *.pkl, training_args.bin), no checkpoints, no .env; pre
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -15,8 +16,11 @@ import yaml
 from hf_tasks.card import redact
 from hf_tasks.card.pictures import CURVE, LAYERS
 from hf_tasks.card.usage import MODEL_ID
+from hf_tasks.core import manifest
+from hf_tasks.core.hashing import sha256
 from hf_tasks.errors import RunError
 from hf_tasks.hub import scrub
+from hf_tasks.runs import manifest as runs
 
 CARD = "README.md"
 WEIGHTS = (
@@ -32,7 +36,7 @@ TOKENIZER = (
 ALLOWED = (
     CARD, *WEIGHTS, "model.safetensors.index.json", "config.json", "generation_config.json", "adapter_config.json",
     *TOKENIZER, "recipe.yaml", "results.json", "memory.json", "training_log.jsonl", "environment.json",
-    CURVE, LAYERS, "pictures/*.png", "pictures/*.svg",
+    manifest.FILE, CURVE, LAYERS, "pictures/*.png", "pictures/*.svg",
 )  # fmt: skip
 PREDICTIONS = "predictions/*.jsonl"
 TEXTS = (".json", ".jsonl", ".yaml", ".md", ".txt", ".jinja", ".svg")
@@ -76,7 +80,16 @@ def stage(run: Path, repo_id: str, *, predictions: bool = False) -> list[Staged]
     contents = {name: (run / name).read_bytes() for name in names if name.endswith(TEXTS)}
     _check_secrets(run, contents)
     changed = {name: content for name, content in _clean(run, contents, repo_id).items() if content != contents[name]}
-    return [Staged(name, changed.get(name, run / name)) for name in names]
+    staged = [Staged(name, changed.get(name, run / name)) for name in names if name != manifest.FILE]
+    return sorted([*staged, *_manifest(staged)] if manifest.FILE in names else staged, key=lambda file: file.name)
+
+
+def _manifest(staged: list[Staged]) -> list[Staged]:
+    """The manifest of the files as they go up; predictions are not fetched with a run, and not listed."""
+    listed = [file for file in staged if runs.is_of_a_run(file.name) and is_one_of(file.name, ALLOWED)]
+    entries = {file.name: {"size": file.size, "sha256": file.sha256} for file in listed}
+    text = json.dumps(manifest.text(entries), ensure_ascii=False, indent=1) + "\n"
+    return [Staged(manifest.FILE, text.encode())]
 
 
 def _clean(run: Path, contents: Mapping[str, bytes], repo_id: str) -> dict[str, bytes]:
@@ -121,11 +134,6 @@ def _check_secrets(run: Path, contents: Mapping[str, bytes]) -> None:
 def is_one_of(name: str, patterns: tuple[str, ...]) -> bool:
     """Whether a file's name in the repository matches; `*` does not reach into folders."""
     return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns)
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_sha1(content: bytes) -> str:

@@ -31,6 +31,10 @@ class Method(Block, ABC):
         is wrong; what to do)."""
         yield from ()
 
+    def effective(self) -> dict[str, Any]:
+        """Every key with its value, given or by default."""
+        return self.model_dump()
+
     @abstractmethod
     def prepare(self, model: "nn.Module") -> "nn.Module":
         """The model with this method's structure, the parameters that it promises to train marked by `requires_grad`.

@@ -9,6 +9,7 @@ layer of the blocks is adapted (for ln-tuning: every normalisation).
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
@@ -115,6 +116,15 @@ class PeftMethod(Method):
         """The modules that hold the head's parameters."""
         return {name.rpartition(".")[0] for name in layers.head}
 
+    def effective(self) -> dict[str, Any]:
+        """Every key with its value, given, ours or PEFT's default."""
+        import peft
+
+        kind = peft.mapping.PEFT_TYPE_TO_CONFIG_MAPPING[self.peft_type]
+        defaults = {field.name: field.default for field in fields(kind) if field.name in self.keys()}
+        theirs = {key: value for key, value in defaults.items() if value is not MISSING}
+        return {"name": self.name} | theirs | self.also | self.given_keys()
+
     @classmethod
     def keys(cls) -> set[str]:
         """The keys of PEFT's configuration."""
@@ -186,6 +196,9 @@ def save_adapter(model: Any, path: Path, base: Model) -> None:
     """Write the adapter as PEFT does, naming the base as the recipe does; without PEFT's own card."""
     config = model.peft_config["default"]
     config.base_model_name_or_path, config.revision = base.name_or_path, base.revision
+    for key, value in vars(config).items():
+        if isinstance(value, set):  # PEFT would write it in another order in every process
+            setattr(config, key, sorted(value))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.save_pretrained(path)

@@ -15,21 +15,23 @@ import shutil
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks import distributed, durable, evaluation, preflight
 from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.runs.origin import Origin
 from hf_tasks.sweep import section
 from hf_tasks.sweep.best import write_best
 from hf_tasks.sweep.plan import Plan
 from hf_tasks.sweep.space import Scalar, shown
 from hf_tasks.trainer.arguments import arguments
+from hf_tasks.trainer.inputs import origin_of
 from hf_tasks.trainer.interrupts import Interrupted
 from hf_tasks.trainer.progress import say, seconds
-from hf_tasks.trainer.resume import Origin, locked
+from hf_tasks.trainer.resume import begun_with, locked
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 DATABASE, ORIGIN, BEST, PICTURE = "study.db", "sweep.json", "best.yaml", "sweep.png"
 BEFORE_PRUNING = 5
 """Whole trainings whose median a training is compared with before any is given up."""
+
+
+class OtherInputs(RunError):
+    """A trial was trained on other data, or from another checkpoint, than those before it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Sweeping:
     metric: str
     """As the results of a run name it; "score": the first number there."""
     seed: int
+    origin: Origin
+    """What the sweep was begun with."""
 
     def go_on(self, timeout: float | None = None) -> None:
         """Every trial that is not done yet; none begins after `timeout` seconds. Raises Interrupted where training
@@ -120,7 +128,7 @@ class Sweeping:
                 found = self._trained(trial, values)
         except optuna.TrialPruned as e:
             self._ended(trial, "PRUNED", str(e))
-        except (Interrupted, KeyboardInterrupt):
+        except (Interrupted, KeyboardInterrupt, OtherInputs):
             raise
         except Exception as e:
             if _is_of_the_disk(e) or not self.has_begun:
@@ -141,6 +149,7 @@ class Sweeping:
         recipe = self.plan.recipe(values, self.run_folder(trial.number))
         watchers = [Pruning(trial, self.metric)] if self.plan.settings.prune else []
         run = train(recipe, beside=self.plan.path.parent, callbacks=watchers)
+        self._check_inputs(self.run_folder(trial.number))
         results = run.results["validation"]
         name, value = _score(results, self.metric)
         if not math.isfinite(value):
@@ -152,6 +161,14 @@ class Sweeping:
             "n": results["n"],
             "seconds": run.results["training"]["seconds"],
         }
+
+    def _check_inputs(self, run: Path) -> None:
+        """OtherInputs where the data or the checkpoint have changed since the sweep began; such a run is removed."""
+        now = begun_with(run)
+        if now and (changes := list(self.origin.input_changes(now))):
+            shutil.rmtree(run)
+            remedy = "its trials could not be compared; undo that and give the same command again, or begin another one"
+            raise OtherInputs(*(f"{self.folder}: since this sweep began, {change}; {remedy}" for change in changes))
 
     def _ended(self, trial: "Trial", state: str, reason: str) -> None:
         import optuna
@@ -237,7 +254,7 @@ def opened(plan: Plan, folder: Path) -> Iterator[Sweeping]:
         raise RecipeError("data.validation_size: a sweep ranks by a validation part; give a size above 0")
     ranking = arguments(recipe, validated=True)
     with locked(folder):
-        _claim(plan, folder, Origin.of(recipe, {name: part.files for name, part in parts.named().items()}, 1))
+        origin = _claim(plan, folder, origin_of(recipe, plan.path.parent))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
             storage=f"sqlite:///{folder / DATABASE}",
@@ -249,7 +266,7 @@ def opened(plan: Plan, folder: Path) -> Iterator[Sweeping]:
         for values in plan.grid or ():
             study.enqueue_trial(values, skip_if_exists=True)
         metric = (ranking.metric_for_best_model or "score").removeprefix("eval_")
-        sweeping = Sweeping(plan, folder, study, metric, recipe.seed)
+        sweeping = Sweeping(plan, folder, study, metric, recipe.seed, origin)
         try:
             yield sweeping
         finally:
@@ -257,20 +274,28 @@ def opened(plan: Plan, folder: Path) -> Iterator[Sweeping]:
                 shutil.rmtree(folder)
 
 
-def _claim(plan: Plan, folder: Path, origin: Origin) -> None:
-    """Note what a sweep is begun with. RunError where another one is there."""
+def _claim(plan: Plan, folder: Path, origin: Origin) -> Origin:
+    """What a sweep was begun with, noted where it begins now. RunError where another one is there."""
     space = {f"what is tried for {key}": str(values) for key, values in plan.space.items()}
-    recipe = {key: value for key, value in origin.recipe.items() if key not in plan.space}
-    now = Origin(recipe | space, origin.data, 1)
+    now = origin.without(plan.space.keys())
+    now = replace(now, recipe=now.recipe | space)
     if (folder / ORIGIN).is_file():
-        before = Origin(**json.loads((folder / ORIGIN).read_text(encoding="utf-8")))
+        before = _begun_with(folder / ORIGIN)
         if changes := list(before.changes(now)):
             raise RunError(*(f"{folder}: this sweep was begun before, and {one}; undo that, or choose another "
                              "--output-dir" for one in changes))  # fmt: skip
-        return
+        return before
     if any(not path.name.startswith(".") for path in folder.iterdir()):
         raise RunError(f"{folder}: exists and is not a sweep; choose another --output-dir")
-    durable.write_json(folder / ORIGIN, {"recipe": now.recipe, "data": now.data, "processes": 1})
+    durable.write_json(folder / ORIGIN, asdict(now))
+    return now
+
+
+def _begun_with(file: Path) -> Origin:
+    try:
+        return Origin(**json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        raise RunError(f"{file}: cannot be read; choose another --output-dir, or remove that folder") from None
 
 
 def _score(results: Mapping[str, Any], metric: str) -> tuple[str, float]:

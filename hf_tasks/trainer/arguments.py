@@ -29,11 +29,8 @@ WITH_VALIDATION = {"eval_strategy": "epoch", "load_best_model_at_end": True, "me
 WITHOUT_VALIDATION = {"eval_strategy": "no", "save_strategy": "epoch"}
 
 
-def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
-    """The recipe's `training` section over our defaults. RecipeError where transformers refuses the combination."""
-    import torch
-    from transformers import TrainingArguments
-
+def values_of(recipe: Recipe, *, validated: bool) -> dict[str, Any]:
+    """The recipe's `training` section over our defaults, `batch_size` included."""
     given = recipe.training.given()
     order = "group_by_length" if recipe.task.weighs_examples_equally else "random"
     ours = DEFAULTS | {"learning_rate": recipe.method.learning_rate, "train_sampling_strategy": order}
@@ -45,8 +42,17 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
         values |= {"save_strategy": values["eval_strategy"], "save_steps": values.get("eval_steps") or 500}
     if "greater_is_better" not in given:
         best = values.get("metric_for_best_model") or "score"
-        best = recipe.task.metrics[0] if best == "score" else best
+        best = recipe.task.metrics[0] if best == "score" and recipe.task.metrics else best
         values["greater_is_better"] = metrics.higher_is_better(best.removeprefix("eval_"))
+    return values
+
+
+def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
+    """The recipe's `training` section over our defaults. RecipeError where transformers refuses the combination."""
+    import torch
+    from transformers import TrainingArguments
+
+    values = values_of(recipe, validated=validated)
     del values["batch_size"]
     trackers.named(recipe)
     values |= _divided(recipe) | {

@@ -6,7 +6,6 @@ files differ from the manifest was damaged. `last_good` uses neither. (The marke
 torch.distributed.checkpoint completes a checkpoint, too; it needs no renaming of folders.)
 """
 
-import hashlib
 import json
 import re
 import shutil
@@ -16,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from hf_tasks import durable
-from hf_tasks.data.files import sha256
+from hf_tasks.core import manifest
 
-MANIFEST = "manifest.json"
+MANIFEST = manifest.FILE
 KEPT = 2
 """Newest checkpoints that are kept, whatever the recipe says: one may turn out damaged."""
 MARGIN = 1.2
@@ -40,15 +39,11 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     """Make a checkpoint count: its files are brought to the disk, then listed in its manifest together with `facts`
     (`best`: the name of the best checkpoint so far, or None; the rest is the caller's)."""
     (folder / MANIFEST).unlink(missing_ok=True)
-    files = {}
-    for path in durable.files_below(folder):
+    paths = list(durable.files_below(folder))
+    for path in (*paths, *(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent):
         durable.sync(path)
-        name = path.relative_to(folder).as_posix()
-        files[name] = {"size": path.stat().st_size, "sha256": sha256(path)}
-    for path in (*(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent):
-        durable.sync(path)
-    manifest = {**facts, "step": step_of(folder), "files": files}
-    durable.write_json(folder / MANIFEST, manifest | {"sha256": _digest(manifest)})
+    names = (path.relative_to(folder).as_posix() for path in paths)
+    manifest.write(folder, manifest.entries(folder, names), {**facts, "step": step_of(folder)})
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -61,19 +56,15 @@ def problem(folder: Path) -> str | None:
     if not (folder / MANIFEST).exists():
         return "it was not written to its end"
     try:
-        manifest = facts(folder)
-        intact = manifest.pop("sha256") == _digest(manifest) and manifest["step"] == step_of(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        intact = False
-    if not intact:
+        listed = manifest.read(folder)
+    except ValueError as e:
+        return str(e)
+    if listed.get("step") != step_of(folder):
         return f"its {MANIFEST} is damaged"
     there = {path.relative_to(folder).as_posix() for path in durable.files_below(folder)} - {MANIFEST}
-    if strange := sorted(there - manifest["files"].keys()):
+    if strange := sorted(there - listed["files"].keys()):
         return f"{strange[0]} does not belong to it"
-    if outside := [name for name in manifest["files"] if ".." in Path(name).parts or Path(name).is_absolute()]:
-        return f"{outside[0]} is not in it"
-    wrong = (_file_problem(folder / name, name, listed) for name, listed in manifest["files"].items())
-    return next(filter(None, wrong), None)
+    return next(manifest.problems(folder, listed["files"]), None)
 
 
 def last_good(root: Path) -> tuple[Path | None, list[str]]:
@@ -125,17 +116,3 @@ def lacking_room(root: Path, size: int) -> str | None:
 def size(folder: Path) -> int:
     """Bytes of all files of a folder."""
     return sum(path.stat().st_size for path in durable.files_below(folder))
-
-
-def _file_problem(path: Path, name: str, listed: Mapping[str, Any]) -> str | None:
-    if not path.is_file():
-        return f"{name} is missing"
-    if (found := path.stat().st_size) != listed["size"]:
-        return f"{name} has {found} bytes instead of {listed['size']}"
-    if sha256(path) != listed["sha256"]:
-        return f"{name} is not as it was written"
-    return None
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

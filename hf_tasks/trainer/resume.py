@@ -9,69 +9,20 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from hf_tasks import distributed, durable
 from hf_tasks.errors import RunError
-from hf_tasks.recipe import Recipe
+from hf_tasks.runs.origin import Origin
 from hf_tasks.trainer import checkpoints
 from hf_tasks.trainer.interrupts import Interrupted
 
 Status = Literal["running", "interrupted", "failed", "finished"]
 STATUS, LOCK, CHECKPOINTS, STAGING, FINISHED = "status.json", ".lock", "checkpoints", "unfinished", "results.json"
-NO_MATTER = {
-    "training.output_dir", "training.logging_steps", "training.logging_strategy", "training.logging_first_step",
-    "training.report_to", "training.run_name", "training.project", "training.trackio_space_id", "training.log_level",
-    "training.dataloader_num_workers", "training.dataloader_prefetch_factor", "training.save_total_limit",
-    "data.data_dir",
-}  # fmt: skip
-"""Keys of a recipe that may change between interruption and resume: the weights do not depend on them. (Data files
-are compared by content.)"""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What decides the weights that a training ends with."""
-
-    recipe: Mapping[str, Any]
-    """Every key that was given, dotted, with its value."""
-    data: Mapping[str, Mapping[str, str]]
-    """For each part the SHA-256 of each file."""
-    processes: int
-
-    @classmethod
-    def of(cls, recipe: Recipe, data: Mapping[str, Mapping[str, str]], processes: int) -> "Origin":
-        return cls(flat_recipe(recipe), {name: dict(files) for name, files in data.items()}, processes)
-
-    def changes(self, now: "Origin") -> Iterator[str]:
-        """What is different now, one thing each, in words."""
-        yield from recipe_changes(self.recipe, now.recipe)
-        parts = self.data.keys() | now.data.keys()
-        other = {part for part in parts if _contents(self.data, part) != _contents(now.data, part)}
-        if other:
-            files = {name for part in other for name, _ in self._files(part) ^ now._files(part)}
-            yield f"the data have changed ({', '.join(sorted(files))})"
-        if self.processes != now.processes:
-            yield f"it was begun with {self.processes} processes and is now started with {now.processes}"
-
-    def _files(self, part: str) -> set[tuple[str, str]]:
-        return set(self.data.get(part, {}).items())
-
-
-def flat_recipe(recipe: Recipe) -> dict[str, Any]:
-    """Every given key of a recipe that matters for its weights, dotted."""
-    values = json.loads(recipe.model_dump_json(exclude_unset=True))
-    return {key: value for key, value in _flat(values) if key not in NO_MATTER and not key.startswith("sweep")}
-
-
-def recipe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    for key in sorted(before.keys() | now.keys()):
-        if before.get(key) != now.get(key):
-            yield f"{key} was {_shown(before.get(key))} and is now {_shown(now.get(key))}"
 
 
 @contextmanager
@@ -147,14 +98,21 @@ def checkpoint_to_resume(path: Path, now: Origin) -> tuple[Path | None, list[str
     before = begun_with(path)
     if before is None:
         return None, []
-    if changes := list(before.changes(now)):
-        remedy = "undo that to go on with it, choose another --output-dir, or start anew with --overwrite"
-        raise RunError(*(f"{path}: this training was not finished, and {change}; {remedy}" for change in changes))
+    refuse_changes(path, now)
     root = path / CHECKPOINTS
     good, skipped = checkpoints.last_good(root)
     checkpoints.remove_unusable(root, good)
     where = f"step {checkpoints.step_of(good)}" if good else "the beginning"
-    return good, [*(f"not used: {line}" for line in skipped), f"resuming {path} from {where}"]
+    rounding = [f"{change}: sums may be rounded differently from here on" for change in before.machine_changes(now)]
+    return good, [*(f"not used: {line}" for line in skipped), f"resuming {path} from {where}", *rounding]
+
+
+def refuse_changes(path: Path, now: Origin) -> None:
+    """RunError where an unfinished training in a directory was begun with something else; with all that has changed."""
+    before = begun_with(path)
+    if changes := list(before.changes(now)) if before else []:
+        remedy = "undo that to go on with it, choose another --output-dir, or start anew with --overwrite"
+        raise RunError(*(f"{path}: this training was not finished, and {change}; {remedy}" for change in changes))
 
 
 @contextmanager
@@ -209,19 +167,3 @@ def _is_locked(path: Path) -> bool:
             return False
     except RunError:
         return True
-
-
-def _contents(data: Mapping[str, Mapping[str, str]], part: str) -> list[str]:
-    return sorted(data.get(part, {}).values())
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
-
-
-def _shown(value: Any) -> str:
-    return "not given" if value is None else json.dumps(value, ensure_ascii=False)

@@ -24,6 +24,7 @@ from hf_tasks.trainer import checkpoints
 from hf_tasks.trainer.batches import Batches, Rows, Shares
 from hf_tasks.trainer.guard import Guard
 from hf_tasks.trainer.interrupts import Interrupted, Interrupts
+from hf_tasks.trainer.loss_meter import LossMeter
 from hf_tasks.trainer.progress import say
 
 
@@ -45,6 +46,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         )
         self.counters = {"tokens": 0, "places": 0, "seconds": 0.0, "at_once": shares.at_once}
         """What this process has done since the training's very beginning, and how many rows it can take at once."""
+        self.losses = LossMeter(self.args.device)
         self.taken: list[Mapping[str, Any]] = []
         """The pieces of the step under way."""
         self.not_finite = torch.zeros((), device=self.args.device)
@@ -80,7 +82,9 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
 
     def _restore(self, checkpoint: Path) -> None:
         facts = checkpoints.facts(checkpoint)
-        self.counters |= facts["counters"][self.batches.shares.rank]
+        kept = facts["counters"][self.batches.shares.rank]
+        self.counters |= {name: kept[name] for name in self.counters}
+        self.losses.restore(kept)
         if facts["done"]:  # nothing is left to train: what is left is to load the best weights
             steps_an_epoch = math.ceil(len(self.train_dataset) / self.batches.shares.batch_size)
             self.args.max_steps, self.args.num_train_epochs = -1, facts["step"] // steps_an_epoch
@@ -136,7 +140,16 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         while loss is None:  # outside of `except`, which would keep the tensors of the failed try alive
             loss = self._again_smaller(model, num_items_in_batch)
         self.not_finite = torch.maximum(self.not_finite, (~torch.isfinite(loss)).float())
+        self.losses.add(loss)
         return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log values; of the training loss, the averages that no interruption changes."""
+        if "loss" in logs:
+            logs["loss"] = self.losses.since_last_log(self.state.global_step)
+        if "train_loss" in logs:
+            logs["train_loss"] = self.losses.since_beginning(self.state.global_step)
+        super().log(logs, start_time)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
         filler = self.batches.shares.processes > 1 and bool((inputs["labels"] == IGNORE).all())
@@ -196,9 +209,8 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
 
     def seal(self, folder: Path, done: bool) -> None:
         """Complete a checkpoint that every process has written its part of, and remove those no longer needed."""
-        counters = distributed.gather(
-            self.counters | {"seconds": self.counters["seconds"] + time.perf_counter() - self.begun}
-        )
+        seconds = self.counters["seconds"] + time.perf_counter() - self.begun
+        counters = distributed.gather(self.counters | {"seconds": seconds} | self.losses.state())
         if distributed.is_main():
             (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
             best = self.state.best_model_checkpoint

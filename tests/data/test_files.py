@@ -9,7 +9,8 @@ import lzma
 import pytest
 import zstandard
 
-from hf_tasks.data.files import lines, opened, sha256
+from hf_tasks.core.hashing import sha256
+from hf_tasks.data.files import lines, opened
 from hf_tasks.errors import DataError
 
 COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}

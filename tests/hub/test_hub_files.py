@@ -13,6 +13,7 @@ from hf_tasks.card import markdown, redact
 from hf_tasks.errors import RunError
 from hf_tasks.hub.files import ALLOWED, is_one_of, stage
 from hf_tasks.hub.scrub import short
+from hf_tasks.runs import manifest
 
 NAME = "org/model"
 TOKEN = "hf_" + "aB3" * 12
@@ -89,6 +90,25 @@ def test_paths_of_this_machine_stay_here(tmp_path: Path) -> None:
     vocabulary = files.pop("tokenizer.json")
     assert json.loads(vocabulary) == {"model": {"vocab": {"/home/ann": 1}}}
     assert not any(b"ann" in content for content in files.values())
+
+
+def test_the_manifest_is_that_of_the_files_as_they_go_up(tmp_path: Path) -> None:
+    run = write(tmp_path / "run")
+    (run / "predictions").mkdir()
+    (run / "predictions" / "test.jsonl").write_text("{}")
+    manifest.write(run)
+    fetched = tmp_path / "fetched"
+    fetched.mkdir()
+    for name, content in staged(run).items():
+        (fetched / name).write_bytes(content)
+    assert (fetched / "recipe.yaml").read_bytes() != (run / "recipe.yaml").read_bytes()
+    assert (manifest.check(run), manifest.check(fetched)) == (8, 7)
+    assert manifest.check(fetched, thorough=True) == 7
+    (fetched / "README.md").write_text("edited on the Hub")
+    assert manifest.check(fetched) == 7
+    (fetched / "config.json").write_text("{}")
+    with pytest.raises(RunError, match="config.json has 2 bytes instead of "):
+        manifest.check(fetched)
 
 
 def test_the_run_is_only_read(tmp_path: Path) -> None:

@@ -301,7 +301,7 @@ def test_another_sweep_in_the_same_place_is_refused(recipe: Path, trainings: Tra
         sweep(recipe, ["training.learning_rate=1e-5,1e-2"], ["task.max_length=8"], output_dir=Path("s"))
     remedy = "; undo that, or choose another --output-dir"
     assert e.value.problems == (
-        f"s: this sweep was begun before, and task.max_length was not given and is now 8{remedy}",
+        f"s: this sweep was begun before, and task.max_length was 512 and is now 8{remedy}",
         's: this sweep was begun before, and what is tried for training.learning_rate was "1e-5,0.001" and is now '
         f'"1e-5,0.01"{remedy}',
     )
@@ -309,6 +309,31 @@ def test_another_sweep_in_the_same_place_is_refused(recipe: Path, trainings: Tra
     Path("other/file").write_text("")
     with pytest.raises(RunError, match="^other: exists and is not a sweep; choose another --output-dir$"):
         sweep(recipe, [RATES], output_dir=Path("other"))
+
+
+def test_a_trial_on_other_data_stops_the_sweep(
+    recipe: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file changes while the first trial trains; the second one reads it."""
+    begun: dict[Path, Any] = {}
+
+    def before(recipe: Recipe, callbacks: Any) -> None:
+        begun[recipe.output_dir] = study.origin_of(recipe, Path())
+        if len(begun) == 1:
+            with Path("rows.jsonl").open("a") as file:
+                file.write('{"text": "other", "label": "a"}\n')
+
+    trainings.before = before
+    monkeypatch.setattr(study, "begun_with", begun.get)
+    with pytest.raises(RunError) as e:
+        sweep(recipe, [RATES], output_dir=Path("s"))
+    assert str(e.value) == (
+        "s: since this sweep began, the data have changed (rows.jsonl); its trials could not be compared; undo that "
+        "and give the same command again, or begin another one"
+    )
+    assert [folder.name for folder in Path("s/trials").iterdir()] == ["0000"]
+    with pytest.raises(RunError, match=r"^s: this sweep was begun before, and the data have changed \(rows.jsonl\); "):
+        sweep(recipe, [RATES], output_dir=Path("s"))
 
 
 def test_a_sweep_needs_a_validation_part(recipe: Path, trainings: Trainings) -> None:

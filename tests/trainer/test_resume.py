@@ -1,21 +1,21 @@
 """Whatever interrupts a training, the same command ends with the same weights, bit for bit."""
 
-import hashlib
 import json
 import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from conftest import Tiny
-from safetensors.torch import load_file
 
-from hf_tasks import artifacts, evaluation
+from hf_tasks import artifacts, evaluation, hardware
+from hf_tasks.core.hashing import sha256
 from hf_tasks.errors import RunError
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
@@ -71,20 +71,15 @@ def make(tiny: Tiny, rows_file: Path) -> Make:
     return build
 
 
-def digest(weights: Path) -> str:
-    """SHA-256 of all tensors of a file; what its header says may come in any order."""
-    tensors = sorted(load_file(weights).items())
-    return hashlib.sha256(b"".join(name.encode() + tensor.numpy().tobytes() for name, tensor in tensors)).hexdigest()
-
-
 def facts_of(run: Run) -> dict[str, Any]:
     """What must not depend on interruptions: the weights, the results, the evaluations, the data seen."""
     log = [json.loads(line) for line in (run.path / "training_log.jsonl").read_text().splitlines()]
     training = {key: run.results["training"][key] for key in ("steps", "epochs", "best_step", "padding")}
     return {
         "files": sorted(path.relative_to(run.path).as_posix() for path in run.path.rglob("*")),
-        "weights": {file.name: digest(file) for file in run.path.glob("*.safetensors")},
-        "evaluations": [(row["step"], row["eval_loss"]) for row in log if "eval_loss" in row],
+        "weights": {file.name: sha256(file) for file in run.path.glob("*.safetensors")},
+        "losses": [(row["step"], row.get("loss"), row.get("train_loss"), row.get("eval_loss")) for row in log],
+        "curve": run.results["curve"],
         "validation": run.results["validation"],
         "training": training,
     }
@@ -96,7 +91,8 @@ def undisturbed(make: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         patch.setattr(Run, "verify", lambda *_: None)
         facts = facts_of(train(make(tmp_path_factory.mktemp("runs") / "undisturbed")))
     assert facts["training"]["steps"] == 16
-    assert len(facts["evaluations"]) == 4
+    assert [step for step, *losses in facts["losses"] if losses[2]] == [4, 8, 12, 16]
+    assert [step for step, *losses in facts["losses"] if losses[0]] == [10]
     return facts
 
 
@@ -129,7 +125,7 @@ POINTS: dict[str, tuple[Any, ...]] = {
     "before a manifest": (checkpoints, "seal", 2),
     "while an old checkpoint is removed": (checkpoints, "remove", 1),
     "after the last checkpoint": (artifacts, "save", 1),
-    "while the run is moved to its place": (Path, "replace", 10),  # of 6 JSON files and 14 others
+    "while the run is moved to its place": (Path, "replace", 12),  # of JSON files and others
 }
 
 
@@ -215,7 +211,7 @@ def test_a_run_that_was_moved_goes_on(make: Make, undisturbed: dict[str, Any], t
 
 
 def test_another_recipe_data_or_number_of_processes_is_refused(
-    make: Make, tmp_path: Path, rows_file: Path, monkeypatch: pytest.MonkeyPatch
+    make: Make, tiny: Tiny, tmp_path: Path, rows_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, copy = tmp_path / "run", tmp_path / "rows.jsonl"
     shutil.copy(rows_file, copy)
@@ -228,7 +224,7 @@ def test_another_recipe_data_or_number_of_processes_is_refused(
         train(other)
     assert e.value.problems == (
         f"{run}: this training was not finished, and training.learning_rate was 0.005 and is now 0.001; {remedy}",
-        f"{run}: this training was not finished, and training.seed was not given and is now 7; {remedy}",
+        f"{run}: this training was not finished, and training.seed was 42 and is now 7; {remedy}",
     )
     with copy.open("a") as file:
         file.write('{"text": "one more", "label": "yes"}\n')
@@ -236,12 +232,45 @@ def test_another_recipe_data_or_number_of_processes_is_refused(
         train(make(run, data=data))
     assert str(e.value) == f"{run}: this training was not finished, and the data have changed ({copy}); {remedy}"
     shutil.copy(rows_file, copy)
+    base = Path(shutil.copytree(tiny("bert"), tmp_path / "base"))
+    for name in ("model.safetensors", "tokenizer.json"):
+        with (base / name).open("ab") as file:
+            file.write(b" ")
+    with pytest.raises(RunError) as e:
+        train(make(run, data=data, model={"name_or_path": str(base)}))
+    changed = "the checkpoint of model.name_or_path has changed (model.safetensors, tokenizer.json)"
+    assert str(e.value) == f"{run}: this training was not finished, and {changed}; {remedy}"
     origin = resume.begun_with(run)
     assert origin is not None
-    now = resume.Origin(origin.recipe, origin.data, 2)
+    now = replace(origin, processes=2)
     assert list(origin.changes(now)) == ["it was begun with 1 processes and is now started with 2"]
     assert (run / "checkpoints" / "checkpoint-4" / "manifest.json").exists()
     assert train(make(run, data=data)).results["training"]["steps"] == 16
+
+
+def test_what_changes_nothing_is_not_refused(
+    make: Make, tiny: Tiny, undisturbed: dict[str, Any], tmp_path: Path, rows_file: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The same data and checkpoint in other places, a default that is written out, the language of the card."""
+    interrupted_at(make, tmp_path / "run", 10)
+    shutil.copy(rows_file, tmp_path / "copy.jsonl")
+    shutil.copytree(tiny("bert"), tmp_path / "base")
+    sections = {
+        "name": "other",
+        "data": {"train": str(tmp_path / "copy.jsonl"), "validation_size": 0.3, "bad_rows": "stop"},
+        "model": {"name_or_path": str(tmp_path / "base")},
+        "card": {"language": "de"},
+        "method": {"name": "full"},
+    }
+    capsys.readouterr()
+    monkeypatch.setattr(hardware, "rounding", lambda: {"threads": 99})
+    facts = facts_of(train(make(tmp_path / "run", {"seed": 42, "lr_scheduler_type": "linear"}, **sections)))
+    for name in ("weights", "losses", "curve", "training", "validation"):
+        assert facts[name] == undisturbed[name]
+    said = capsys.readouterr().err.splitlines()
+    assert f"resuming {tmp_path / 'run'} from step 8" in said
+    assert [line for line in said if line.endswith(" and is now 99: sums may be rounded differently from here on")]
 
 
 def test_two_trainings_never_share_a_directory(make: Make, tmp_path: Path) -> None:
