@@ -1,4 +1,4 @@
-"""The bottleneck adapter itself, and how it is put behind a layer."""
+"""The bottleneck adapter itself, and how it is put into a model."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ SPREAD = 1e-2
 
 
 class Adapter(nn.Module):
-    """x + up(activation(down(x))), (..., H) -> (..., H); at first near the identity: weights of about 1e-2."""
+    """x + change(x), (..., H) -> (..., H), change(x) = up(activation(down(x))); near 0 at first: weights of 1e-2."""
 
     def __init__(self, width: int, bottleneck: int, activation: str) -> None:
         super().__init__()
@@ -24,15 +24,29 @@ class Adapter(nn.Module):
             nn.init.trunc_normal_(linear.weight, std=SPREAD, a=-2 * SPREAD, b=2 * SPREAD)
             nn.init.zeros_(linear.bias)
 
+    def change(self, x: "Tensor") -> "Tensor":
+        return self.up(self.activation(self.down(x)))  # type: ignore[no-any-return]
+
     def forward(self, x: "Tensor") -> "Tensor":
-        return x + self.up(self.activation(self.down(x)))  # type: ignore[no-any-return]
+        return x + self.change(x)
 
 
 def put_behind(layer: nn.Module, adapter: Adapter) -> None:
     """Let the layer's output pass through the adapter, which becomes its child `adapter`; no other name changes."""
     layer.add_module("adapter", adapter)
-    layer.register_forward_hook(_through_adapter)
+    layer.register_forward_hook(_through_adapter, prepend=True)  # before those that read the output
 
 
-def _through_adapter(layer: nn.Module, _: Any, output: "Tensor") -> "Tensor":
-    return layer.adapter(output)  # type: ignore[operator, no-any-return]
+def put_around_norm(norm: nn.Module, adapter: Adapter) -> None:
+    """Let the norm compute norm(x + change(norm(x))); the adapter becomes its child `adapter`."""
+    norm.add_module("adapter", adapter)
+    norm.register_forward_pre_hook(_changed)
+
+
+def _through_adapter(layer: Any, _: Any, output: Any) -> Any:
+    return (layer.adapter(output[0]), *output[1:]) if isinstance(output, tuple) else layer.adapter(output)
+
+
+def _changed(norm: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    x = inputs[0]
+    return x + norm.adapter.change(norm.forward(x)), *inputs[1:]

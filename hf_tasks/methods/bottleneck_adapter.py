@@ -1,12 +1,14 @@
 """Bottleneck adapters: small new layers inside every block train, the checkpoint's own weights rest.
 
-houlsby   two a block, behind the attention's and the feed-forward's output projection, each before its sum with the
-          residual stream (a third behind a decoder's cross-attention); the blocks' norms train too
-          (Houlsby et al. 2019, https://arxiv.org/abs/1902.00751)
-pfeiffer  one a block, behind the feed-forward's; no norm trains (Pfeiffer et al. 2021,
-          https://aclanthology.org/2021.eacl-main.39, who set theirs behind the sum and its norm)
+houlsby   two a block, one on the output of the attention and one on that of the feed-forward, h -> h + f(h), behind
+          their dropout and before their sum with the residual stream r (a third on a decoder's cross-attention); the
+          blocks' norms train too (Houlsby et al. 2019, https://arxiv.org/abs/1902.00751)
+pfeiffer  one a block, on the sum of the feed-forward's output and the residual stream: norm(h + r + f(norm(h + r))); no
+          norm trains (Pfeiffer et al. 2021, https://aclanthology.org/2021.eacl-main.39, as SeqBnConfig of the library
+          adapters has it). Blocks whose norms come first (T5) have none behind the sum: h + r + f(h + r)
 
-The adapter stands before the sublayer's dropout, which stays on. Layers that share parameters (ALBERT) share adapters.
+f(x) = up(activation(down(x))). A model that calls dropout as a function (BART) has Houlsby's adapter before it. Layers
+that share parameters (ALBERT) share adapters.
 """
 
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -19,6 +21,9 @@ from hf_tasks.methods.layers import Layers, pretrained_layers
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from hf_tasks.methods.adapter import Adapter
+    from hf_tasks.methods.sublayers import Sublayer
 
 PUBLISHED_ACTIVATION = {"houlsby": "gelu", "pfeiffer": "relu"}
 
@@ -38,15 +43,23 @@ class BottleneckAdapter(Method):
     """Between the adapter's two layers; None: as published, gelu for houlsby, relu for pfeiffer."""
 
     def prepare(self, model: "nn.Module") -> "nn.Module":
-        from hf_tasks.methods.sublayers import output_projections
+        from hf_tasks.methods.adapter import put_around_norm, put_behind
+        from hf_tasks.methods.sublayers import sublayers_of
 
         layers = pretrained_layers(model)
         norms = _block_norms(model, layers) if self.variant == "houlsby" else set()
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in layers.head or name in norms)
-        for projections in output_projections(model, layers.stacks):
-            for projection, width in projections if self.variant == "houlsby" else projections[-1:]:
-                self._adapt(projection, width)
+        blocks = [block for stack in layers.stacks for block in stack.blocks]
+        for block, sublayers in zip(blocks, sublayers_of(model, layers.stacks), strict=True):
+            last = sublayers[-1]
+            if self.variant == "houlsby":
+                for sublayer in sublayers:
+                    put_behind(sublayer.end, self._adapter(sublayer))
+            elif last.norm is not None:
+                put_around_norm(last.norm, self._adapter(last))
+            else:
+                put_behind(block, self._adapter(last))
         return model
 
     def merge(self, model: "nn.Module") -> "nn.Module":
@@ -55,9 +68,10 @@ class BottleneckAdapter(Method):
             "use the run as it is"
         )
 
-    def _adapt(self, projection: "nn.Module", width: int) -> None:
-        from hf_tasks.methods.adapter import Adapter, put_behind
+    def _adapter(self, sublayer: "Sublayer") -> "Adapter":
+        from hf_tasks.methods.adapter import Adapter
 
+        width = sublayer.width
         if self.reduction_factor > width:
             raise RecipeError(
                 f"method.reduction_factor: {self.reduction_factor} leaves nothing of the hidden size {width}; "
@@ -65,7 +79,7 @@ class BottleneckAdapter(Method):
             )
         activation = self.activation or PUBLISHED_ACTIVATION[self.variant]
         adapter = Adapter(width, width // self.reduction_factor, activation)
-        put_behind(projection, adapter.to(next(projection.parameters()).device))
+        return adapter.to(next(sublayer.projection.parameters()).device)
 
 
 def _block_norms(model: "nn.Module", layers: Layers) -> set[str]:

@@ -9,6 +9,7 @@ import torch
 import transformers
 from conftest import Tiny
 from torch import nn
+from torch.nn import functional
 
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.methods.adapter import Adapter
@@ -16,31 +17,38 @@ from hf_tasks.methods.bottleneck_adapter import BottleneckAdapter
 from hf_tasks.pretrained import quiet
 
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 16, 17, 18, 3]])
-PROJECTIONS = {
-    # of every block: attention, then feed-forward
-    "bert": [f"bert.encoder.layer.{i}.{name}" for i in (0, 1) for name in ("attention.output.dense", "output.dense")],
+HOULSBY = {
+    # of every block: attention, then feed-forward; behind their dropout, where they have one
+    "bert": [
+        f"bert.encoder.layer.{i}.{name}" for i in (0, 1) for name in ("attention.output.dropout", "output.dropout")
+    ],
     "roberta": [
-        f"roberta.encoder.layer.{i}.{name}" for i in (0, 1) for name in ("attention.output.dense", "output.dense")
+        f"roberta.encoder.layer.{i}.{name}" for i in (0, 1) for name in ("attention.output.dropout", "output.dropout")
     ],
     "distilbert": [
-        f"distilbert.transformer.layer.{i}.{name}" for i in (0, 1) for name in ("attention.out_lin", "ffn.lin2")
+        f"distilbert.transformer.layer.{i}.{name}" for i in (0, 1) for name in ("attention.out_lin", "ffn.dropout")
     ],
     "albert": [
-        f"albert.encoder.albert_layer_groups.0.albert_layers.0.{name}" for name in ("attention.dense", "ffn_output")
+        f"albert.encoder.albert_layer_groups.0.albert_layers.0.{name}"
+        for name in ("ffn_output", "attention.output_dropout")
     ],
     "t5": [
-        *(f"encoder.block.{i}.layer.{name}" for i in (0, 1) for name in ("0.SelfAttention.o", "1.DenseReluDense.wo")),
-        *(
-            f"decoder.block.{i}.layer.{name}"
-            for i in (0, 1)
-            for name in ("0.SelfAttention.o", "1.EncDecAttention.o", "2.DenseReluDense.wo")
-        ),
+        *(f"encoder.block.{i}.layer.{j}.dropout" for i in (0, 1) for j in (0, 1)),
+        *(f"decoder.block.{i}.layer.{j}.dropout" for i in (0, 1) for j in (0, 1, 2)),
     ],
 }  # fmt: skip
-FEED_FORWARD = r"(?<!attention\.)output\.dense|lin2|ffn_output|wo"
+PFEIFFER = {
+    # of every block: the norm behind the feed-forward, or the block itself where its norms come first
+    "bert": [f"bert.encoder.layer.{i}.output.LayerNorm" for i in (0, 1)],
+    "roberta": [f"roberta.encoder.layer.{i}.output.LayerNorm" for i in (0, 1)],
+    "distilbert": [f"distilbert.transformer.layer.{i}.output_layer_norm" for i in (0, 1)],
+    "albert": ["albert.encoder.albert_layer_groups.0.albert_layers.0.full_layer_layer_norm"],
+    "t5": [*(f"encoder.block.{i}" for i in (0, 1)), *(f"decoder.block.{i}" for i in (0, 1))],
+}
+PLACES = {"houlsby": HOULSBY, "pfeiffer": PFEIFFER}
 HEADS = r"\w+\.pooler\.|(pre_)?classifier\.|\w+\.final_layer_norm\."
 NORMS = r".*(block|layer|albert_layers)\.\d+\..*(layer_?norm\w*)\."
-CASES = [(variant, architecture) for variant in ("houlsby", "pfeiffer") for architecture in PROJECTIONS]
+CASES = [(variant, architecture) for variant in ("houlsby", "pfeiffer") for architecture in HOULSBY]
 
 
 def adapter(variant: str, **keys: Any) -> BottleneckAdapter:
@@ -55,11 +63,6 @@ def plain(tiny: Tiny, architecture: str) -> nn.Module:
     torch.manual_seed(0)
     with quiet():
         return auto.from_pretrained(tiny(architecture)).eval()  # type: ignore[no-any-return]
-
-
-def projections(variant: str, architecture: str) -> list[str]:
-    every = PROJECTIONS[architecture]
-    return every if variant == "houlsby" else [name for name in every if re.search(rf"({FEED_FORWARD})$", name)]
 
 
 def promised(variant: str, model: nn.Module) -> set[str]:
@@ -87,14 +90,89 @@ def two_steps(model: nn.Module) -> None:
 
 
 @pytest.mark.parametrize(("variant", "architecture"), CASES)
-def test_adapters_stand_behind_the_output_projections(tiny: Tiny, variant: str, architecture: str) -> None:
+def test_where_adapters_are(tiny: Tiny, variant: str, architecture: str) -> None:
     model = adapter(variant).prepare(plain(tiny, architecture))
     found = [name.removesuffix(".adapter") for name, module in model.named_modules() if isinstance(module, Adapter)]
-    assert found == projections(variant, architecture)
+    assert sorted(found) == sorted(PLACES[variant][architecture])
     layer = model.get_submodule(found[0])
     assert isinstance(layer.adapter, Adapter)
     activation = nn.GELU if variant == "houlsby" else nn.ReLU
     assert type(layer.adapter.activation) is activation
+
+
+def large(variant: str, model: nn.Module) -> Any:
+    """With adapters whose weights change much."""
+    adapted = adapter(variant).prepare(model)
+    torch.manual_seed(3)
+    for name, p in adapted.named_parameters():
+        if ".adapter." in name:
+            nn.init.normal_(p, std=0.5)
+    return adapted
+
+
+def bottleneck(module: Adapter, x: torch.Tensor, activation: Any) -> torch.Tensor:
+    hidden = activation(functional.linear(x, module.down.weight, module.down.bias))
+    return functional.linear(hidden, module.up.weight, module.up.bias)
+
+
+def linear(module: Any, x: torch.Tensor) -> torch.Tensor:
+    return functional.linear(x, module.weight, module.bias)
+
+
+def norm(module: Any, x: torch.Tensor) -> torch.Tensor:
+    return functional.layer_norm(x, x.shape[-1:], module.weight, module.bias, module.eps)
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("variant", ["houlsby", "pfeiffer"])
+def test_a_block_of_bert_computes_the_published_equations(tiny: Tiny, variant: str, dropped: bool) -> None:
+    """Houlsby et al. 2019, figure 2; adapters' SeqBnConfig (original_ln_before, original_ln_after, residual_before_ln).
+
+    `dropped`: dropout takes all of both sublayers' outputs, and what is left are the adapters' own.
+    """
+    block = large(variant, plain(tiny, "bert")).bert.encoder.layer[0]
+    torch.manual_seed(4)
+    r = torch.randn(2, 7, 32)
+    if dropped:
+        for module in (block.attention.output.dropout, block.output.dropout):
+            module.train().p = 1.0
+    with torch.no_grad():
+        h = linear(block.attention.output.dense, block.attention.self(r)[0]) * (not dropped)
+        if variant == "houlsby":
+            h = h + bottleneck(block.attention.output.dropout.adapter, h, functional.gelu)
+        r1 = norm(block.attention.output.LayerNorm, h + r)
+        h = linear(block.output.dense, functional.gelu(linear(block.intermediate.dense, r1))) * (not dropped)
+        if variant == "houlsby":
+            h = h + bottleneck(block.output.dropout.adapter, h, functional.gelu)
+            expected = norm(block.output.LayerNorm, h + r1)
+        else:
+            x = norm(block.output.LayerNorm, h + r1)
+            change = bottleneck(block.output.LayerNorm.adapter, x, functional.relu)
+            expected = norm(block.output.LayerNorm, change + h + r1)
+        found = block(r)
+    torch.testing.assert_close(found if torch.is_tensor(found) else found[0], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", ["houlsby", "pfeiffer"])
+def test_the_feed_forward_of_t5_computes_the_published_equations(tiny: Tiny, variant: str) -> None:
+    """Its norm comes before the sublayer, and none behind the sum."""
+    block = large(variant, plain(tiny, "t5")).encoder.block[1]
+    last = block.layer[1]
+    seen: dict[str, torch.Tensor] = {}
+    last.register_forward_pre_hook(lambda module, args: seen.update(r=args[0]))
+    block.register_forward_hook(
+        lambda module, args, output: seen.update(out=output if torch.is_tensor(output) else output[0])
+    )
+    torch.manual_seed(4)
+    with torch.no_grad():
+        block(torch.randn(2, 7, 32))
+        r = seen["r"]
+        h = last.DenseReluDense(last.layer_norm(r))
+        if variant == "houlsby":
+            expected = r + h + bottleneck(last.dropout.adapter, h, functional.gelu)
+        else:
+            expected = r + h + bottleneck(block.adapter, r + h, functional.relu)
+    torch.testing.assert_close(seen["out"], expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("variant", "architecture"), CASES)
@@ -116,7 +194,7 @@ def test_what_moves_is_what_was_promised_and_comes_back(tiny: Tiny, variant: str
     assert torch.equal(logits(copy.deepcopy(fresh)), logits(fresh))
 
 
-@pytest.mark.parametrize("architecture", PROJECTIONS)
+@pytest.mark.parametrize("architecture", HOULSBY)
 def test_the_adapted_model_starts_near_the_plain_one(tiny: Tiny, architecture: str) -> None:
     model = plain(tiny, architecture)
     before = logits(model)
