@@ -19,11 +19,11 @@ class BitFit(Method):
 
     def prepare(self, model: "nn.Module") -> "nn.Module":
         layers = pretrained_layers(model)
-        biases = {name for name, _ in model.named_parameters() if name.endswith("bias")} - set(layers.head)
+        biases = {name for name, _ in model.named_parameters() if name.endswith("bias")} - set(layers.new)
         if not biases:
             raise RecipeError(
                 f"method.name: {type(model).__name__} has no biases that bitfit could train; choose another"
             )
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name in biases or name in layers.head)
+            parameter.requires_grad_(name in biases or name in layers.new)
         return model

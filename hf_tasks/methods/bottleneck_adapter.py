@@ -49,7 +49,7 @@ class BottleneckAdapter(Method):
         layers = pretrained_layers(model)
         norms = _block_norms(model, layers) if self.variant == "houlsby" else set()
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name in layers.head or name in norms)
+            parameter.requires_grad_(name in layers.new or name in norms)
         blocks = [block for stack in layers.stacks for block in stack.blocks]
         for block, sublayers in zip(blocks, sublayers_of(model, layers.stacks), strict=True):
             last = sublayers[-1]

@@ -36,18 +36,20 @@ class Frozen(Method):
 
 
 def head(model: "nn.Module", layers: Layers) -> set[str]:
-    """The parameters of the modules that work after the last block has.
+    """The parameters of the modules that work after the last block has, without those of the checkpoint's base model.
 
-    RecipeError where that is no more than a norm: the output layer is then the table of embeddings (T5, GPT-2).
+    RecipeError where there are none, or there is no more than a norm: the output layer is then the table of embeddings
+    (T5, GPT-2).
     """
     below = {id(parameter) for module in layers.encoder for parameter in module.parameters(recurse=False)}
     above = {n: p for n, p in model.named_parameters() if n in layers.head and id(p) not in below}
-    if not any(parameter.ndim > 1 for parameter in above.values()):
+    trained = {name for name in above if name in layers.new}
+    if not any(above[name].ndim > 1 for name in trained):
         raise RecipeError(
             f"method.name: frozen trains the head above the last layer, and {type(model).__name__} has none of its own "
             f"(found: {', '.join(above) or 'nothing'}); choose another method"
         )
-    return set(above)
+    return trained
 
 
 def _train(model: "nn.Module", above: Sequence["nn.Module"], mode: bool = True) -> "nn.Module":

@@ -4,6 +4,7 @@ A block is a member of a homogeneous `ModuleList`: `bert.encoder.layer`, `distil
 `encoder.block` and `decoder.block`, ALBERT's one shared group. No name of an architecture is known here.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,10 @@ from hf_tasks.errors import RunError
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+PRETRAINED = "pretrained_parameters"
+"""The attribute of a model that names them."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,9 @@ class Layers:
     stacks: tuple[Stack, ...]
     head: tuple[str, ...]
     """After the blocks: last norms, pooler, classifier."""
+    new: tuple[str, ...]
+    """Of the head, what a method trains that leaves the checkpoint's own weights alone: the task's layers outside of
+    the base model, and within it what the checkpoint does not have, such as a pooler or a mix of layers."""
     encoder: tuple["nn.Module", ...]
     """Every module that has done its work when the last block has: what is frozen as a whole runs without dropout."""
 
@@ -74,12 +82,29 @@ def pretrained_layers(model: "nn.Module") -> Layers:
             f"{', '.join(lists)}; choose another checkpoint, or method.name: full"
         )
     places = {name: _place(name, module, stacks, order) for name, module in _owners(model).items()}
+    head = tuple(name for name, place in places.items() if place == "head")
+    pretrained = _pretrained(model)
     return Layers(
         bottom=tuple(name for name, place in places.items() if place == "bottom"),
         stacks=tuple(stacks),
-        head=tuple(name for name, place in places.items() if place == "head"),
+        head=head,
+        new=tuple(name for name in head if name not in pretrained),
         encoder=tuple(dict.fromkeys(calls[: runs[-1][-1] + 1])),
     )
+
+
+def note_pretrained(model: Any, absent: Collection[str]) -> None:
+    """Keep with a freshly loaded model which parameters of its base model are the checkpoint's: all but `absent`."""
+    base = model.base_model
+    prefix = "" if base is model else f"{model.base_model_prefix}."
+    names = {f"{prefix}{name}" for name, _ in base.named_parameters()}
+    setattr(model, PRETRAINED, frozenset(names - set(absent)))
+
+
+def _pretrained(model: "nn.Module") -> frozenset[str]:
+    """What `note_pretrained` has kept; nothing for a model that was put together in another way."""
+    kept: frozenset[str] = getattr(model, PRETRAINED, frozenset())
+    return kept
 
 
 def _block_lists(model: "nn.Module") -> dict[str, list["nn.Module"]]:

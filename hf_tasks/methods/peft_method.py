@@ -113,8 +113,8 @@ class PeftMethod(Method):
                 raise ValueError(e) from None
 
     def _head(self, model: "nn.Module", layers: Layers) -> set[str]:
-        """The modules that hold the head's parameters."""
-        return {name.rpartition(".")[0] for name in layers.head}
+        """The modules that hold what trains of the head."""
+        return {name.rpartition(".")[0] for name in layers.new}
 
     def effective(self) -> dict[str, Any]:
         """Every key with its value, given, ours or PEFT's default."""
@@ -165,12 +165,12 @@ class PromptLearning(PeftMethod):
         return config
 
     def _head(self, model: "nn.Module", layers: Layers) -> set[str]:
-        """The outermost modules of the head: PEFT's own wrappers of a task name those too."""
+        """The outermost modules of what trains of the head: PEFT's own wrappers of a task name those too."""
         found: set[str] = set()
         for name, module in model.named_modules():
             inside = any(name.startswith(f"{outer}.") for outer in found)
             parameters = [f"{name}.{parameter}" for parameter, _ in module.named_parameters()]
-            if name and not inside and parameters and set(parameters) <= set(layers.head):
+            if name and not inside and parameters and set(parameters) <= set(layers.new):
                 found.add(name)
         return found
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.errors import RunError
+from hf_tasks.methods.layers import note_pretrained
 from hf_tasks.models import from_scratch
 from hf_tasks.models.section import Model, Subwords
 from hf_tasks.pretrained import locate, quiet
@@ -67,7 +68,9 @@ def load_model(
             output_loading_info=True,
             **task.head_config(),
         )
-    _check_complete(model, loaded, info, trained)
+    absent = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
+    _check_complete(model, loaded, absent, trained)
+    note_pretrained(loaded, absent)
     loaded.config.pad_token_id = tokenizer.pad_token_id
     task.set_first_token(loaded, tokenizer)
     return _limited(loaded, tokenizer)
@@ -100,11 +103,10 @@ def longest_input(model: Any) -> int:
     return min(sizes, default=1_000_000)
 
 
-def _check_complete(model: Model, loaded: "PreTrainedModel", info: dict[str, Any], trained: bool) -> None:
+def _check_complete(model: Model, loaded: "PreTrainedModel", absent: set[str], trained: bool) -> None:
     """RunError where weights below the head are not in the checkpoint, or not in the configured size; in the head too
     where the checkpoint was `trained` for this task."""
     prefix = f"{loaded.base_model_prefix}."
-    absent = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
     lost = sorted(key for key in absent if trained or (key.startswith(prefix) and ".pooler." not in key))
     if lost and trained:
         raise RunError(f"{model.name_or_path}: the saved model lacks {lost[0]} in the recipe's size; train it again")

@@ -14,6 +14,7 @@ from torch.nn import functional
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.methods.adapter import Adapter
 from hf_tasks.methods.bottleneck_adapter import BottleneckAdapter
+from hf_tasks.methods.layers import note_pretrained
 from hf_tasks.pretrained import quiet
 
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 16, 17, 18, 3]])
@@ -46,7 +47,7 @@ PFEIFFER = {
     "t5": [*(f"encoder.block.{i}" for i in (0, 1)), *(f"decoder.block.{i}" for i in (0, 1))],
 }
 PLACES = {"houlsby": HOULSBY, "pfeiffer": PFEIFFER}
-HEADS = r"\w+\.pooler\.|(pre_)?classifier\.|\w+\.final_layer_norm\."
+HEADS = r"(pre_)?classifier\."
 NORMS = r".*(block|layer|albert_layers)\.\d+\..*(layer_?norm\w*)\."
 CASES = [(variant, architecture) for variant in ("houlsby", "pfeiffer") for architecture in HOULSBY]
 
@@ -62,7 +63,9 @@ def plain(tiny: Tiny, architecture: str) -> nn.Module:
     auto = transformers.AutoModelForSeq2SeqLM if generates else transformers.AutoModelForSequenceClassification
     torch.manual_seed(0)
     with quiet():
-        return auto.from_pretrained(tiny(architecture)).eval()  # type: ignore[no-any-return]
+        model, info = auto.from_pretrained(tiny(architecture), output_loading_info=True)
+    note_pretrained(model, info["missing_keys"])
+    return model.eval()  # type: ignore[no-any-return]
 
 
 def promised(variant: str, model: nn.Module) -> set[str]:

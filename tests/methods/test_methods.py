@@ -3,6 +3,7 @@ process computes the same from what was saved."""
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,8 @@ HEADS = {
 }
 NORMS = r".*(block|layer|albert_layers)\.\d+\..*(?i:layer_?norm\w*)\."
 CLASSES = {"name": "text-classification", "labels": ["no", "yes"], "problem_type": "single_label_classification"}
+NEW = HEADS | {"bert": r"classifier\.", "albert": r"classifier\.", "t5": r"(?!)"}
+"""Of the head, what the checkpoint does not have: it has the pooler, and all of T5."""
 TASKS = {"t5": {"name": "text2text-generation", "metrics": ["bleu"]}}
 METHODS: dict[str, tuple[dict[str, Any], str]] = {
     # what is promised beside the head: a pattern of parameter names
@@ -123,8 +126,21 @@ def trained(
 @pytest.mark.parametrize(("method", "architecture"), CASES)
 def test_what_moves_is_what_was_promised(trained: Any, method: str, architecture: str) -> None:
     _, model, changed = trained(method, architecture)
-    promise = re.compile(rf"{HEADS[architecture]}|{METHODS[method][1]}")
+    promise = re.compile(rf"{NEW[architecture]}|{METHODS[method][1]}")
     assert changed == {name for name, _ in model.named_parameters() if promise.match(name)}
+
+
+@pytest.mark.parametrize("method", ["bitfit", "frozen", "houlsby", "lora"])
+def test_a_pooler_that_the_checkpoint_lacks_is_a_new_head(tiny: Tiny, tmp_path: Path, method: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tiny("bert"), tmp_path / "bert")
+    file = tmp_path / "bert" / "model.safetensors"
+    save_file({n: t for n, t in load_file(file).items() if "pooler" not in n}, file, metadata={"format": "pt"})
+    recipe = recipe_of(tmp_path / "bert", METHODS[method][0])
+    model = artifacts.assemble(recipe, load_tokenizer(recipe.model, recipe.task))
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert {name.split(".")[-1] for name in trained if "pooler" in name} == {"weight", "bias"}
 
 
 FRESH = """
