@@ -154,5 +154,9 @@ def _with_trained(model: "nn.Module", file: Path) -> "nn.Module":
     expected = {name for name, p in model.named_parameters() if p.requires_grad}
     if odd := sorted(expected ^ tensors.keys()):
         raise RunError(f"{file}: does not fit the recipe's method (the first parameter in question: {odd[0]})")
-    model.load_state_dict(tensors, strict=False)
+    try:
+        model.load_state_dict(tensors, strict=False)
+    except RuntimeError as e:  # of other sizes
+        reason = str(e).strip().splitlines()[-1].strip()
+        raise RunError(f"{file}: does not fit the recipe's model ({reason}); train it again") from None
     return model

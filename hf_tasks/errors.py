@@ -8,6 +8,8 @@ UserError
 
 from collections.abc import Sequence
 
+from hf_tasks.show import printable
+
 
 class UserError(Exception):
     """One or more problems, each a complete line: where, what is wrong, what to do."""
@@ -16,8 +18,8 @@ class UserError(Exception):
     """Whether only this process, of several that train together, has the problem."""
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems: Sequence[str] = problems
+        self.problems: Sequence[str] = tuple(map(printable, problems))
+        super().__init__("\n".join(self.problems))
 
 
 class RecipeError(UserError):

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from hf_tasks.core.untrusted import LARGEST_YAML, FlatLoader, read_text
 from hf_tasks.errors import RecipeError
 
 Key = tuple[str | int, ...]
@@ -27,15 +28,8 @@ _CORE_SCHEMA = {
 }
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(FlatLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own class attribute)
-
-    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        """A recipe is one flat file: aliases are refused, and with them values that contain themselves."""
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem=f"alias *{event.anchor}", problem_mark=event.start_mark)
-        return super().compose_node(parent, index)
 
 
 for _tag, (_pattern, _first) in _CORE_SCHEMA.items():
@@ -77,9 +71,11 @@ class Source:
 def read(path: Path, overrides: tuple[str, ...] = ()) -> Source:
     """Read a recipe file and apply `dotted.key=value` overrides. RecipeError names file and line."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, LARGEST_YAML).removeprefix("\ufeff")
     except UnicodeDecodeError as e:
         raise RecipeError(f"{path}: not a UTF-8 text file (byte {e.start}); save it as UTF-8") from None
+    except ValueError as e:
+        raise RecipeError(f"{path}: {e}; a recipe is a short file") from None
     except OSError as e:
         raise RecipeError(f"{path}: cannot be read: {e.strerror}; give the path of a recipe file") from None
     source = parse(text, str(path))
@@ -105,6 +101,8 @@ def parse(text: str, name: str) -> Source:
         raise RecipeError(f"{name}: not valid YAML: {str(e).splitlines()[0]}; save it as plain UTF-8 text") from None
     except ValueError as e:
         raise RecipeError(f"{name}: not valid YAML: {e}; write the number, or put the text in quotes") from None
+    except RecursionError:
+        raise RecipeError(f"{name}: not valid YAML: nested too deeply; a recipe has a few levels") from None
     if not isinstance(values, dict):
         raise RecipeError(f"{name}:1: a recipe has the keys name, task, data and model; write `key: value` lines")
     return Source(name, values, lines)

@@ -35,6 +35,7 @@ from hf_tasks import (
     redecoding,
 )
 from hf_tasks import recipe as recipes
+from hf_tasks.core.untrusted import read_json
 from hf_tasks.data import Part
 from hf_tasks.errors import RunError
 from hf_tasks.hub.fetch import folder_of
@@ -281,9 +282,12 @@ class Run:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        values = read_json(path)
     except (OSError, ValueError):
         raise RunError(f"{path}: the file is missing or broken; the run is not whole, train it again") from None
+    if not isinstance(values, dict):
+        raise RunError(f"{path}: holds no section of keys and values; the run is not whole, train it again")
+    return values
 
 
 def _write_json(path: Path, value: Any) -> None:

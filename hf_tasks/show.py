@@ -1,12 +1,26 @@
 """Results as people read them in a terminal."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Characters that show those after them in another direction."""
+
+
+def printable(text: str) -> str:
+    r"""Text whose control characters, which steer a terminal, are written out (\x1b), as are those that turn the
+    direction of others; line ends and tabs stay."""
+    return "".join(c if c in "\n\t" or not _steers(c) else repr(c)[1:-1] for c in text)
+
+
+def _steers(c: str) -> bool:
+    return not c.isprintable() and unicodedata.category(c) in ("Cc", "Cs") or c in DIRECTIONS
 
 
 def table(results: Mapping[str, Any]) -> str:
     """Numbers one a line, with their 95 % intervals; a dict of dicts as a table with the inner keys as columns."""
-    return "\n".join(_lines(results))
+    return printable("\n".join(_lines(results)))
 
 
 def _lines(results: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:

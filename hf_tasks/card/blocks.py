@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from hf_tasks.core.untrusted import parse_yaml
+
 BLOCK = re.compile(r"^<!-- hf_tasks:begin (\S+) -->\n(.*?)^<!-- hf_tasks:end \1 -->$", re.MULTILINE | re.DOTALL)
 FRONT = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
 OURS = ("model-index", "metrics", "pipeline_tag", "library_name", "base_model", "base_model_relation")
@@ -22,7 +24,7 @@ def blocks(text: str) -> dict[str, str]:
 def metadata(text: str) -> dict[str, Any]:
     """The YAML at the top of a card; empty where there is none."""
     front = FRONT.match(text)
-    found = yaml.safe_load(front[1]) if front else None
+    found = parse_yaml(front[1]) if front else None
     return found if isinstance(found, dict) else {}
 
 

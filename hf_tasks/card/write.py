@@ -6,15 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_tasks.card.blocks import FRONT, blocks, renewed
-from hf_tasks.card.pictures import draw
+from hf_tasks.card.pictures import CURVE, LAYERS, draw
+from hf_tasks.card.pictures import FOLDER as PICTURES
 from hf_tasks.card.render import render
 from hf_tasks.card.usage import MODEL_ID
+from hf_tasks.core.untrusted import as_written, read_text
 from hf_tasks.errors import RunError
+from hf_tasks.runs.contained import check_inside
+from hf_tasks.show import printable
 
 if TYPE_CHECKING:
     from hf_tasks.run import Run
 
 FILE = "README.md"
+LARGEST_CARD = 1 << 20
+"""Bytes."""
 MARKS = re.compile(r"^<!-- hf_tasks:.*-->$|^</?details>(<summary>)?|</summary>$", re.MULTILINE)
 """What a page in a browser hides, and a terminal would show."""
 
@@ -24,20 +30,35 @@ def text(run: "Run", model_id: str = MODEL_ID) -> str:
 
     Raises RunError where README.md has no generated parts, RecipeError for a template that cannot be used.
     """
-    generated = render(run.recipe, run.results, model_id=model_id, folder=run.recipe_folder)
+    with as_written(run.path / "results.json"):
+        generated = render(run.recipe, run.results, model_id=model_id, folder=run.recipe_folder)
     file = run.path / FILE
     if not file.is_file():
         return generated
-    edited = file.read_text(encoding="utf-8")
+    edited = read_card(file)
     if not blocks(edited):
         raise RunError(f"{file}: has no generated parts that could be renewed; move it away, and write the card again")
-    return renewed(edited, generated)
+    try:
+        return renewed(edited, generated)
+    except ValueError as e:
+        raise RunError(f"{file}: its metadata cannot be read: {e}; mend them") from None
+
+
+def read_card(file: Path) -> str:
+    """The text of a card. Raises RunError."""
+    try:
+        return read_text(file, LARGEST_CARD)
+    except (OSError, ValueError) as e:
+        raise RunError(f"{file}: cannot be read: {e}; mend the file or move it away") from None
 
 
 def write(run: "Run", model_id: str = MODEL_ID) -> Path:
     """Write the card and its pictures into the run; its path. Raises as `text` does."""
+    for name in (FILE, f"{PICTURES}/{CURVE}", f"{PICTURES}/{LAYERS}"):
+        check_inside(run.path, run.path / name)
     content = text(run, model_id)
-    draw(run.results, run.path)
+    with as_written(run.path / "results.json"):
+        draw(run.results, run.path)
     (run.path / FILE).write_text(content, encoding="utf-8")
     return run.path / FILE
 
@@ -45,7 +66,7 @@ def write(run: "Run", model_id: str = MODEL_ID) -> Path:
 def show(card: str) -> None:
     """Print a card: laid out on a terminal, as it is elsewhere."""
     if not sys.stdout.isatty():
-        print(card)
+        print(printable(card))
         return
     from rich.console import Console
     from rich.markdown import Markdown

@@ -8,6 +8,7 @@ from typing import Any
 
 from hf_tasks import durable
 from hf_tasks.core.hashing import sha256
+from hf_tasks.core.untrusted import read_json
 
 FILE = "manifest.json"
 Entries = dict[str, dict[str, Any]]
@@ -33,7 +34,7 @@ def write(folder: Path, files: Entries, facts: Mapping[str, Any] | None = None) 
 def read(folder: Path) -> dict[str, Any]:
     """A folder's manifest. ValueError where it is damaged, or names a file outside of the folder."""
     try:
-        manifest = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        manifest = read_json(folder / FILE)
         intact = manifest.pop("sha256") == _digest(manifest)
         names = list(manifest["files"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hf_tasks.data.files import everything
+from hf_tasks.data.files import Expansion, everything
 from hf_tasks.data.tables import Rows
 from hf_tasks.errors import DataError
 
@@ -21,7 +21,7 @@ def read_parquet(file: BinaryIO, name: str) -> Rows:
     data = everything(file, name)
     try:
         table = parquet.ParquetFile(pyarrow.BufferReader(data))
-        yield from _rows(table.schema_arrow, table.iter_batches(BATCH))
+        yield from _rows(table.schema_arrow, _counted(table.iter_batches(BATCH), Expansion(name, len(data))))
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as e:
         raise DataError(f"{name}: {_broken('Parquet', e)}") from None
 
@@ -34,7 +34,8 @@ def read_arrow(file: BinaryIO, name: str) -> Rows:
     try:
         stream = pyarrow.ipc.open_file if data[:6].to_pybytes() == b"ARROW1" else pyarrow.ipc.open_stream
         reader = stream(data)
-        yield from _rows(reader.schema, reader.read_all().to_batches(BATCH))
+        batches = _counted(_batches(reader), Expansion(name, data.size))
+        yield from _rows(reader.schema, (piece for batch in batches for piece in _pieces(batch)))
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as e:
         raise DataError(f"{name}: {_broken('Arrow', e)}") from None
 
@@ -42,6 +43,25 @@ def read_arrow(file: BinaryIO, name: str) -> Rows:
 def dataset_rows(data: "Dataset") -> Rows:
     """The rows of a `datasets.Dataset`, counted from 1."""
     yield from _rows(data.features.arrow_schema, data.with_format("arrow").iter(BATCH))
+
+
+def _batches(reader: Any) -> Iterator[Any]:
+    """The record batches of an IPC file, or of a stream, one after the other."""
+    if hasattr(reader, "num_record_batches"):
+        yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
+    else:
+        yield from reader
+
+
+def _pieces(batch: Any) -> Iterator[Any]:
+    yield from (batch.slice(start, BATCH) for start in range(0, batch.num_rows, BATCH))
+
+
+def _counted(batches: Any, expansion: Expansion) -> Iterator[Any]:
+    """The batches, whose bytes are counted. Raises DataError where the file holds more than any text gives."""
+    for batch in batches:
+        expansion.add(batch.nbytes)
+        yield batch
 
 
 def _broken(kind: str, error: Exception) -> str:

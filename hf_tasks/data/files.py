@@ -9,6 +9,8 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +18,14 @@ from hf_tasks.errors import DataError
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 STDIN = "standard input"
+LONGEST_LINE = 64 << 20
+"""Bytes of a line."""
+LARGEST_JSON = 512 << 20
+"""Bytes of a JSON file that is one value, since it is read at once."""
+EXPANSION = 200
+"""Times its own size that a compressed file may hold; texts are compressed to a third or a thirtieth."""
+ALWAYS = 256 << 20
+"""Bytes that any compressed file may hold."""
 PROGRESS_BYTES = 50_000_000
 """Files above this size show a progress bar on a terminal."""
 
@@ -31,7 +41,48 @@ def opened(path: str) -> Iterator[BinaryIO]:
     except OSError as e:
         raise DataError(f"{path}: cannot be read: {e.strerror}") from None
     with file, io.BufferedReader(file, 1 << 20) as buffered:
-        yield _decompressed(buffered, Path(path).suffix.lower())
+        unpacked = _decompressed(buffered, Path(path).suffix.lower())
+        yield unpacked if unpacked is buffered else _bounded(unpacked, Expansion(path, os.fstat(file.fileno()).st_size))
+
+
+@dataclass
+class Expansion:
+    """How much a file holds that takes fewer bytes on the disk."""
+
+    name: str
+    stored: int
+    """Bytes on the disk."""
+    held: int = 0
+
+    def add(self, size: int) -> None:
+        """Count bytes. Raises DataError where there are more than any text gives."""
+        self.held += size
+        most = max(ALWAYS, EXPANSION * self.stored)
+        if self.held > most:
+            raise DataError(
+                f"{self.name}: its {self.stored:,} bytes hold more than {most:,}, which no real text does; "
+                "if this is meant, unpack it, and name the unpacked file"
+            )
+
+
+class _Bounded(io.RawIOBase):
+    """Decompressed bytes, counted."""
+
+    def __init__(self, file: Any, expansion: Expansion) -> None:
+        self.file, self.expansion = file, expansion
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self.file.read1(len(buffer))  # what there is, so that an error comes where it is
+        buffer[: len(piece)] = piece
+        self.expansion.add(len(piece))
+        return len(piece)
+
+
+def _bounded(file: Any, expansion: Expansion) -> BinaryIO:
+    return io.BufferedReader(_Bounded(file, expansion), 1 << 20)
 
 
 class _Progress(io.FileIO):
@@ -85,11 +136,14 @@ _OTHER_KINDS = {
 }
 
 
-def lines(file: BinaryIO, name: str) -> Iterator[str]:
-    r"""The lines of a UTF-8 file, each with its "\n" (lines end there and nowhere else). Raises DataError."""
+def lines(file: BinaryIO, name: str, longest: int = LONGEST_LINE) -> Iterator[str]:
+    r"""The lines of a UTF-8 file, each with its "\n" (lines end there and nowhere else). Raises DataError, also where
+    a line has more than `longest` bytes."""
     number, raw = 0, b""
     try:
-        for number, raw in enumerate(file, 1):
+        for number, raw in enumerate(iter(partial(file.readline, longest + 1), b""), 1):
+            if len(raw) > longest:
+                raise DataError(f"{name}:{number}: the line has more than {longest:,} bytes; write a row in each line")
             if number == 1:
                 raw = _beginning(raw, name)
             text = raw.decode("utf-8")

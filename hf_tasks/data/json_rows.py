@@ -1,9 +1,10 @@
 """Readers of JSON: one object a line, a list of objects, or the nested articles of SQuAD."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from hf_tasks.data.files import LARGEST_JSON
 from hf_tasks.data.tables import Rows
 from hf_tasks.errors import DataError
 from hf_tasks.tasks.examples import Row
@@ -29,7 +30,7 @@ def read_jsonl(lines: Iterable[str], name: str) -> Rows:
 
 def read_json(lines: Iterable[str], name: str) -> Rows:
     """A JSON list of objects, or the nested articles of SQuAD: {"data": [{"paragraphs": ...}]}."""
-    text = "".join(lines)
+    text = "".join(_within(lines, name))
     decoder = json.JSONDecoder(object_pairs_hook=_unique)
     try:
         start = _skip(text, 0)
@@ -44,6 +45,16 @@ def read_json(lines: Iterable[str], name: str) -> Rows:
         raise DataError(f"{name}: the JSON is nested too deeply; give a list of objects") from None
     except ValueError as e:
         raise DataError(f"{name}: {e}") from None
+
+
+def _within(lines: Iterable[str], name: str) -> Iterator[str]:
+    """The lines of a file that is read at once. Raises DataError where it is too large for that."""
+    size = 0
+    for line in lines:
+        size += len(line)
+        if size > LARGEST_JSON:
+            raise DataError(f"{name}: has more than {LARGEST_JSON:,} characters; write an object a line, as .jsonl")
+        yield line
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,22 +10,22 @@ from typing import BinaryIO
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.data import arrow, conll, json_rows, tables
-from hf_tasks.data.files import COMPRESSED, lines, opened
+from hf_tasks.data.files import COMPRESSED, LARGEST_JSON, LONGEST_LINE, lines, opened
 from hf_tasks.data.tables import Rows
 from hf_tasks.errors import DataError
 
 Reader = Callable[[BinaryIO, str], Rows]
 
 
-def _of_lines(read: Callable[[Iterable[str], str], Rows]) -> Reader:
-    return lambda file, name: read(lines(file, name), name)
+def _of_lines(read: Callable[[Iterable[str], str], Rows], longest: int = LONGEST_LINE) -> Reader:
+    return lambda file, name: read(lines(file, name, longest), name)
 
 
 TABLES = {"csv": tables.read_csv, "tsv": tables.read_tsv}
 
 READERS: dict[str, Reader] = {
     **{name: _of_lines(read) for name, read in TABLES.items()},
-    "json": _of_lines(json_rows.read_json),
+    "json": _of_lines(json_rows.read_json, LARGEST_JSON),
     "jsonl": _of_lines(json_rows.read_jsonl),
     "text": _of_lines(tables.read_text),
     "parquet": arrow.read_parquet,
@@ -72,7 +72,12 @@ def format_of(path: Path) -> str:
     if told not in (None, "csv", "tsv", "json"):
         return told
     with opened(str(path)) as file:
-        first = list(islice(lines(file, str(path)), 2 if told == "json" else LOOKED_AT))
+        first = list(
+            islice(
+                lines(file, str(path), LARGEST_JSON if told == "json" else LONGEST_LINE),
+                2 if told == "json" else LOOKED_AT,
+            )
+        )
     if told == "json":
         return "jsonl" if len(first) > 1 and all(map(_is_object, first)) else "json"
     if told == "csv":

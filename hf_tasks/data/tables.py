@@ -6,10 +6,10 @@ Trouble that makes the rest of the file unreadable is a DataError.
 """
 
 import csv
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from hf_tasks.data.files import LONGEST_LINE
 from hf_tasks.errors import DataError
 from hf_tasks.tasks.examples import Row
 
@@ -19,7 +19,7 @@ Rows = Iterator[tuple[int, Row | ValueError]]
 def read_csv(lines: Iterable[str], name: str, header: Sequence[str] = ()) -> Rows:
     """Comma-separated values (RFC 4180), the first record naming the columns unless `header` does; blank lines are
     skipped."""
-    limit = csv.field_size_limit(sys.maxsize)
+    limit = csv.field_size_limit(LONGEST_LINE)
     try:
         records = _csv_records(lines, name)
         first = list(header) or next(records, (1, []))[1]
@@ -89,6 +89,8 @@ def _last_opening(record: list[str]) -> int:
 def _csv_trouble(message: str) -> str:
     if "expected after" in message:
         return 'characters after a closing quote; write a quote inside a quoted text twice ("")'
+    if "field limit" in message:
+        return f"a text has more than {LONGEST_LINE:,} characters; is a quote missing before?"
     if "new-line character" in message:
         return "a carriage return outside quotes; quote the text, or end lines with a newline"
     return f"not valid CSV: {message}; mend the line"

@@ -33,7 +33,9 @@ def embedding(name_or_path: str) -> Utility:
     place = locate(name_or_path)
     try:
         with quiet():
-            model = AutoModel.from_pretrained(place, dtype=torch.float32, trust_remote_code=False).eval()
+            model = AutoModel.from_pretrained(
+                place, dtype=torch.float32, trust_remote_code=False, use_safetensors=True
+            ).eval()
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
     except (OSError, ValueError) as e:
         raise RunError(f"utility: the encoder {name_or_path} cannot be loaded: {str(e).splitlines()[0]}") from None

@@ -11,16 +11,16 @@ from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 
-import yaml
-
 from hf_tasks.card import redact
 from hf_tasks.card.pictures import CURVE, LAYERS
 from hf_tasks.card.usage import MODEL_ID
 from hf_tasks.core import manifest
 from hf_tasks.core.hashing import sha256
+from hf_tasks.core.untrusted import parse_yaml
 from hf_tasks.errors import RunError
 from hf_tasks.hub import scrub
 from hf_tasks.runs import manifest as runs
+from hf_tasks.runs.contained import check_inside
 
 CARD = "README.md"
 WEIGHTS = (
@@ -77,6 +77,8 @@ def stage(run: Path, repo_id: str, *, predictions: bool = False) -> list[Staged]
     patterns = (*ALLOWED, PREDICTIONS) if predictions else ALLOWED
     names = sorted(name for name in _names(run) if is_one_of(name, patterns))
     _check_whole(run, names)
+    for name in names:
+        check_inside(run, run / name)
     contents = {name: (run / name).read_bytes() for name in names if name.endswith(TEXTS)}
     _check_secrets(run, contents)
     changed = {name: content for name, content in _clean(run, contents, repo_id).items() if content != contents[name]}
@@ -100,7 +102,7 @@ def _clean(run: Path, contents: Mapping[str, bytes], repo_id: str) -> dict[str, 
             base = _base(run, contents[name]) if name == "recipe.yaml" else base
             clean[name] = scrub.cleaned(name, contents[name], base)
             paths |= scrub.paths_in(name, contents[name])
-        except (ValueError, KeyError, TypeError, yaml.YAMLError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise RunError(f"{run / name}: the file is broken; the run is not whole, train it again") from None
     named = contents[CARD].replace(MODEL_ID.encode(), repo_id.encode())
     return clean | {CARD: scrub.shortened(named, paths)}
@@ -109,7 +111,7 @@ def _clean(run: Path, contents: Mapping[str, bytes], repo_id: str) -> dict[str, 
 def _base(run: Path, recipe: bytes) -> str:
     """The recipe's name of the checkpoint that training started from. RunError where only this machine has it, and the
     run is no model without it."""
-    base = yaml.safe_load(recipe)["model"].get("name_or_path") or ""  # nothing for a model from scratch
+    base = parse_yaml(recipe)["model"].get("name_or_path") or ""  # nothing for a model from scratch
     local = base and (scrub.short(base) != base or Path(base).is_dir())
     if local and any((run / name).is_file() for name in NEED_A_BASE):
         raise RunError(

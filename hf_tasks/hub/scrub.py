@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from hf_tasks.card import redact
+from hf_tasks.core.untrusted import parse_json, parse_yaml
 
 NO_PATHS = ("task", "decoding")
 """Sections of a recipe with texts that may look like paths."""
@@ -104,7 +105,7 @@ def shortened(content: bytes, paths: Iterable[str]) -> bytes:
 
 
 def _parsed(content: bytes, is_yaml: bool) -> Values:
-    values = yaml.safe_load(content) if is_yaml else json.loads(content)
+    values = parse_yaml(content) if is_yaml else parse_json(content)
     if not isinstance(values, dict):
         raise ValueError("not a section of keys and values")
     return values

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
 from pydantic import Field, create_model
 
+from hf_tasks.core.untrusted import read_json
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.methods.base import Method, Saved
 from hf_tasks.methods.layers import Layers, few_tokens, pretrained_layers
 from hf_tasks.methods.peft_types import peft_types
 from hf_tasks.models.section import Model
+from hf_tasks.models.strange_files import check_adapter
 
 if TYPE_CHECKING:
     from torch import nn
@@ -210,6 +212,7 @@ def load_adapter(model: "nn.Module", path: Path) -> "nn.Module":
     import peft
 
     try:
+        check_adapter(read_json(path / "adapter_config.json"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", "Found missing adapter keys")

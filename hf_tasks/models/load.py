@@ -8,6 +8,7 @@ from hf_tasks.errors import RunError
 from hf_tasks.methods.layers import note_pretrained
 from hf_tasks.models import from_scratch
 from hf_tasks.models.section import Model, Subwords
+from hf_tasks.models.strange_files import check_config, check_weights
 from hf_tasks.pretrained import locate, quiet
 from hf_tasks.tasks import Task
 
@@ -29,6 +30,7 @@ def load_tokenizer(model: Model, task: Task, texts: Iterable[str] = ()) -> "PreT
     options: dict[str, Any] = {"revision": model.revision, "trust_remote_code": False}
     with _explained(model):
         config = AutoConfig.from_pretrained(place, **options)
+        check_config(config.to_dict() | {"attn_implementation": config._attn_implementation})
         if config.to_dict().get("type_vocab_size", 0) > 1:
             options |= {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
         tokenizer = AutoTokenizer.from_pretrained(place, **options, **task.tokenizer_options)
@@ -58,6 +60,7 @@ def load_model(
             return _limited(_new(model, tokenizer), tokenizer)
     auto = getattr(transformers, task.auto_model)
     with _explained(model), quiet():
+        check_weights(locate(model.name_or_path))
         loaded, info = auto.from_pretrained(
             locate(model.name_or_path),
             revision=model.revision,

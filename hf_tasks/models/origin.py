@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from hf_tasks.core.untrusted import parse_yaml
 from hf_tasks.models.section import Model
 from hf_tasks.pretrained import PACKAGE, locate
 
@@ -60,8 +59,8 @@ def _license(place: str, revision: str | None, kind: str) -> dict[str, str | Non
     try:
         with file.open("rb") as opened:
             front = FRONT.match(opened.read(LONGEST_CARD).decode("utf-8", "replace").removeprefix("\ufeff"))
-        found = yaml.safe_load(front[1]) if front else {}
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        found = parse_yaml(front[1]) if front else {}
+    except (OSError, ValueError):
         return {"license": None, "card": "broken"}
     license = found.get("license") if isinstance(found, dict) else None
     known = isinstance(license, str) and LICENSE.fullmatch(license)

@@ -8,6 +8,7 @@ report(run) -> Path     the file; by default report.html in the run's directory
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hf_tasks.core.untrusted import as_written
 from hf_tasks.errors import RunError, UserError
 from hf_tasks.report import answers, classification, overview, regression, slices, suspects, tagging, texts
 from hf_tasks.report.blocks import Block, Paragraph, Section
@@ -15,6 +16,7 @@ from hf_tasks.report.columns import values_of
 from hf_tasks.report.measured import PARTS, Measured, load
 from hf_tasks.report.page import page
 from hf_tasks.run import Run
+from hf_tasks.runs.contained import check_inside
 from hf_tasks.tasks import QuestionAnswering, TextClassification, TextToText, TokenClassification
 
 __all__ = ["FILE", "report"]
@@ -32,6 +34,18 @@ def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) ->
         raise RunError(f"{output.parent}: there is no such folder; make it first")
     if output.is_dir():
         raise RunError(f"{output}: is a folder; name a file with -o, for example {output / FILE}")
+    if output == run.path / FILE:
+        check_inside(run.path, output)
+    with as_written(run.path):
+        html = _html(run, columns)
+    try:
+        output.write_text(html, encoding="utf-8")
+    except OSError as e:
+        raise RunError(f"{output}: cannot be written: {e.strerror}; name another file with -o") from None
+    return output
+
+
+def _html(run: Run, columns: Sequence[str]) -> str:
     parts, missing = _measured(run)
     if columns and not parts:
         raise RunError(f"--slice {columns[0]}: there are no examples to slice; {' '.join(missing)}")
@@ -44,12 +58,7 @@ def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) ->
         overview.data(run, parts),
         overview.resources(run),
     ]
-    html = page(run.recipe.name, overview.header(run), sections)
-    try:
-        output.write_text(html, encoding="utf-8")
-    except OSError as e:
-        raise RunError(f"{output}: cannot be written: {e.strerror}; name another file with -o") from None
-    return output
+    return page(run.recipe.name, overview.header(run), sections)
 
 
 def _measured(run: Run) -> tuple[list[Measured], list[str]]:

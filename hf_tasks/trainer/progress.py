@@ -9,12 +9,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from hf_tasks import distributed
 from hf_tasks.evaluation import numbers
+from hf_tasks.show import printable
 
 
 def say(text: str) -> None:
     """A line for the person who waits, from the main process; standard output is kept for results."""
     if distributed.is_main():
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def seconds(value: float) -> str:

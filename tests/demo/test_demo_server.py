@@ -198,3 +198,34 @@ def test_the_app_of_a_space_answers_in_a_process_of_its_own(runs: Runs, tmp_path
     finally:
         process.terminate()
         process.communicate(timeout=20)
+
+
+def raw(port: int, request: str) -> int:
+    """The status of the answer to a request as it is written here."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request.replace("\n", "\r\n").encode())
+        return int(connection.recv(100).split()[1])
+
+
+def test_a_page_of_this_machine_refuses_other_hosts_and_uploads(runs: Runs, port: int) -> None:
+    page = demo.page(runs("label"))
+    try:
+        server.launch(page, "127.0.0.1", port)
+        for host in (f"127.0.0.1:{port}", "localhost", f"LOCALHOST:{port}"):
+            assert raw(port, f"GET / HTTP/1.1\nHost: {host}\nConnection: close\n\n") == 200
+        for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", ""):
+            assert raw(port, f"GET / HTTP/1.1\nHost: {host}\nConnection: close\n\n") == 421
+        head = f"HTTP/1.1\nHost: localhost:{port}\nConnection: close\n"
+        assert raw(port, f"POST /gradio_api/upload {head}Content-Length: 3\n\nabc") == 403
+        assert raw(port, f"POST /upload {head}Content-Length: 3\n\nabc") == 403
+        assert raw(port, f"GET /gradio_api/upload_progress?upload_id=1 {head}\n") == 403
+        assert raw(port, f"POST /gradio_api/call/predict {head}Content-Length: 5000000\n\n") == 413
+        assert raw(port, f"POST /gradio_api/call/predict {head}Transfer-Encoding: chunked\n\n") == 413
+    finally:
+        page.close(verbose=False)
+
+
+def test_a_page_for_others_is_served_under_any_name() -> None:
+    scope = {"type": "http", "path": "/", "method": "GET", "headers": [(b"host", b"org-space.hf.space")]}
+    assert server.Guard(None).refusal(scope) is None  # type: ignore[arg-type]
+    assert server.Guard(None, server.LOOPBACK).refusal(scope) == (421, "this page is served for this machine alone")  # type: ignore[arg-type]
