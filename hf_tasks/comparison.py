@@ -50,10 +50,11 @@ def lines(comparison: Comparison, first: Path, second: Path) -> Iterator[str]:
     yield f"{comparison.n} examples; first: {first}, second: {second}"
     yield f"  {'metric':<22} {'first':>9} {'second':>9} {'difference':>11}  {'95 % interval':<20} {'p':>7}  test"
     for test in comparison.tests:
-        interval = f"[{test.interval[0]:+.4f}, {test.interval[1]:+.4f}]"
+        interval = f"[{test.interval[0]:+.4f}, {test.interval[1]:+.4f}]" if test.interval else "-"
+        p = "-" if test.p is None else f"{test.p:.4f}"
         yield (
             f"  {test.value:<22} {test.first:>9.4f} {test.second:>9.4f} {test.second - test.first:>+11.4f}  "
-            f"{interval:<20} {test.p:>7.4f}  {test.method}"
+            f"{interval:<20} {p:>7}  {test.method}"
         )
     yield f"  {len(comparison.changed)} of {comparison.n} answers differ"
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_tasks import distributed, significance
+from hf_tasks import distributed
 from hf_tasks.decoding import Decoding
 from hf_tasks.metrics import find, score
+from hf_tasks.metrics.intervals import uncertainty
 from hf_tasks.tasks import DiscriminativeTask, GenerativeTask, Split, Task
 from hf_tasks.tasks.collate import IGNORE
 from hf_tasks.tasks.examples import Row
@@ -146,14 +147,16 @@ def flat(items: list[Any]) -> np.ndarray:
 def scores(
     task: Task, predicted: Predicted, examples: "Dataset", memory: dict[str, Any], *, intervals: bool = False
 ) -> dict[str, Any]:
-    """The task's metrics of these predictions, with `n`, what the task counts, and `loss`; `intervals`: and where each
-    value lies with 95 % confidence, for those that have it."""
+    """The task's metrics of these predictions, with `n`, what the task counts, and `loss`; with `intervals`, also the
+    95 % intervals of the values that have one, and `notes`: what must be known of a value, in words."""
     answers, references = [task.answer(prediction) for prediction in predicted.predictions], task.references(examples)
     memory = asked(task, predicted.predictions, examples, references, memory)
     values = score(task.metrics, answers, references, memory)
     values |= task.tally(predicted.predictions) | ({} if predicted.loss is None else {"loss": predicted.loss})
-    found = significance.intervals(task.metrics, answers, references, memory) if intervals else {}
-    return values | ({"intervals": found} if intervals else {})
+    if not intervals:
+        return values
+    found = uncertainty(task.metrics, answers, references, memory)
+    return values | {"intervals": found.intervals} | ({"notes": found.notes} if found.notes else {})
 
 
 def asked(
@@ -163,7 +166,8 @@ def asked(
     the predictions are."""
     asks = {name for metric in task.metrics for name in find(metric).asks}
     sure = task.confidence(predictions, references) if asks & {"decisions", "probabilities"} else {}
-    return memory | task.context(examples) | sure
+    labels = {"labels": task.model_dump().get("labels") or ()} if "labels" in asks else {}
+    return memory | task.context(examples) | sure | labels
 
 
 def numbers(values: dict[str, Any]) -> dict[str, float]:

@@ -19,15 +19,15 @@ def _steers(c: str) -> bool:
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """Numbers one a line, with their 95 % intervals; a dict of dicts as a table with the inner keys as columns."""
+    """Numbers one a line, with 95 % intervals and notes; a dict of dicts as a table with the inner keys as columns."""
     return printable("\n".join(_lines(results)))
 
 
 def _lines(results: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
-    intervals = results.get("intervals", {})
+    intervals, notes = results.get("intervals", {}), results.get("notes", {})
     for name, value in results.items():
         match value:
-            case _ if name == "intervals":
+            case _ if name in ("intervals", "notes"):
                 continue
             case dict() if value and all(isinstance(row, dict) for row in value.values()):
                 columns = list(next(iter(value.values())))
@@ -39,7 +39,10 @@ def _lines(results: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
                 yield f"{indent}{name}: " + ", ".join(f"{key} {_number(cell)}" for key, cell in value.items())
             case _ if name in intervals:
                 low, high = intervals[name]
-                yield f"{indent}{name:<22} {_number(value):<8} [{_number(low)}, {_number(high)}]"
+                note = f"  ({notes[name]})" if name in notes else ""
+                yield f"{indent}{name:<22} {_number(value):<8} [{_number(low)}, {_number(high)}]{note}"
+            case _ if name in notes:
+                yield f"{indent}{name:<22} {_number(value):<8} ({notes[name]})"
             case _:
                 yield f"{indent}{name:<22} {_number(value)}"
 

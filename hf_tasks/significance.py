@@ -1,6 +1,5 @@
-"""How far a score can be trusted: confidence intervals, and tests of two systems on the same examples."""
+"""Paired tests: whether two systems differ on the same examples."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,66 +9,14 @@ import numpy as np
 
 from hf_tasks import metrics
 from hf_tasks.metrics.classification import classes
-from hf_tasks.metrics.metric import Metric, Statistics, Sums, Values
+from hf_tasks.metrics.intervals import Jackknife
+from hf_tasks.metrics.metric import Statistics, Sums, Values
 
 RESAMPLES = 1000
+"""Exchanges of two systems' outputs."""
 SEED = 0
 CHUNK = 50
-"""Resamples drawn at a time: memory grows with CHUNK x examples."""
-FEW_RESAMPLES = 200
-LONGEST = 10.0
-"""Seconds that the few resamples of a metric may take that is known by its values alone."""
-
-
-def intervals(
-    names: Sequence[str],
-    predictions: Sequence[Any],
-    references: Sequence[Any],
-    memory: Mapping[str, Any] = MappingProxyType({}),
-    level: float = 0.95,
-) -> dict[str, list[float]]:
-    """[low, high] of every value that has one: percentiles of the metric over resamples of the examples, drawn with
-    replacement (Efron 1979, https://doi.org/10.1214/aos/1176344552).
-
-    `memory`: what metrics ask for by parameter name. A metric that is not ours is computed anew for each of fewer
-    resamples, where that takes no more than seconds.
-    """
-    found: dict[str, list[float]] = {}
-    for name in names:
-        if len(references) > 1:
-            metric = metrics.find(name)
-            form = metric.sums(predictions, references, **memory)
-            if form:
-                found |= interval_of(form, level)
-            elif name not in metrics.METRICS:
-                found |= _percentiles(_one_by_one(metric, predictions, references), level)
-    return found
-
-
-def _one_by_one(metric: Metric, predictions: Sequence[Any], references: Sequence[Any]) -> Values:
-    generator, n = np.random.default_rng(SEED), len(references)
-    values: dict[str, list[float]] = {}
-    began = time.perf_counter()
-    for done in range(1, FEW_RESAMPLES + 1):
-        rows = generator.integers(0, n, n)
-        drawn = metric([predictions[i] for i in rows], [references[i] for i in rows])
-        for key, value in drawn.items():
-            if isinstance(value, int | float):
-                values.setdefault(key, []).append(value)
-        if (time.perf_counter() - began) / done * FEW_RESAMPLES > LONGEST:
-            return {}
-    return {key: np.array(of_all) for key, of_all in values.items() if len(of_all) == FEW_RESAMPLES}
-
-
-def interval_of(form: Statistics, level: float = 0.95) -> dict[str, list[float]]:
-    """[low, high] of every value of these examples."""
-    return _percentiles(_resampled(form), level)
-
-
-def _percentiles(drawn: Values, level: float) -> dict[str, list[float]]:
-    tails = [100 * (1 - level) / 2, 100 * (1 + level) / 2]
-    there = {key: value[~np.isnan(value)] for key, value in drawn.items()}
-    return {key: [float(v) for v in np.percentile(value, tails)] for key, value in there.items() if len(value)}
+"""Exchanges drawn at a time: memory grows with CHUNK x examples."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +26,12 @@ class PairedTest:
     value: str
     first: float
     second: float
-    interval: tuple[float, float]
-    """Of second - first, 95 %, by paired bootstrap (Koehn 2004, https://aclanthology.org/W04-3250)."""
-    p: float
+    interval: tuple[float, float] | None = None
+    """Of second - first, 95 %, by the jackknife; None where there is none."""
+    p: float | None = None
     """Probability of a difference as large, either way, if the systems were alike."""
-    method: str
+    method: str = ""
+    """The test; or why there is none."""
 
 
 def compare(
@@ -100,19 +48,34 @@ def compare(
         asked = [dict(memory) for memory in memories]
         if "labels" in metric.asks:  # one set of classes for both
             asked = [memory | {"labels": classes(first, second, references)} for memory in asked]
-        a, b = (metric.sums(s, references, **known) for s, known in zip((first, second), asked, strict=True))
-        if a is None or b is None:
+        a, b = (metric.sums(side, references, **known) for side, known in zip((first, second), asked, strict=True))
+        if a is not None and b is not None:
+            yield from _tests(name, a, b)
+
+
+def _tests(name: str, first: Statistics, second: Statistics) -> Iterator[PairedTest]:
+    totals = first.total(), second.total()
+    one, other = (Jackknife.of(form).values if len(form) > 1 else {} for form in (first, second))
+    p = _probabilities(name, first, second) if len(first) else {}
+    for key in (key for key in totals[0] if key in totals[1]):
+        values = totals[0][key], totals[1][key]
+        if not len(first) or np.isnan(values).any():
+            why = "a value is not a number" if len(first) else "there are no examples"
+            yield PairedTest(key, *values, method=f"no test: {why}")
             continue
-        one, other, drawn = a.total(), b.total(), [_resampled(form) for form in (a, b)]
-        match a, b:
-            case Sums(), Sums() if name == "accuracy":
-                p = {name: mcnemar(a.counts[:, 0], b.counts[:, 0])}
-            case _:
-                p = randomisation(a, b)
-        for key, probability in p.items():
-            low, high = np.percentile(drawn[1][key] - drawn[0][key], [2.5, 97.5])
-            method = "McNemar, exact" if name == "accuracy" else "approximate randomisation"
-            yield PairedTest(key, one[key], other[key], (float(low), float(high)), probability, method)
+        half = Jackknife({key: other[key] - one[key]}).half(key) if one else np.nan
+        difference = values[1] - values[0]
+        interval = None if np.isnan(half) else (difference - half, difference + half)
+        exact = name == "accuracy"
+        yield PairedTest(key, *values, interval, p[key], "McNemar, exact" if exact else "approximate randomisation")
+
+
+def _probabilities(name: str, first: Statistics, second: Statistics) -> dict[str, float]:
+    match first, second:
+        case Sums(), Sums() if name == "accuracy":
+            return {name: mcnemar(first.counts[:, 0], second.counts[:, 0])}
+        case _:
+            return randomisation(first, second)
 
 
 def _as_large(differences: np.ndarray, seen: float) -> float:
@@ -142,17 +105,6 @@ def randomisation(first: Statistics, second: Statistics) -> dict[str, float]:
 
     drawn = _in_chunks(differences)
     return {key: _as_large(drawn[key], difference) for key, difference in seen.items()}
-
-
-def _resampled(form: Statistics) -> Values:
-    """(RESAMPLES,) of each value: of examples drawn with replacement, the same draws for the same number of them."""
-    generator, n = np.random.default_rng(SEED), len(form)
-
-    def values(_: int) -> Values:
-        rows = generator.integers(0, n, (CHUNK, n)) + n * np.arange(CHUNK)[:, None]
-        return form.values(np.bincount(rows.ravel(), minlength=CHUNK * n).reshape(CHUNK, n).astype(float))
-
-    return _in_chunks(values)
 
 
 def _in_chunks(draw: Callable[[int], Values]) -> Values:

@@ -24,15 +24,16 @@ def tables(values: Mapping[str, Any]) -> Iterator[Table]:
     """The numbers of a part, with what they are; then what has numbers for each label, or each kind of something."""
     single = {name: one for name, one in values.items() if name != "n" and (one is None or is_number(one))}
     if single:
-        yield _single(single, values.get("intervals", {}))
+        yield _single(single, values.get("intervals", {}), values.get("notes", {}))
     for name, several in values.items():
-        if isinstance(several, dict) and several and name != "intervals":
+        if isinstance(several, dict) and several and name not in ("intervals", "notes"):
             yield _table(name, several)
 
 
-def _single(values: Mapping[str, Any], intervals: Mapping[str, list[float]]) -> Table:
-    """One value a row, with its 95 % interval where some have one."""
-    rows = {name: [_name(name), cell(one), value(description(name))] for name, one in values.items()}
+def _single(values: Mapping[str, Any], intervals: Mapping[str, list[float]], notes: Mapping[str, str]) -> Table:
+    """One value a row, with its 95 % interval where some have one, and what must be known of it."""
+    words = {name: "; ".join(filter(None, [description(name), str(notes.get(name, ""))])) for name in values}
+    rows = {name: [_name(name), cell(one), value(words[name])] for name, one in values.items()}
     if not intervals:
         return Table("", ["metric", "value", "what it is"], list(rows.values()))
     for name, row in rows.items():

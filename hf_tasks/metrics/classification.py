@@ -6,6 +6,7 @@ Predictions and references are label names; lists of label names where an exampl
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ import numpy as np
 from hf_tasks.metrics.metric import Metric, Statistics, Sums, Value, Values, means, share
 
 Ratio = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+FEW = 5
+"""True examples that each label needs for an interval of a macro average, see benchmarks/interval_coverage.py."""
+NAMED = 5
 
 RATIOS: dict[str, Ratio] = {
     "f1": lambda right, found, expected: share(2 * right, found + expected),
@@ -69,9 +74,27 @@ def _averages(name: str) -> Callable[..., Sums]:
             return {f"{name}_{kind}": values[kind] for kind in order}
 
         names = classes(predictions, references, labels)
-        return Sums(_counts(predictions, references, names), of_sums)
+        counts = _counts(predictions, references, names)
+        return Sums(counts, of_sums, remarks_of=partial(_left_out, name, names), no_interval_of=partial(_rare, name))
 
     return statistics
+
+
+def _left_out(name: str, names: Sequence[str], sums: np.ndarray) -> dict[str, str]:
+    """A remark where labels have no share in a macro average."""
+    _, found, expected = np.split(sums, 3)
+    absent = [label for label, n in zip(names, found + expected, strict=True) if not n]
+    shown = ", ".join(absent[:NAMED]) + (", ..." if len(absent) > NAMED else "")
+    words = f"without {len(absent)} of {len(names)} labels, neither true nor predicted in any example: {shown}"
+    return {f"{name}_macro": words} if absent else {}
+
+
+def _rare(name: str, sums: np.ndarray) -> dict[str, str]:
+    """Why a macro average has no interval, where labels are rare."""
+    _, found, expected = np.split(sums, 3)
+    rare = int(((found + expected > 0) & (expected < FEW)).sum())
+    words = f"no interval: fewer than {FEW} examples of {rare} label{'s' * (rare > 1)}"
+    return {f"{name}_macro": words} if rare else {}
 
 
 def _per_class(predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, Any]:
@@ -164,7 +187,8 @@ def _described(name: str, macro: str, micro: str) -> dict[str, Value]:
 
 
 accuracy = Metric(
-    {"accuracy": Value("share of examples whose prediction is right; of several labels, all of them")}, _accuracy
+    {"accuracy": Value("share of examples whose prediction is right; of several labels, all of them", proportion=True)},
+    _accuracy,
 )
 f1 = Metric(
     _described(
@@ -194,16 +218,17 @@ per_class = Metric(more=_per_class)
 matthews_correlation = Metric(
     {
         "matthews_correlation": Value(
-            "correlation of predicted and true labels from -1 to 1; 0 is chance (Matthews 1975)"
+            "correlation of predicted and true labels from -1 to 1; 0 is chance (Matthews 1975)", lowest=-1
         )
     },
     _matthews,
 )
 pearson = Metric(
-    {"pearson": Value("linear correlation of predicted and true numbers, from -1 to 1", "pearsonr")}, _pearson
+    {"pearson": Value("linear correlation of predicted and true numbers, from -1 to 1", "pearsonr", lowest=-1)},
+    _pearson,
 )
 spearman = Metric(
-    {"spearman": Value("correlation of the ranks of predicted and true numbers, from -1 to 1", "spearmanr")},
+    {"spearman": Value("correlation of the ranks of predicted and true numbers, from -1 to 1", "spearmanr", lowest=-1)},
     lambda predictions, references: Ranks(np.array(predictions, float), np.array(references, float)),
 )
-mse = Metric({"mse": Value("mean squared error; lower is better")}, _mse, higher_is_better=False)
+mse = Metric({"mse": Value("mean squared error; lower is better", highest=np.inf)}, _mse, higher_is_better=False)

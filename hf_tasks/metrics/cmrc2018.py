@@ -74,12 +74,15 @@ def longest_common(first: list[str], second: list[str]) -> int:
 
 cmrc2018 = Metric(
     {
-        "cmrc2018_average": Value("mean of cmrc2018_f1 and cmrc2018_exact_match (CMRC 2018)"),
+        "cmrc2018_average": Value("mean of cmrc2018_f1 and cmrc2018_exact_match (CMRC 2018)", highest=100),
         "cmrc2018_f1": Value(
-            "percentage of characters that answer and best reference share, in order, as F1 (CMRC 2018)"
+            "percentage of characters that answer and best reference share, in order, as F1 (CMRC 2018)", highest=100
         ),
         "cmrc2018_exact_match": Value(
-            "percentage of answers equal to a reference, punctuation aside (CMRC 2018)", "exact_match"
+            "percentage of answers equal to a reference, punctuation aside (CMRC 2018)",
+            "exact_match",
+            proportion=True,
+            highest=100,
         ),
     },
     _cmrc2018,

@@ -179,29 +179,35 @@ def _several(reference: Reference) -> list[str]:
 
 
 _ROUGE = {
-    "rouge1": Value("F-measure of shared words, in percent (Lin 2004)", "rouge"),
-    "rouge2": Value("F-measure of shared pairs of words, in percent (Lin 2004)", "rouge"),
-    "rougeL": Value("F-measure of the longest common subsequence, in percent (Lin 2004)", "rouge"),
-    "rougeLsum": Value("F-measure of the longest common subsequences of sentences, in percent (Lin 2004)", "rouge"),
+    "rouge1": Value("F-measure of shared words, in percent (Lin 2004)", "rouge", highest=100),
+    "rouge2": Value("F-measure of shared pairs of words, in percent (Lin 2004)", "rouge", highest=100),
+    "rougeL": Value("F-measure of the longest common subsequence, in percent (Lin 2004)", "rouge", highest=100),
+    "rougeLsum": Value(
+        "F-measure of the longest common subsequences of sentences, in percent (Lin 2004)", "rouge", highest=100
+    ),
 }
 
 bleu = Metric(
-    {"bleu": Value("BLEU of the corpus, in percent (Papineni et al. 2002), by sacrebleu")},
+    {"bleu": Value("BLEU of the corpus, in percent (Papineni et al. 2002), by sacrebleu", highest=100)},
     _bleu,
     partial(_signature, name="bleu", scorer=partial(_scorer, "BLEU")),
 )
 chrf = Metric(
-    {"chrf": Value("chrF2 of the corpus, in percent (Popović 2015), by sacrebleu")},
+    {"chrf": Value("chrF2 of the corpus, in percent (Popović 2015), by sacrebleu", highest=100)},
     _chrf,
     partial(_signature, name="chrf", scorer=partial(_scorer, "CHRF")),
 )
 chrf_plus_plus = Metric(
-    {"chrf++": Value("chrF2++ of the corpus, in percent (Popović 2017), by sacrebleu", "chrf")},
+    {"chrf++": Value("chrF2++ of the corpus, in percent (Popović 2017), by sacrebleu", "chrf", highest=100)},
     partial(_chrf, name="chrf++", word_order=2),
     partial(_signature, name="chrf++", scorer=partial(_scorer, "CHRF", word_order=2)),
 )
 ter = Metric(
-    {"ter": Value("translation edit rate in percent, lower is better (Snover et al. 2006), by sacrebleu")},
+    {
+        "ter": Value(
+            "translation edit rate in percent, lower is better (Snover et al. 2006), by sacrebleu", highest=np.inf
+        )
+    },
     _ter,
     partial(_signature, name="ter", scorer=partial(_scorer, "TER")),
     higher_is_better=False,

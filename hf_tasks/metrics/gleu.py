@@ -93,7 +93,8 @@ def scores(totals: np.ndarray) -> np.ndarray:
 gleu = Metric(
     {
         "gleu": Value(
-            "GLEU of the corpus, in percent (Napoles et al. 2015): shared n-grams, less those left uncorrected"
+            "GLEU of the corpus, in percent (Napoles et al. 2015): shared n-grams, less those left uncorrected",
+            highest=100,
         )
     },
     _gleu,

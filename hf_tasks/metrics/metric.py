@@ -22,6 +22,11 @@ class Value:
     """The Hub's name of the metric, where it is not the family in our name, such as f1 in `f1_macro`."""
     is_score: bool = True
     """Whether it says something of the model's quality by itself."""
+    proportion: bool = False
+    """Whether it is the share of examples that have something, each example by itself."""
+    lowest: float = 0.0
+    highest: float = 1.0
+    """The limits of the value; 100 of a percentage."""
 
 
 class Statistics(ABC):
@@ -43,6 +48,22 @@ class Statistics(ABC):
     def take(self, rows: np.ndarray) -> "Statistics":
         """The statistics of some of the examples."""
 
+    def remarks(self) -> dict[str, str]:
+        """What must be known of a value, by its name."""
+        return {}
+
+    def no_interval(self) -> dict[str, str]:
+        """Why a value has no interval, by its name."""
+        return {}
+
+    def without(self, groups: np.ndarray) -> Values:
+        """The values (G,) without the examples of each group; groups (E,) from 0 to G - 1."""
+        chunks = [
+            self.values((groups != np.arange(start, min(start + 100, groups.max() + 1))[:, None]).astype(float))
+            for start in range(0, groups.max() + 1, 100)
+        ]
+        return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
     def total(self) -> dict[str, float]:
         """The values of all examples; nan where there is none."""
         values = self.values(np.ones((1, len(self))))
@@ -59,6 +80,9 @@ class Sums(Statistics):
     """From sums (R, K) to the metric's values."""
     tables: Callable[[], dict[str, Any]] = dict
     """What else the same counts give for all examples, such as a row for each type of entity."""
+    remarks_of: Callable[[np.ndarray], dict[str, str]] = field(default=lambda sums: {}, kw_only=True)
+    """As `remarks`, from the sums (K,) over all examples."""
+    no_interval_of: Callable[[np.ndarray], dict[str, str]] = field(default=lambda sums: {}, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -69,8 +93,19 @@ class Sums(Statistics):
     def exchanged(self, other: "Sums", tosses: np.ndarray) -> Values:
         return self.of_sums(self.counts.sum(0) + tosses.astype(float) @ (other.counts - self.counts))
 
+    def without(self, groups: np.ndarray) -> Values:
+        order = np.argsort(groups, kind="stable")
+        starts = np.searchsorted(groups[order], np.arange(groups.max() + 1))
+        return self.of_sums(self.counts.sum(0) - np.add.reduceat(self.counts[order], starts))
+
     def take(self, rows: np.ndarray) -> "Sums":
-        return Sums(self.counts[rows], self.of_sums)
+        return Sums(self.counts[rows], self.of_sums, remarks_of=self.remarks_of, no_interval_of=self.no_interval_of)
+
+    def remarks(self) -> dict[str, str]:
+        return self.remarks_of(self.counts.sum(0))
+
+    def no_interval(self) -> dict[str, str]:
+        return self.no_interval_of(self.counts.sum(0))
 
     def total(self) -> dict[str, float]:
         values = self.of_sums(self.counts.sum(0, keepdims=True))
@@ -90,6 +125,8 @@ class Metric:
     """What the values follow from; None for tables alone, and for metrics that are not ours."""
     more: Callable[..., dict[str, Any]] | None = None
     """What is beside these values: tables, signatures, thresholds."""
+    intervals: Callable[[Any], dict[str, tuple[float, float]]] | None = None
+    """The intervals of values whose error the jackknife does not give, from the statistics."""
     higher_is_better: bool = True
     reads: Literal["", "entities", "words"] = ""
     """What tags must mark for the metric to have a meaning."""

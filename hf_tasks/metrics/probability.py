@@ -16,6 +16,10 @@ from hf_tasks.metrics.metric import Metric, Sums, Value, Values, means, share
 Decisions = Sequence[tuple[Sequence[float], Sequence[bool]]]
 Probabilities = Sequence[Mapping[str, float]]
 
+DRAWS = 1000
+HALVINGS = 30
+"""Of the range in which a calibration error is looked for."""
+
 SMALLEST = float(np.finfo(np.float64).eps)
 """A probability of 0 would make the likelihood infinite; scikit-learn's log_loss takes this instead."""
 
@@ -25,13 +29,62 @@ def _ece(predictions: Sequence[Any], references: Sequence[Any], decisions: Decis
     example = np.repeat(np.arange(len(decisions)), [len(sure) for sure, _ in decisions])
     confidence, correct = (np.array([value for row in decisions for value in row[side]], float) for side in (0, 1))
     cells = example * BINS + places(confidence, BINS)
-    n, distance = (np.bincount(cells, what, len(decisions) * BINS) for what in (None, confidence - correct))
-    counts = np.hstack([distance.reshape(-1, BINS), n.reshape(-1, BINS).sum(1, keepdims=True)])
+    size = len(decisions) * BINS
+    distance = np.bincount(cells, confidence - correct, size).reshape(-1, BINS)
+    n = np.bincount(cells, minlength=size).reshape(-1, BINS).sum(1)
 
     def of_sums(s: np.ndarray) -> Values:
-        return {"ece": share(np.abs(s[:, :BINS]).sum(1), s[:, BINS])}
+        return {"ece": share(np.abs(s[:, :BINS]).sum(1), s[:, -2]), "ece_debiased": _debiased(s)}
 
-    return Sums(counts, of_sums)
+    words = "of few examples too high also where all is right; its interval is that of ece_debiased"
+    ones = np.ones((len(decisions), 1))
+    return Sums(np.hstack([distance, distance**2, n[:, None], ones]), of_sums, no_interval_of=lambda _: {"ece": words})
+
+
+def _noise(s: np.ndarray) -> np.ndarray:
+    """(R, BINS) the standard error of each bin's sum of distances, over random examples."""
+    return np.asarray(np.sqrt(np.maximum(s[:, BINS : 2 * BINS] - share(s[:, :BINS] ** 2, s[:, -1:]), 0)))
+
+
+def _debiased(s: np.ndarray) -> np.ndarray:
+    """(R,) the calibration error whose estimate has what was seen as its mean: each bin's distance is its true one and
+    normal noise, whose absolute value has a mean above zero (Roelofs et al. 2022, https://arxiv.org/abs/2012.08668)."""
+    from scipy.stats import norm
+
+    distance, noise = np.abs(s[:, :BINS]), np.maximum(_noise(s), np.finfo(float).tiny)
+    seen = distance.sum(1)
+
+    def mean_seen(part: np.ndarray) -> np.ndarray:
+        """Of true distances that are a part (R,) of those seen."""
+        true = part[:, None] * distance
+        folded = noise * 2 * norm.pdf(true / noise) + true * (1 - 2 * norm.cdf(-true / noise))
+        return np.asarray(folded.sum(1))
+
+    low, high = np.zeros(len(s)), np.ones(len(s))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        above = mean_seen(middle) > seen
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return share(np.where(low > 0, high, 0) * seen, s[:, -2])
+
+
+def _ece_interval(form: Sums) -> dict[str, tuple[float, float]]:
+    """The true calibration errors whose estimate, of as many examples, is as high as what was seen with at least 2.5 %
+    and as low with at least 2.5 %; distances in proportion to those seen."""
+    s = form.counts.sum(0, keepdims=True)
+    seen, total = np.abs(s[0, :BINS]), np.abs(s[0, :BINS]).sum()
+    noise = _noise(s)[0] * np.random.default_rng(0).normal(size=(DRAWS, BINS))
+
+    def part(quantile: float) -> float:
+        """The part of the distances seen for which a quantile of the estimates is what was seen."""
+        low, high = 0.0, 4.0
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            above = np.quantile(np.abs(middle * seen + noise).sum(1), quantile) > total
+            low, high = (low, middle) if above else (middle, high)
+        return high if low > 0 else 0.0
+
+    return {"ece_debiased": (part(0.975) * total / s[0, -2], min(1.0, part(0.025) * total / s[0, -2]))}
 
 
 def _brier(predictions: Sequence[Any], references: Sequence[Any], probabilities: Probabilities) -> Sums:
@@ -72,17 +125,27 @@ def _surprises(rows: np.ndarray, holds: np.ndarray, exclusive: bool) -> np.ndarr
 
 
 ece = Metric(
-    {"ece": Value("expected calibration error: mean distance of probability and frequency, 15 bins; lower is better")},
+    {
+        "ece": Value(
+            "expected calibration error: mean distance of probability and frequency, 15 bins; lower is better"
+        ),
+        "ece_debiased": Value("ece without what the chance of few examples adds to it; lower is better"),
+    },
     _ece,
+    intervals=_ece_interval,
     higher_is_better=False,
 )
 brier = Metric(
-    {"brier": Value("mean squared distance of the probabilities from what holds; lower is better (Brier 1950)")},
+    {
+        "brier": Value(
+            "mean squared distance of the probabilities from what holds; lower is better (Brier 1950)", highest=2
+        )
+    },
     _brier,
     higher_is_better=False,
 )
 nll = Metric(
-    {"nll": Value("mean negative log-likelihood of the true labels, in nats; lower is better")},
+    {"nll": Value("mean negative log-likelihood of the true labels, in nats; lower is better", highest=np.inf)},
     _nll,
     higher_is_better=False,
 )

@@ -125,18 +125,23 @@ def best_over(measure: Measure, prediction: str, references: Sequence[str]) -> f
     return max(measure(prediction, reference) for reference in references)
 
 
-EXACT = Value("percentage of answers equal to a reference, case, punctuation and articles aside", "exact_match")
-F1 = Value("percentage of words that answer and best reference share, as F1, averaged over the questions")
+EXACT = Value(
+    "percentage of answers equal to a reference, case, punctuation and articles aside",
+    "exact_match",
+    proportion=True,
+    highest=100,
+)
+F1 = Value("percentage of words that answer and best reference share, as F1, averaged over the questions", highest=100)
 
 squad = Metric({"f1": F1, "exact_match": EXACT}, _squad)
 squad_v2 = Metric(
     {
         "f1": F1,
         "exact": EXACT,
-        "HasAns_f1": Value("f1, over the questions that have an answer"),
-        "HasAns_exact": Value("exact, over the questions that have an answer", "exact_match"),
-        "NoAns_f1": Value("f1, over the questions without an answer"),
-        "NoAns_exact": Value("exact, over the questions without an answer", "exact_match"),
+        "HasAns_f1": Value("f1, over the questions that have an answer", highest=100),
+        "HasAns_exact": Value("exact, over the questions that have an answer", "exact_match", highest=100),
+        "NoAns_f1": Value("f1, over the questions without an answer", highest=100),
+        "NoAns_exact": Value("exact, over the questions without an answer", "exact_match", highest=100),
         "HasAns_total": Value("questions that have an answer", is_score=False),
         "NoAns_total": Value("questions without an answer", is_score=False),
         "best_exact": Value("exact at the threshold that is best for these very examples", "exact_match"),

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from hf_tasks import data, evaluation, significance
+from hf_tasks import data, evaluation
 from hf_tasks.data import Part
 from hf_tasks.errors import DataError
 from hf_tasks.metrics import find, score
+from hf_tasks.metrics.intervals import uncertainty_of
 from hf_tasks.report.blocks import Interval
 from hf_tasks.run import Run
 from hf_tasks.tasks import Split, Task, TextClassification
@@ -99,7 +100,8 @@ class Scorer:
     def interval(self, rows: np.ndarray) -> Interval | None:
         if self.form is None or len(rows) < 2:
             return None
-        return Interval(*significance.interval_of(self.form.take(rows))[self.name])
+        found = uncertainty_of(find(self.metric), self.form.take(rows)).intervals.get(self.name)
+        return Interval(*found) if found else None
 
     def _values(self, rows: np.ndarray) -> dict[str, float]:
         answers, references = ([of[row] for row in rows] for of in (self.measured.answers, self.measured.references))

@@ -59,6 +59,11 @@ def _interval(values: Mapping[str, Any], name: str) -> Interval | None:
     return Interval(*found) if found else None
 
 
+def _words(values: Mapping[str, Any], name: str) -> str:
+    """What a value is, and what must be known of it."""
+    return "; ".join(filter(None, [description(name), str(values.get("notes", {}).get(name, ""))]))
+
+
 def curves(run: Run) -> Section:
     """Loss, metrics of the validation part and learning rate over the steps."""
     file = run.path / LOG
@@ -117,7 +122,7 @@ def results(run: Run, *, nested: bool) -> Section:
     for part in PARTS:
         values = run.results.get(part, {})
         rows = [
-            [name, value, _interval(values, name), description(name)]
+            [name, value, _interval(values, name), _words(values, name)]
             for name, value in values.items()
             if name != "n" and is_number(value)
         ]
@@ -130,7 +135,7 @@ def results(run: Run, *, nested: bool) -> Section:
 
 def _nested(part: str, values: Mapping[str, Any]) -> Iterator[Table]:
     for name, several in values.items():
-        if isinstance(several, dict) and name != "intervals":
+        if isinstance(several, dict) and name not in ("intervals", "notes"):
             inner = [row if isinstance(row, dict) else {"value": row} for row in several.values()]
             columns = list(dict.fromkeys(column for row in inner for column in row))
             rows = [[key, *map(row.get, columns)] for key, row in zip(several, inner, strict=True)]

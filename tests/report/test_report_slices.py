@@ -5,6 +5,7 @@ import pytest
 from reported import Make, StubRun
 
 from hf_tasks.errors import RunError
+from hf_tasks.metrics.intervals import wilson
 from hf_tasks.report import slices
 from hf_tasks.report.blocks import Interval
 from hf_tasks.report.columns import values_of
@@ -34,7 +35,7 @@ def test_a_table_of_slices(sentiment: StubRun) -> None:
     table = slices.table("By label", slices.by_label(measured), measured.scorer, lowest_first=True)
     assert list(table.columns) == ["slice", "n", "accuracy", "95 % interval"]
     assert [list(row) for row in table.rows] == [
-        ["positive", 4, 0.5, Interval(0.0, 1.0)], ["negative", 2, 1.0, Interval(1.0, 1.0)],
+        ["positive", 4, 0.5, Interval(*wilson(0.5, 4))], ["negative", 2, 1.0, Interval(*wilson(1.0, 2))],
     ]  # fmt: skip
 
 
