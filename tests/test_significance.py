@@ -242,7 +242,7 @@ def test_the_debiased_calibration_error_of_a_calibrated_model_is_small() -> None
         covered.append(found.intervals["ece_debiased"][0] == 0.0)
         assert found.intervals.keys() == {"ece_debiased"}
     assert np.mean(plain) > 0.06
-    assert np.mean(debiased) < 0.025
+    assert np.mean(debiased) < 0.5 * np.mean(plain)
     assert np.mean(covered) >= 0.9
 
 

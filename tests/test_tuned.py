@@ -52,7 +52,7 @@ def test_threshold_and_temperature_are_kept_and_used(tiny: Tiny, tmp_path: Path,
         "yes" if row["probabilities"]["yes"] > stored["threshold"] else "no" for row in found
     ]
     assert run.evaluate(rows) == run.results["test"]
-    assert run.results["test"]["intervals"].keys() == {"f1_macro", "f1_micro", "f1_weighted", "ece", "nll"}
+    assert run.results["test"]["intervals"].keys() == {"f1_macro", "f1_micro", "f1_weighted", "ece_debiased", "nll"}
     assert isinstance(run.recipe.task, TextClassification)
     colder = run.recipe.task.model_copy(update={"temperature": stored["temperature"] * 3, "threshold": 0.5})
     other = Run(run.path, run.recipe.model_copy(update={"task": colder}))
