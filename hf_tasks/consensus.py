@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hf_tasks import durable
 from hf_tasks.block import did_you_mean
 from hf_tasks.data.files import lines, opened
 from hf_tasks.data.json_rows import read_jsonl
@@ -136,12 +137,8 @@ def write(result: Consensus, path: Path | None) -> None:
     if path is None:
         sys.stdout.write(whole)
         return
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(whole, encoding="utf-8", newline="")
-        part.replace(path)
-    except OSError as e:
-        raise DataError(f"{path}: cannot be written: {e.strerror}; choose another file with -o") from None
+    with durable.appearing(path) as file:
+        file.write(whole)
 
 
 def check_output(path: Path | None) -> None:

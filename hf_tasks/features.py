@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from hf_tasks import hardware
+from hf_tasks import durable, hardware
 from hf_tasks.data import read_file
 from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.models.load import load_model, load_tokenizer
@@ -167,16 +167,8 @@ def write(path: Path, batches: Iterator[list[Encoded]], count: int, layers: Sequ
     .parquet: `text`, without pooling `tokens`, and `embedding` or, of several layers, `layer_0`, `layer_1`, ...
     .npy: (N, H), or (N, layers, H) of several layers.
     """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            cut = (_to_npy if path.suffix == ".npy" else _to_parquet)(file, batches, count, layers, pool)
-        part.replace(path)
-    except OSError as e:
-        raise DataError(f"{path}: cannot be written: {e.strerror or e}; choose another file with -o") from None
-    finally:
-        part.unlink(missing_ok=True)
-    return cut
+    with durable.appearing(path, "wb") as file:
+        return (_to_npy if path.suffix == ".npy" else _to_parquet)(file, batches, count, layers, pool)
 
 
 def _to_npy(file: Any, batches: Iterator[list[Encoded]], count: int, layers: Sequence[int], pool: Pool) -> int:

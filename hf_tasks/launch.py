@@ -6,6 +6,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
+LAUNCHER = "HF_TASKS_LAUNCHER"
+"""The environment variable with the launcher's process id: its processes end with it."""
+
 
 def launch(processes: int, arguments: Sequence[str]) -> int:
     """Run `hf-tasks ARGUMENTS` in several processes that know of each other; the exit code of the first that failed, or
@@ -17,6 +20,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what went wrong, the processes tell
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    os.environ[LAUNCHER] = str(os.getpid())
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=processes, rdzv_backend="c10d", rdzv_endpoint="localhost:0",
         run_id=str(os.getpid()), max_restarts=0, monitor_interval=0.1,

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
+from hf_tasks import durable
 from hf_tasks.errors import DataError
 from hf_tasks.tasks.examples import Row
 
@@ -27,24 +28,8 @@ def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequ
     if path.suffix not in writers:
         endings = " or ".join(writers)
         raise DataError(f"{path}: predictions are written as {endings}; give the file such an ending")
-    part = path.with_name(path.name + ".part")
-    with _explained(path):
-        file = part.open("w", encoding="utf-8", newline="")
-    try:
-        with file:
-            yield lambda rows: writers[path.suffix](rows, file)
-        with _explained(path):
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as e:
-        raise DataError(f"{path}: cannot be written: {e.strerror}; choose another file with -o") from None
+    with durable.appearing(path) as file:
+        yield lambda rows: writers[path.suffix](rows, file)
 
 
 def highest(row: Row, top: int) -> Row:
@@ -69,11 +54,11 @@ def flat(row: Row) -> dict[str, Any]:
     return cells
 
 
-def _write_jsonl(rows: Sequence[Row], file: TextIO) -> None:
+def _write_jsonl(rows: Sequence[Row], file: IO[str]) -> None:
     file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _write_csv(rows: Sequence[Row], file: TextIO) -> None:
+def _write_csv(rows: Sequence[Row], file: IO[str]) -> None:
     cells = [flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in cells for name in row))
     table = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare "\r" too
@@ -81,7 +66,7 @@ def _write_csv(rows: Sequence[Row], file: TextIO) -> None:
     table.writerows(cells)
 
 
-def _write_txt(rows: Sequence[Row], file: TextIO) -> None:
+def _write_txt(rows: Sequence[Row], file: IO[str]) -> None:
     """The texts alone; a line break inside one becomes a blank, so that line i is row i."""
     lines = [" ".join(row["prediction"].splitlines()) for row in rows]
     file.writelines(line + "\n" for line in lines)
@@ -90,4 +75,4 @@ def _write_txt(rows: Sequence[Row], file: TextIO) -> None:
         print(f"{broken} predictions have line breaks, written as blanks; a .jsonl file keeps them", file=sys.stderr)
 
 
-WRITERS: dict[str, Callable[[Sequence[Row], TextIO], None]] = {".jsonl": _write_jsonl, ".csv": _write_csv}
+WRITERS: dict[str, Callable[[Sequence[Row], IO[str]], None]] = {".jsonl": _write_jsonl, ".csv": _write_csv}

@@ -14,7 +14,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +44,7 @@ from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
 from hf_tasks.runs import manifest, trained_here
 from hf_tasks.tasks import Split, Task
-from hf_tasks.trainer.resume import STAGING, begun_with
+from hf_tasks.trainer.resume import STAGING, STATUS, begun_with, tidy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,11 +70,15 @@ class Run:
         path = folder_of(path)
         if seeds := sorted(path.glob(f"seed-*/{RECIPE}")):
             raise RunError(f"{path}: the runs of several seeds are here; name one of them, e.g. {seeds[0].parent}")
+        tidy(path)
         if not (path / RECIPE).is_file():
             raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
+        if (path / RESULTS).is_file():
+            _check_results(path)
         manifest.check(path)
         run = cls(path, recipes.validate(redecoding.read(path / RECIPE, overrides)))
-        if not artifacts.is_whole(run.recipe, path) or not run.recipe.task.metrics:
+        unfinished = (path / STATUS).is_file() and not (path / RESULTS).is_file()
+        if unfinished or not artifacts.is_whole(run.recipe, path) or not run.recipe.task.metrics:
             raise RunError(f"{path}: this training did not finish, there is no model; give its command again to go on")
         return run
 
@@ -94,8 +99,10 @@ class Run:
 
     @staticmethod
     def begin(recipe: Recipe, beside: Path | None) -> None:
-        """Mark the recipe's output directory as a run, and note where and on what it is made."""
-        durable.write_json(recipe.output_dir / ENVIRONMENT, provenance.environment(recipe, beside))
+        """Mark the recipe's output directory as a run, and note where and on what it is made; what an interrupted
+        training has noted of that stays."""
+        if not _is_json(recipe.output_dir / ENVIRONMENT):
+            durable.write_json(recipe.output_dir / ENVIRONMENT, provenance.environment(recipe, beside))
         durable.write_text(recipe.output_dir / RECIPE, recipes.to_yaml(recipe))
 
     @classmethod
@@ -120,7 +127,7 @@ class Run:
         memory: Any,
         history: Iterable[Mapping[str, Any]],
     ) -> None:
-        with durable.written(self.path.parent):
+        with durable.written(self.path.parent), self._removed_on_error():
             shutil.rmtree(self.path, ignore_errors=True)
             self.path.mkdir()
             shutil.copy(self.path.parent / ENVIRONMENT, self.path)
@@ -131,6 +138,15 @@ class Run:
             (self.path / RECIPE).write_text(recipes.to_yaml(self.recipe), encoding="utf-8")
             _write_json(self.path / MEMORY, memory)
             _write_rows(self.path / LOG, history)
+
+    @contextmanager
+    def _removed_on_error(self) -> Iterator[None]:
+        """What could not be written whole leaves its room on the disk to the next try."""
+        try:
+            yield
+        except Exception:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
 
     # -- the model
 
@@ -278,6 +294,19 @@ class Run:
             (self.path.parent / manifest.FILE).unlink(missing_ok=True)  # of a move that was cut short
             manifest.write(self.path)
             durable.publish(self.path, self.path.parent, last=RESULTS)
+
+
+def _check_results(path: Path) -> None:
+    """RunError where the results of a finished run cannot be read."""
+    if not _is_json(path / RESULTS):
+        raise RunError(f"{path / RESULTS}: is empty or damaged; restore it, or train the run again with --overwrite")
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        return bool(_read_json(path))
+    except RunError:
+        return False
 
 
 def _read_json(path: Path) -> dict[str, Any]:

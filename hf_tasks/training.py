@@ -22,6 +22,7 @@ from hf_tasks.recipe import Recipe
 from hf_tasks.run import RECIPE, Run
 from hf_tasks.trainer import inputs, resume, trackers
 from hf_tasks.trainer.arguments import batch_size
+from hf_tasks.trainer.interrupts import answered
 from hf_tasks.trainer.progress import Progress, say
 from hf_tasks.trainer.task_trainer import TaskTrainer
 
@@ -58,6 +59,7 @@ def train(
     with ExitStack() as stack:
         followed = stack.enter_context(trackers.callbacks(ready.recipe))
         trainer = ready.trainer(TaskTrainer, learned, [*_watching(ready.recipe), *callbacks, *followed])
+        stack.enter_context(answered())
         begin = partial(Run.begin, ready.recipe, beside)
         checkpoint = stack.enter_context(resume.claimed(recipe.output_dir, origin, begin, overwrite))
         with quiet():
@@ -104,6 +106,7 @@ def check_free(path: Path) -> None:
     """RunError where something stands that is not a run: it is never touched."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
+    resume.check_kinds(path)
     if resume.holds_files(path) and not Run.is_ours(path):
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
 
@@ -128,10 +131,11 @@ def finished(recipe: Recipe, beside: Path | None) -> Run:
     if before and (changes := [*before.recipe_changes(now), *before.input_changes(now)]):
         remedy = "choose another --output-dir, or add --overwrite"
         raise RunError(*(f"{path}: a finished run is here, and {change}; {remedy}" for change in changes))
+    run = Run.load(path)
     for change in before.about_changes(now) if before else ():
         say(f"{path}: {change}; the run keeps what it was trained with")
     say(f"{path}: this run is finished, there is nothing to do; --overwrite trains it again")
-    return Run.load(path)
+    return run
 
 
 def _data_facts(ready: Ready) -> dict[str, Any]:

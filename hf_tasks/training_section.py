@@ -13,6 +13,7 @@ else:
     _Arguments = mirror("transformers.training_args", "TrainingArguments")
 
 POSITIVE = {"learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps"}
+INTERVALS = {"logging_steps", "eval_steps", "save_steps"}
 NOT_HERE = {
     "hub_token": "a token does not belong in a recipe; remove it, log in with: hf auth login",
     "push_to_hub": "the trainer pushes nothing; remove it, and add hub: {repo_id: ORG/NAME} beside training",
@@ -40,6 +41,11 @@ class Training(_Arguments):
         for key in POSITIVE & given.keys():
             if not 0 < (given[key] or 0) < float("inf"):
                 yield (key,), f"must be a number above 0; found {given[key]}"
+        for key in INTERVALS & given.keys():
+            if given[key] is not None and not 0 < given[key] < float("inf"):
+                yield (key,), f"must be a number of steps above 0, or a share of all steps below 1; found {given[key]}"
+        if given.get("max_steps") == 0:
+            yield ("max_steps",), "must be 1 or more, or -1 for num_train_epochs; found 0"
         if (given.get("seed") or 0) < 0:
             yield ("seed",), f"must be 0 or more; found {given['seed']}"
         for key in given.keys() & NOT_HERE.keys():

@@ -4,10 +4,14 @@ Started by `Run.verify` in a process of its own, so that nothing but the saved f
 """
 
 import json
+import os
 import sys
 
 
 def main(path: str) -> None:
+    from hf_tasks.trainer.interrupts import end_with
+
+    end_with(os.getppid())
     from datasets import Dataset
 
     from hf_tasks import evaluation

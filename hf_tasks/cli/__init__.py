@@ -1,14 +1,17 @@
 """The command line: import, load, call, print. Nothing heavy is imported before a command runs."""
 
+import errno
+import os
 import sys
 from typing import NoReturn
 
 import typer
 
 from hf_tasks.cli import recipes, runs, texts, training
-from hf_tasks.distributed import is_loss_of_a_process, is_main
+from hf_tasks.distributed import is_loss_of_a_process, is_main, launched
 from hf_tasks.errors import UserError
-from hf_tasks.trainer.interrupts import Interrupted
+from hf_tasks.launch import LAUNCHER
+from hf_tasks.trainer.interrupts import Interrupted, answered, end_with
 
 app = typer.Typer(
     help="Fine-tune pretrained language models, from one recipe file to a measured model.",
@@ -27,10 +30,17 @@ app.add_typer(
 )
 
 
+OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
+"""Errors of files that no command can prevent: no room, no permission, a broken disk."""
+
+
 def main() -> NoReturn:
     """Run the command line: user errors are one message and exit code 2, Ctrl-C is exit code 130."""
+    if launched() > 1:
+        end_with(int(os.environ.get(LAUNCHER, os.getppid())))
     try:
-        app(standalone_mode=True)
+        with answered():
+            _run()
     except UserError as e:
         if is_main() or e.local:
             print(f"error: {e}" if len(e.problems) == 1 else f"errors:\n{e}", file=sys.stderr)
@@ -45,8 +55,24 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as e:
+        if e.errno not in OF_THE_SYSTEM:
+            raise
+        place = f"{e.filename}: " if e.filename else ""
+        print(
+            f"error: {place}{e.strerror}; nothing already saved is lost, give the same command again", file=sys.stderr
+        )
+        sys.exit(2)
     except RuntimeError as e:
         if is_main() or not is_loss_of_a_process(e):
             raise
         sys.exit(1)
     sys.exit(0)
+
+
+def _run() -> None:
+    """What is printed is written here and not at the interpreter's end, where no error would be seen."""
+    try:
+        app(standalone_mode=True)
+    finally:
+        sys.stdout.flush()

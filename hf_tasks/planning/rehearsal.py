@@ -5,9 +5,7 @@ It is the training's own trainer that runs, so what does not fit in memory, or c
 
 import gc
 import signal
-import sys
 import tempfile
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -29,7 +27,7 @@ from hf_tasks.ready import Ready
 from hf_tasks.tasks import Split
 from hf_tasks.trainer import checkpoints, resume
 from hf_tasks.trainer.arguments import arguments
-from hf_tasks.trainer.interrupts import Interrupted, Interrupts
+from hf_tasks.trainer.interrupts import Interrupted, Interrupts, answered
 from hf_tasks.trainer.task_trainer import TaskTrainer
 
 SHARES = (1.0, 0.5, 0.95, 0.05, 0.75, 0.25, 1.0)
@@ -147,23 +145,10 @@ def rehearse(ready: Ready, steps: Steps) -> Measured:
     keep_large_blocks()
     there = existing(ready.recipe.output_dir)
     try:
-        with _terminated(), tempfile.TemporaryDirectory(dir=there, prefix=".rehearsal-") as folder, quiet():
+        with answered(), tempfile.TemporaryDirectory(dir=there, prefix=".rehearsal-") as folder, quiet():
             return _rehearsed(ready, steps, Path(folder))
     except OSError as e:
         raise resume.unwritable(there, e) from None
-
-
-@contextmanager
-def _terminated() -> Iterator[None]:
-    """SIGTERM ends the process as Ctrl-C does: what is in the folder goes with it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    former = signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
 
 
 def _rehearsed(ready: Ready, steps: Steps, folder: Path) -> Measured:

@@ -278,7 +278,7 @@ def _claim(plan: Plan, folder: Path, origin: Origin) -> Origin:
     """What a sweep was begun with, noted where it begins now. RunError where another one is there."""
     space = {f"what is tried for {key}": str(values) for key, values in plan.space.items()}
     now = origin.without(plan.space.keys())
-    now = replace(now, recipe=now.recipe | space)
+    now = replace(now, recipe={**now.recipe, **space})
     if (folder / ORIGIN).is_file():
         before = _begun_with(folder / ORIGIN)
         if changes := list(before.changes(now)):

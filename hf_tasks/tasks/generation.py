@@ -16,7 +16,7 @@ from pydantic import Field
 from hf_tasks.tasks.base import GenerativeTask
 from hf_tasks.tasks.collate import IGNORE, SequenceCollator
 from hf_tasks.tasks.data_facts import Lengths, Oddity
-from hf_tasks.tasks.examples import Collator, Columns, Row, Split, values
+from hf_tasks.tasks.examples import Collator, Columns, Row, Split, is_blank, values
 from hf_tasks.tasks.tokenizer_languages import knows_languages, set_first_token, set_languages
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ class TextToText(GenerativeTask):
         return self.model_copy(update={"metrics": self.metrics or DEFAULT_METRICS[self.name]})
 
     def check(self, example: Row) -> Iterator[str]:
-        if not example["source"].strip():
+        if is_blank(example["source"]):
             yield "the source is empty; write it or remove the row"
-        if not all(text.strip() for text in example["target"]):
+        if any(map(is_blank, example["target"])):
             yield "a target is empty; write it or remove the row"
 
     # -- tokenizer and model

@@ -18,7 +18,7 @@ from hf_tasks.tasks.answer_search import Found, Search
 from hf_tasks.tasks.answers import misplaced, odd_answers, read_answers
 from hf_tasks.tasks.base import DiscriminativeTask
 from hf_tasks.tasks.data_facts import Oddity
-from hf_tasks.tasks.examples import Columns, Row, Split
+from hf_tasks.tasks.examples import Columns, Row, Split, is_blank
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -86,7 +86,7 @@ class QuestionAnswering(DiscriminativeTask):
 
     def check(self, example: Row) -> Iterator[str]:
         for name in self.inputs:
-            if not example[name].strip():
+            if is_blank(example[name]):
                 yield f"the {name} is empty; write it or remove the row"
         answers = example["answers"]
         where = f' (question "{example["id"]}")' if "id" in example else ""

@@ -20,7 +20,7 @@ from hf_tasks.errors import RecipeError
 from hf_tasks.tasks.base import TUNED, DiscriminativeTask
 from hf_tasks.tasks.class_weights import ClassWeights, scaled
 from hf_tasks.tasks.data_facts import Lengths
-from hf_tasks.tasks.examples import Columns, Row, Split
+from hf_tasks.tasks.examples import Columns, Row, Split, is_blank
 from hf_tasks.tasks.label_values import label_of, numbers_first, score_of, several
 from hf_tasks.tasks.problems import (
     PROBLEM_OF_TARGET,
@@ -182,7 +182,7 @@ class TextClassification(DiscriminativeTask):
 
     def check(self, example: Row) -> Iterator[str]:
         for name in ("text", "text_pair"):
-            if name in example and not example[name].strip():
+            if name in example and is_blank(example[name]):
                 yield f"the {name} is empty; write it or remove the row"
         names = [example["label"]] if "label" in example else example.get("labels", [])
         for label in names:

@@ -24,7 +24,7 @@ from hf_tasks.tasks import tag_meanings
 from hf_tasks.tasks.base import TUNED, DiscriminativeTask
 from hf_tasks.tasks.collate import IGNORE
 from hf_tasks.tasks.data_facts import Oddity
-from hf_tasks.tasks.examples import Columns, Row, Split
+from hf_tasks.tasks.examples import Columns, Row, Split, is_blank
 from hf_tasks.tasks.tagged_words import tags_of_words, words_of
 from hf_tasks.tasks.word_windows import Frame, features_of, sub_words
 from hf_tasks.tasks.words import SplitText
@@ -104,7 +104,7 @@ class TokenClassification(DiscriminativeTask):
         return self.model_copy(update=filled)
 
     def check(self, example: Row) -> Iterator[str]:
-        if not example["tokens"]:
+        if all(map(is_blank, example["tokens"])):
             yield "the sentence has no words; write some or remove the row"
         unknown = [tag for tag in dict.fromkeys(example["tags"]) if tag not in self.labels]
         if unknown:

@@ -37,7 +37,8 @@ def folders(root: Path) -> list[Path]:
 
 def seal(folder: Path, facts: Mapping[str, Any]) -> None:
     """Make a checkpoint count: its files are brought to the disk, then listed in its manifest together with `facts`
-    (`best`: the name of the best checkpoint so far, or None; the rest is the caller's)."""
+    (`best`: the name of the best checkpoint so far, or None; `passing`: whether the next checkpoint replaces this one;
+    the rest is the caller's)."""
     (folder / MANIFEST).unlink(missing_ok=True)
     paths = list(durable.files_below(folder))
     for path in (*paths, *(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent):
@@ -53,6 +54,8 @@ def facts(folder: Path) -> dict[str, Any]:
 
 def problem(folder: Path) -> str | None:
     """What is wrong with a checkpoint, or None: every file must be there, as it was written, and no other."""
+    if not folder.is_dir():
+        return "it is a file, not a folder"
     if not (folder / MANIFEST).exists():
         return "it was not written to its end"
     try:
@@ -90,9 +93,11 @@ def remove_unusable(root: Path, good: Path | None) -> None:
 
 
 def rotate(root: Path, limit: int | None) -> None:
-    """Keep the newest `limit` whole checkpoints (None: all of them; KEPT at least) and the best one of each."""
+    """Keep the newest whole checkpoint, the newest `limit` (None: all of them; KEPT at least) that are not `passing`,
+    and the best one of each."""
     whole = [folder for folder in folders(root) if (folder / MANIFEST).exists()]
-    kept = whole[: max(limit, KEPT)] if limit is not None else whole
+    lasting = [folder for folder in whole if not facts(folder).get("passing")]
+    kept = [*whole[:1], *(lasting[: max(limit, KEPT)] if limit is not None else lasting)]
     best = {facts(folder)["best"] for folder in kept}
     for folder in whole:
         if folder not in kept and folder.name not in best:
@@ -101,6 +106,9 @@ def rotate(root: Path, limit: int | None) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a checkpoint; the manifest goes first, so that what is left of an interrupted removal does not count."""
+    if not folder.is_dir():
+        folder.unlink()
+        return
     (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 class Guard(TrainerCallback):  # type: ignore[misc]
     def __init__(self, trainer: "SafeTrainer") -> None:
-        self.trainer, self.stopping = trainer, 0
+        self.trainer, self.stopping, self.passing = trainer, 0, False
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -47,13 +47,15 @@ class Guard(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         epoch_ends = control.should_training_stop or float(state.epoch or 0).is_integer()
-        if self.stopping and not epoch_ends:
+        self.passing = not control.should_save and not self.stopping and self._long_evaluation_follows(args, state)
+        if (self.stopping or self.passing) and not epoch_ends:
             control.should_save = True
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if self.stopping:  # only now: the evaluation of the epoch belongs before the checkpoint
+        self.passing = self.passing and not control.should_save
+        if self.stopping or self.passing:  # only now: the evaluation of the epoch belongs before the checkpoint
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -65,9 +67,22 @@ class Guard(TrainerCallback):  # type: ignore[misc]
                 f"training: weights are infinite or not numbers after step {state.global_step}; lower "
                 f"training.learning_rate; {self.trainer.last_sound()}"
             )
-        self.trainer.seal(folder, done=control.should_training_stop)
+        self.trainer.seal(folder, done=control.should_training_stop, passing=self.passing)
         if self.stopping:
             raise self.trainer.interrupted(self.stopping)
+
+    def _long_evaluation_follows(self, args: TrainingArguments, state: TrainerState) -> bool:
+        """Whether the next step ends with an evaluation that may be long, and checkpoints are wanted at all."""
+        following = state.global_step + 1
+        match args.eval_strategy.value:
+            case "steps":
+                evaluates = following % state.eval_steps == 0
+            case "epoch":
+                evaluates = following % self.trainer.steps_an_epoch == 0
+            case _:
+                return False
+        wanted = args.save_strategy.value != "no" and self.trainer.evaluates_long
+        return wanted and (evaluates or following >= state.max_steps)
 
     def _rows(self, step: int) -> str:
         """`data/train.csv:3, 17, 40`: the rows of a step, each file named once."""

@@ -1,47 +1,122 @@
-"""Orderly stops: a signal asks, training answers at the end of a step, with everything saved."""
+"""Orderly stops: a signal asks, training answers at the end of a step, all other work at once.
+
+SIGTERM comes from a scheduler, SIGHUP from a terminal or connection that closes, SIGINT from Ctrl-C. A signal that was
+set to be ignored (`nohup`) stays ignored.
+"""
 
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+ORPHAN_SECONDS = 5.0
+"""How long a process goes on after its parent has ended: enough to finish a step and save it."""
+
+Handler = Callable[[int, FrameType | None], None]
 
 
-class Interrupted(Exception):
-    """Training was asked to stop, and has saved what it had."""
+class Interrupted(BaseException):
+    """The work was asked to stop; training has saved what it had. No Exception: nothing must take it for an error."""
 
     def __init__(self, signum: int, text: str) -> None:
         super().__init__(text)
         self.exit_code = 128 + signum
 
 
+@contextmanager
+def answered() -> Iterator[None]:
+    """Within this context SIGTERM and SIGHUP raise Interrupted at once, as Ctrl-C raises KeyboardInterrupt."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        for other in (signal.SIGTERM, signal.SIGHUP):  # a second one must not interrupt the cleaning up
+            signal.signal(other, signal.SIG_IGN)
+        name = signal.Signals(signum).name
+        raise Interrupted(signum, f"interrupted by {name}; give the same command again to go on")
+
+    former = _handled((signal.SIGTERM, signal.SIGHUP), stop)
+    try:
+        yield
+    finally:
+        _restore(former)
+
+
 class Interrupts:
-    """Within this context, SIGTERM (a scheduler) and SIGINT (Ctrl-C) are only noted; a second Ctrl-C stops at once."""
+    """Within this context signals are only noted; a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self.received = 0
         """The signal that asked to stop, or 0."""
         self._former: dict[int, Any] = {}
+        self._raising = False
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._former = {signum: signal.signal(signum, self._note) for signum in SIGNALS}
+        self._former = _handled(SIGNALS, self._note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for signum, handler in self._former.items():
-            signal.signal(signum, handler)
+        _restore(self._former)
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Within this context the first signal raises Interrupted at once: what comes is long, and can be repeated."""
+        if self.received:
+            raise Interrupted(self.received, "interrupted")
+        self._raising = True
+        try:
+            yield
+        finally:
+            self._raising = False
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         if signum == signal.SIGINT and self.received == signal.SIGINT:
             raise KeyboardInterrupt
-        if not self.received and os.environ.get("RANK", "0") == "0":
-            text = (
-                f"\n{signal.Signals(signum).name}: stopping after this step, with a checkpoint; Ctrl-C stops at once\n"
-            )
-            os.write(2, text.encode())
-        self.received = signum
+        first, self.received = not self.received, signum
+        if first and self._raising:
+            raise Interrupted(signum, "interrupted")
+        if first and os.environ.get("RANK", "0") == "0":
+            name = signal.Signals(signum).name
+            os.write(2, f"\n{name}: stopping after this step, with a checkpoint; Ctrl-C stops at once\n".encode())
+
+
+@contextmanager
+def unsignalled() -> Iterator[None]:
+    """Within this context signals wait."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def end_with(parent: int) -> None:
+    """Stop this process once its parent has ended, even by kill -9: by SIGTERM first, and after ORPHAN_SECONDS
+    whatever it does."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(ORPHAN_SECONDS)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end_with", daemon=True).start()
+
+
+def _handled(signals: tuple[signal.Signals, ...], handler: Handler) -> dict[int, Any]:
+    """Install a handler for signals that are not ignored; the former handlers. Only a main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    heard = [signum for signum in signals if signal.getsignal(signum) is not signal.SIG_IGN]
+    return {signum: signal.signal(signum, handler) for signum in heard}
+
+
+def _restore(former: dict[int, Any]) -> None:
+    for signum, handler in former.items():
+        signal.signal(signum, handler)

@@ -19,10 +19,12 @@ from hf_tasks import distributed, durable
 from hf_tasks.errors import RunError
 from hf_tasks.runs.origin import Origin
 from hf_tasks.trainer import checkpoints
-from hf_tasks.trainer.interrupts import Interrupted
+from hf_tasks.trainer.interrupts import Interrupted, unsignalled
 
 Status = Literal["running", "interrupted", "failed", "finished"]
 STATUS, LOCK, CHECKPOINTS, STAGING, FINISHED = "status.json", ".lock", "checkpoints", "unfinished", "results.json"
+RESERVED = 400
+"""Bytes of a message that the status has room for when the disk is full."""
 
 
 @contextmanager
@@ -61,12 +63,18 @@ def status(path: Path) -> tuple[Status, str]:
 
 
 def note(path: Path, status: Status, message: str = "", **more: Any) -> None:
-    """Write what became of the training; what was noted before and is not named stays."""
+    """Write what became of the training; what was noted before and is not named stays. On a disk that is full it is
+    written over what is there, with the message as far as it fits."""
     try:
         before = json.loads((path / STATUS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = {}
-    durable.write_json(path / STATUS, before | {"status": status, "message": message} | more)
+    before.pop("room", None)
+    value = before | {"status": status, "message": message} | more
+    try:
+        durable.write_json(path / STATUS, value)
+    except OSError:
+        durable.overwrite_json(path / STATUS, value | {"message": message[:RESERVED]})
 
 
 @contextmanager
@@ -75,13 +83,15 @@ def noted(path: Path) -> Iterator[None]:
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as e:
-        note(path, "interrupted", str(e))
+        with unsignalled(), suppress(OSError):
+            note(path, "interrupted", str(e))
         raise
     except BaseException as e:
         with suppress(OSError):  # the disk may be full
             note(path, "failed", (str(e).splitlines() or [type(e).__name__])[0])
         raise
-    note(path, "finished")
+    with durable.written(path):
+        note(path, "finished")
 
 
 def begun_with(path: Path) -> Origin | None:
@@ -141,13 +151,33 @@ def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None
     try:
         if checkpoint is None:
             _empty(path)
-        note(path, "running", origin=asdict(now))
-        if checkpoint is None:
-            begin()
+        note(path, "running", origin=asdict(now), room=" " * RESERVED)
+        begin()
     except OSError as e:
         raise unwritable(path, e) from None
     stack.enter_context(noted(path))
     return checkpoint
+
+
+def tidy(path: Path) -> None:
+    """Remove what a training left that was killed when its run was whole already, and note that it is finished."""
+    if not (path / FINISHED).is_file() or not any((path / name).exists() for name in (CHECKPOINTS, STAGING, LOCK)):
+        return
+    with suppress(RunError, OSError), locked(path):
+        for name in (CHECKPOINTS, STAGING):
+            shutil.rmtree(path / name, ignore_errors=True)
+        note(path, "finished")
+        (path / LOCK).unlink()
+
+
+def check_kinds(path: Path) -> None:
+    """RunError where a folder is in the place of one of a training's files, or the reverse."""
+    for name in (STATUS, LOCK, FINISHED):
+        if (path / name).is_dir():
+            raise RunError(f"{path / name}: is a folder where a file belongs; remove it")
+    for name in (CHECKPOINTS, STAGING):
+        if (path / name).exists() and not (path / name).is_dir():
+            raise RunError(f"{path / name}: is a file where a folder belongs; remove it")
 
 
 def holds_files(path: Path) -> bool:
@@ -156,7 +186,8 @@ def holds_files(path: Path) -> bool:
 
 
 def _empty(path: Path) -> None:
-    for entry in path.iterdir():
+    """Remove all but the lock; the results go first, for without them no run is finished, and the status last."""
+    for entry in sorted(path.iterdir(), key=lambda entry: (entry.name != FINISHED, entry.name == STATUS)):
         if entry.name != LOCK:
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 

@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import seed_worker
 
-from hf_tasks import distributed
+from hf_tasks import distributed, durable
 from hf_tasks.errors import RunError
 from hf_tasks.tasks.collate import IGNORE
 from hf_tasks.trainer import checkpoints
@@ -26,6 +27,9 @@ from hf_tasks.trainer.guard import Guard
 from hf_tasks.trainer.interrupts import Interrupted, Interrupts
 from hf_tasks.trainer.loss_meter import LossMeter
 from hf_tasks.trainer.progress import say
+
+LONG = 3.0
+"""Seconds of an evaluation; before longer ones there is a checkpoint, shorter ones are not interrupted."""
 
 
 class SafeTrainer(Trainer):  # type: ignore[misc]
@@ -53,7 +57,16 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         """1 where a loss of the step under way is infinite or not a number."""
         self.saving: Path | None = None
         """The checkpoint that is being written."""
+        self.saved_step = 0
+        """The step of the last whole checkpoint; 0: there is none."""
+        self.evaluation_seconds = math.inf
+        """How long the last evaluation took."""
         self.add_callback(Guard(self))
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Optimizer steps of an epoch."""
+        return math.ceil(len(self.train_dataset) / self.batches.shares.batch_size)
 
     # -- from the beginning, or from a checkpoint
 
@@ -65,6 +78,8 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         try:
             with self.interrupts:
                 result = super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+        except Interrupted:
+            raise self.interrupted(self.interrupts.received) from None
         except UnpicklingError:  # torch.load(weights_only=True) has refused it, and run nothing
             raise RunError(
                 f"{resume_from_checkpoint}: holds something else than numbers; remove this checkpoint"
@@ -76,28 +91,30 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
                 raise
             raise self._unsaved(e) from e
         self.counters["seconds"] += time.perf_counter() - self.begun
-        if signum := int(distributed.largest([self.interrupts.received], self.args.device)[0]):
+        if signum := self._signal():
             raise self.interrupted(signum)
         return result
 
+    def _signal(self) -> int:
+        """The signal that any of the processes received, or 0."""
+        return int(distributed.largest([self.interrupts.received], self.args.device)[0])
+
     def _restore(self, checkpoint: Path) -> None:
-        facts = checkpoints.facts(checkpoint)
+        facts, self.saved_step = checkpoints.facts(checkpoint), checkpoints.step_of(checkpoint)
         kept = facts["counters"][self.batches.shares.rank]
         self.counters |= {name: kept[name] for name in self.counters}
         self.losses.restore(kept)
         if facts["done"]:  # nothing is left to train: what is left is to load the best weights
-            steps_an_epoch = math.ceil(len(self.train_dataset) / self.batches.shares.batch_size)
-            self.args.max_steps, self.args.num_train_epochs = -1, facts["step"] // steps_an_epoch
+            self.args.max_steps, self.args.num_train_epochs = -1, facts["step"] // self.steps_an_epoch
 
     def interrupted(self, signum: int) -> Interrupted:
-        good, _ = checkpoints.last_good(Path(self.args.output_dir))
-        where = f"saved at step {checkpoints.step_of(good)}" if good else "nothing was saved yet"
+        where = f"saved at step {self.saved_step}" if self.saved_step else "nothing was saved yet"
         return Interrupted(signum, f"interrupted, {where}; give the same command again to go on")
 
     def _unsaved(self, error: Exception) -> RunError:
         assert self.saving is not None
         shutil.rmtree(self.saving, ignore_errors=True)
-        cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        cause = durable.cause_of(error) or f"the system did not take all of a file ({str(error).splitlines()[0]})"
         return RunError(
             f"{self.saving}: the checkpoint cannot be written: {cause}; {self.last_sound()}, make room or mend the "
             "folder and give the same command again"
@@ -124,8 +141,24 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
 
     def rows_of_step(self, step: int) -> list[int]:
         """The training rows that the optimizer's step (counted from 0) learns from."""
-        steps_an_epoch = math.ceil(len(self.train_dataset) / self.batches.shares.batch_size)
-        return self.batches.effective(step // steps_an_epoch)[step % steps_an_epoch]
+        return self.batches.effective(step // self.steps_an_epoch)[step % self.steps_an_epoch]
+
+    # -- evaluation
+
+    def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:
+        """A long evaluation ends at once when a signal comes: the step before it was saved (see Guard)."""
+        begun, signum = time.perf_counter(), self._signal()
+        if signum and self.evaluates_long:
+            raise self.interrupted(signum)
+        with self.interrupts.raised() if self.evaluates_long else nullcontext():
+            metrics: dict[str, float] = super().evaluate(*args, **options)
+        self.evaluation_seconds = distributed.largest([time.perf_counter() - begun], self.args.device)[0]
+        return metrics
+
+    @property
+    def evaluates_long(self) -> bool:
+        """Whether a signal cannot wait for an evaluation's end; one that was never measured may be long."""
+        return self.evaluation_seconds > LONG
 
     # -- one step
 
@@ -207,18 +240,19 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
                 f"{root}: {trouble}; {self.last_sound()}, make room and give the same command again to go on"
             )
 
-    def seal(self, folder: Path, done: bool) -> None:
-        """Complete a checkpoint that every process has written its part of, and remove those no longer needed."""
+    def seal(self, folder: Path, done: bool, passing: bool) -> None:
+        """Complete a checkpoint that every process has written its part of, and remove those no longer needed. One
+        that is `passing` is needed until the next one only."""
         seconds = self.counters["seconds"] + time.perf_counter() - self.begun
         counters = distributed.gather(self.counters | {"seconds": seconds} | self.losses.state())
         if distributed.is_main():
             (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
             best = self.state.best_model_checkpoint
-            facts = {"best": Path(best).name if best else None, "done": done, "counters": counters}
+            facts = {"best": Path(best).name if best else None, "done": done, "passing": passing, "counters": counters}
             checkpoints.seal(folder, facts)
             checkpoints.rotate(folder.parent, self.keep)
         distributed.barrier()
-        self.saving = None
+        self.saving, self.saved_step = None, checkpoints.step_of(folder)
 
 
 class _Loader(DataLoader):  # type: ignore[type-arg]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hf_tasks.planning import rehearsal
+from hf_tasks.trainer.interrupts import Interrupted
 
 
 def test_a_terminated_rehearsal_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,8 +21,8 @@ def test_a_terminated_rehearsal_leaves_no_folder(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(rehearsal, "_rehearsed", terminated)
     former = signal.getsignal(signal.SIGTERM)
     ready: Any = SimpleNamespace(recipe=SimpleNamespace(output_dir=tmp_path / "runs" / "x"))
-    with pytest.raises(SystemExit) as e:
+    with pytest.raises(Interrupted) as e:
         rehearsal.rehearse(ready, steps=None)  # type: ignore[arg-type]
-    assert e.value.code == 143
+    assert e.value.exit_code == 143
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == former

@@ -158,3 +158,20 @@ def test_a_json_file_is_replaced_or_left_alone(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         durable.write_json(path, {"status": object()})
     assert json.loads(path.read_text()) == {"status": "running"}
+
+
+def test_a_passing_checkpoint_stays_until_the_next_one(tmp_path: Path) -> None:
+    for step, passing in ((2, False), (3, True), (4, False), (5, True)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        seal(folder, {"best": None, "passing": passing})
+        rotate(tmp_path, 2)
+    assert [path.name for path in folders(tmp_path)] == ["checkpoint-5", "checkpoint-4", "checkpoint-2"]
+
+
+def test_a_file_in_the_place_of_a_checkpoint_is_named_and_removed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-8").write_text("not a folder")
+    good = make(tmp_path, 4)
+    assert last_good(tmp_path) == (good, [f"{tmp_path}/checkpoint-8: it is a file, not a folder"])
+    remove_unusable(tmp_path, good)
+    assert folders(tmp_path) == [good]

@@ -2,14 +2,18 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hf_tasks import cli
 from hf_tasks.errors import RunError
-from hf_tasks.trainer.interrupts import Interrupted, Interrupts
+from hf_tasks.trainer.interrupts import Interrupted, Interrupts, answered
 
 
 def raising(error: BaseException) -> Any:
@@ -81,3 +85,48 @@ def test_in_a_thread_signals_are_left_as_they_are() -> None:
     thread.start()
     thread.join()
     assert seen == [(0, signal.getsignal(signal.SIGTERM))]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_outside_of_training_a_signal_stops_at_once_and_a_second_one_is_ignored(signum: int) -> None:
+    former = signal.getsignal(signum)
+    with pytest.raises(Interrupted) as e, answered():
+        try:
+            os.kill(os.getpid(), signum)
+        finally:
+            os.kill(os.getpid(), signum)
+    text = f"interrupted by {signal.Signals(signum).name}; give the same command again to go on"
+    assert (str(e.value), e.value.exit_code) == (text, 128 + signum)
+    assert signal.getsignal(signum) is former
+
+
+def test_an_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with answered(), Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert interrupts.received == 0
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def test_what_can_be_repeated_ends_at_once() -> None:
+    with pytest.raises(Interrupted), Interrupts() as interrupts, interrupts.raised():
+        os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(Interrupted), interrupts.raised():
+        pytest.fail("the signal was there before")
+
+
+def test_a_process_ends_with_its_parent(tmp_path: Path) -> None:
+    """The parent is killed as nothing could prevent; its child is in a sleep of a minute."""
+    child = "import os, time; from hf_tasks.trainer.interrupts import end_with; end_with(os.getppid()); time.sleep(60)"
+    parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]); print(p.pid); p.wait()"
+    with subprocess.Popen([sys.executable, "-uc", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        time.sleep(0.5)
+        process.kill()
+    until = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()

@@ -14,12 +14,12 @@ import pytest
 import torch
 from conftest import Tiny
 
-from hf_tasks import artifacts, evaluation, hardware
+from hf_tasks import artifacts, durable, evaluation, hardware
 from hf_tasks.core.hashing import sha256
 from hf_tasks.errors import RunError
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
-from hf_tasks.trainer import checkpoints, resume
+from hf_tasks.trainer import checkpoints, resume, safe_trainer
 from hf_tasks.trainer.interrupts import Interrupted
 from hf_tasks.trainer.safe_trainer import SafeTrainer
 from hf_tasks.training import train
@@ -343,3 +343,98 @@ def test_an_unfinished_run_of_unknown_origin_is_left_alone(make: Make, tmp_path:
         "choose another --output-dir, or add --overwrite"
     )
     assert (tmp_path / "run" / "checkpoints" / "checkpoint-4").exists()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_a_long_evaluation_is_answered_at_once(
+    make: Make, undisturbed: dict[str, Any], tmp_path: Path, signum: int
+) -> None:
+    """The step before the evaluation was saved."""
+    real, calls = evaluation.outputs, iter(range(1, 1000))
+
+    def signalled(*args: Any, **options: Any) -> Any:
+        found = real(*args, **options)
+        if next(calls) == 3:  # the first one only sees whether the metrics can be computed
+            os.kill(os.getpid(), signum)
+            pytest.fail("the signal was not answered")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(safe_trainer, "LONG", 0.0)
+        patch.setattr(evaluation, "outputs", signalled)
+        with pytest.raises(Interrupted) as e:
+            train(make(tmp_path / "run"))
+    text = "interrupted, saved at step 7; give the same command again to go on"
+    assert (str(e.value), e.value.exit_code) == (text, 128 + signum)
+    assert resume.status(tmp_path / "run") == ("interrupted", text)
+    assert facts_of(train(make(tmp_path / "run"))) == undisturbed
+
+
+def test_a_signal_while_the_run_is_measured_is_answered_at_once(
+    make: Make, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "measure", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Interrupted) as e:
+            train(make(tmp_path / "run"))
+    text = "interrupted by SIGTERM; give the same command again to go on"
+    assert resume.status(tmp_path / "run") == ("interrupted", text)
+    assert e.value.exit_code == 143
+    assert facts_of(train(make(tmp_path / "run"))) == undisturbed
+
+
+def test_what_a_kill_left_of_a_whole_run_is_removed_by_the_next_command(
+    make: Make, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    """Killed between the results and the status: all is there, and more."""
+    real = durable.publish
+
+    def deadly(*args: Any, **options: Any) -> None:
+        real(*args, **options)
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(durable, "publish", deadly)
+        train(make(tmp_path / "run"))
+    assert {"checkpoints", ".lock"} < {path.name for path in (tmp_path / "run").iterdir()}
+    assert resume.status(tmp_path / "run")[0] != "finished"
+    assert facts_of(Run.load(tmp_path / "run")) == undisturbed
+    assert resume.status(tmp_path / "run") == ("finished", "")
+
+
+@pytest.mark.parametrize("content", [None, "", '{"packages"'])
+def test_a_lost_or_cut_environment_is_written_again(make: Make, tmp_path: Path, content: str | None) -> None:
+    interrupted_at(make, tmp_path / "run", 6)
+    environment = tmp_path / "run" / "environment.json"
+    environment.unlink() if content is None else environment.write_text(content)
+    run = train(make(tmp_path / "run"))
+    assert "hf_tasks" in json.loads(environment.read_text())["packages"]
+    assert run.results["environment"]["packages"] == json.loads(environment.read_text())["packages"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("status.json", "is a folder where a file belongs; remove it"),
+        ("results.json", "is a folder where a file belongs; remove it"),
+        ("checkpoints", "is a file where a folder belongs; remove it"),
+        ("unfinished", "is a file where a folder belongs; remove it"),
+    ],
+)
+def test_a_file_for_a_folder_and_the_reverse_are_named(make: Make, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "run").mkdir()
+    place = tmp_path / "run" / name
+    place.mkdir() if "." in name else place.write_text("")
+    with pytest.raises(RunError) as e:
+        train(make(tmp_path / "run"))
+    assert str(e.value) == f"{place}: {text}"
+
+
+def test_damaged_results_are_named(make: Make, tmp_path: Path) -> None:
+    path = train(make(tmp_path / "run", {"max_steps": 1})).path
+    (path / "results.json").write_text("")
+    text = f"{path}/results.json: is empty or damaged; restore it, or train the run again with --overwrite"
+    for again in (lambda: train(make(path, {"max_steps": 1})), lambda: Run.load(path)):
+        with pytest.raises(RunError) as e:
+            again()
+        assert str(e.value) == text
