@@ -87,6 +87,7 @@ def test_a_new_run_has_a_card_that_is_true(
     snippets = [code for _, code, _, _ in checks.SNIPPET.findall(text)]
     assert ["import hf_tasks" in code for code in snippets] == [True, False]
     assert [bool(output) for *_, output in checks.SNIPPET.findall(text)] == [True, True]
+    assert run.trained_here  # so that the snippets run
     assert card.check(run) == []
 
 
