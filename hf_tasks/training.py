@@ -43,7 +43,7 @@ def train(
     if recipe.seeds is not None:
         raise RecipeError("seeds: this trains one run; remove it, or name one as training.seed")
     if not overwrite and Run.is_finished(recipe.output_dir):
-        return finished(recipe, beside)
+        return pushed(finished(recipe, beside), recipe)
     check_free(recipe.output_dir)
     distributed.start(bool(recipe.training.given().get("use_cpu")))
     origin = distributed.told_by_main(lambda: inputs.origin_of(recipe, beside))
@@ -75,9 +75,21 @@ def train(
         }  # fmt: skip
         run.measure({name: ready.splits[name] for name in ("validation", "test") if name in ready.splits}, facts)
         run = run.publish()
-    if recipe.hub and distributed.is_main():
+    return pushed(run, recipe)
+
+
+def pushed(run: Run, recipe: Recipe) -> Run:
+    """The run, pushed as the recipe's `hub` section says unless that was done before. RunError where that fails: the
+    run stays, and the same command pushes it again."""
+    if recipe.hub and left_to_push(recipe) and distributed.is_main():
         say(f"pushed to {hub.push_recipe(run.path, recipe.hub).url}")
+        resume.note(run.path, "finished", pushed=recipe.hub.model_dump())
     return run
+
+
+def left_to_push(recipe: Recipe) -> bool:
+    """Whether the recipe names a place on the Hub to which its run was not pushed yet."""
+    return recipe.hub is not None and resume.pushed_to(recipe.output_dir) != recipe.hub.model_dump()
 
 
 def _tell(ready: Ready) -> list[str]:
@@ -133,8 +145,10 @@ def finished(recipe: Recipe, beside: Path | None) -> Run:
         raise RunError(*(f"{path}: a finished run is here, and {change}; {remedy}" for change in changes))
     run = Run.load(path)
     for change in before.about_changes(now) if before else ():
-        say(f"{path}: {change}; the run keeps what it was trained with")
-    say(f"{path}: this run is finished, there is nothing to do; --overwrite trains it again")
+        if not change.startswith("hub."):
+            say(f"{path}: {change}; the run keeps what it was trained with")
+    todo = "it is only pushed" if left_to_push(recipe) else "there is nothing to do"
+    say(f"{path}: this run is finished, {todo}; --overwrite trains it again")
     return run
 
 

@@ -38,6 +38,7 @@ def main() -> NoReturn:
     """Run the command line: user errors are one message and exit code 2, Ctrl-C is exit code 130."""
     if launched() > 1:
         end_with(int(os.environ.get(LAUNCHER, os.getppid())))
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its lines about each try; what fails in the end is one of ours
     try:
         with answered():
             _run()

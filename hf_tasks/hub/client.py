@@ -6,6 +6,7 @@ a commit, asking who one is); `retried` goes around whole steps that may be repe
 
 import contextlib
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 T = TypeVar("T")
+PAGE = re.compile(r"<(!doctype|html|head|body)\b", re.IGNORECASE)
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds between tries, where the Hub does not say how long to wait."""
 LONGEST_WAIT = 300.0
@@ -40,6 +42,7 @@ def retried(step: Callable[[], T], *, unreachable: bool = False) -> T:
 
     `unreachable`: also where no connection can be made at all, as in the midst of an upload.
     """
+    said = False
     for wait in WAITS:
         try:
             return step()
@@ -50,7 +53,10 @@ def retried(step: Callable[[], T], *, unreachable: bool = False) -> T:
             seconds = wait if asked is None else asked
             if not _passing(e, unreachable) or seconds > LONGEST_WAIT:
                 raise
-            print(f"{reason(e).partition(';')[0]}; trying again in {seconds:.0f} s", file=sys.stderr, flush=True)
+            if asked is not None or not said:
+                how = f"in {seconds:.0f} s" if asked is not None else f"for up to {sum(WAITS):.0f} s"
+                print(f"{reason(e).partition(';')[0]}; trying again {how}", file=sys.stderr, flush=True)
+            said = said or asked is None
             time.sleep(seconds)
     return step()
 
@@ -97,7 +103,12 @@ def reason(error: BaseException) -> str:
         case errors.RevisionNotFoundError():
             return "the repository has no such revision; give a branch, a tag or a commit of it"
         case errors.HfHubHTTPError() as e:
-            return _refusal(e.response.status_code, e.server_message, str(e.response.url))
+            reading = e.response.request.method in ("GET", "HEAD") and "/auth-check" not in str(e.response.url)
+            return _refusal(e.response.status_code, e.server_message, str(e.response.url), reading)
+        case json.JSONDecodeError():
+            return (
+                f"{constants.ENDPOINT} answers with something else than the Hub does; check HF_ENDPOINT and the proxy"
+            )
         case errors.HTTPError() | ConnectionError() as e:  # type: ignore[attr-defined]
             return f"{constants.ENDPOINT} does not answer ({type(e).__name__}); check the network, then try again"
         case e:
@@ -113,9 +124,10 @@ def status(error: BaseException) -> int | None:
     return root.response.status_code if isinstance(root, HfHubHTTPError) else None
 
 
-def _refusal(status: int, message: str | None, url: str) -> str:
-    """An answer of the Hub that is an error."""
-    said = f": {_safe(message)}" if message else ""
+def _refusal(status: int, message: str | None, url: str, reading: bool) -> str:
+    """An answer of the Hub that is an error; `reading`: to a request that changes nothing."""
+    is_page = message is not None and PAGE.search(message)
+    said = ": the answer is a page, of a proxy perhaps" if is_page else f": {_safe(message)}" if message else ""
     match status:
         case 400 if url.endswith("validate-yaml"):
             return f"the metadata of README.md are not valid{said}; mend them, then push again"
@@ -124,6 +136,8 @@ def _refusal(status: int, message: str | None, url: str) -> str:
                 "the Hub does not accept your token, it is wrong or has expired; "
                 "make another, and: hf auth login --force, or set HF_TOKEN"
             )
+        case 403 if reading:
+            return f"you may not read it{said}; ask its owner for access, or log in as who has it: hf auth login"
         case 403:
             return f"you have no permission{said}; use a token with write permission, or another name"
         case 429:

@@ -94,6 +94,14 @@ def noted(path: Path) -> Iterator[None]:
         note(path, "finished")
 
 
+def pushed_to(path: Path) -> dict[str, Any] | None:
+    """The `hub` section by which the finished run in a directory was pushed; None where it was not."""
+    try:
+        return json.loads((path / STATUS).read_text(encoding="utf-8")).get("pushed")  # type: ignore[no-any-return]
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def begun_with(path: Path) -> Origin | None:
     """What the training in a directory was begun with, or None where it did not come that far."""
     try:
@@ -151,7 +159,7 @@ def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None
     try:
         if checkpoint is None:
             _empty(path)
-        note(path, "running", origin=asdict(now), room=" " * RESERVED)
+        note(path, "running", origin=asdict(now), pushed=None, room=" " * RESERVED)
         begin()
     except OSError as e:
         raise unwritable(path, e) from None

@@ -84,6 +84,15 @@ def test_what_cannot_be_had(run: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.parametrize("route", ["info", "tree", "resolve"])
+def test_what_may_not_be_read(run: Hub, route: str) -> None:
+    run.fail(route, status=403, last=99)
+    assert message() == (
+        f"org/model{NOT_HERE}: you may not read it: injected; ask its owner for access, or log in as who has it: "
+        "hf auth login"
+    )
+
+
 def test_no_network_and_nothing_cached(run: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     run.server.shutdown()
     run.server.server_close()

@@ -319,6 +319,21 @@ def test_trouble_that_lasts(hub: Hub, run: Path) -> None:
     assert hub.count("put") == 1
 
 
+def test_trouble_is_said_in_one_line(hub: Hub, run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Not a line for every try of ours and of huggingface_hub's; nor the markup of a proxy's page."""
+    hub.fail("tree", **PROXY, last=999)
+    assert message(run, update=True) == (
+        "org/model: the Hub has trouble (502): the answer is a page, of a proxy perhaps; try again later"
+    )
+    said = "the Hub has trouble (502): the answer is a page, of a proxy perhaps; trying again for up to 31 s"
+    assert [line for line in capfd.readouterr().err.splitlines() if "huggingface" not in line] == [said]
+    hub.faults.clear()
+    hub.fail("info", status=200, body=b"<html>Log in</html>", headers={"Content-Type": "text/html"}, last=99)
+    assert message(run, update=True) == (
+        f"org/model: {hub.url} answers with something else than the Hub does; check HF_ENDPOINT and the proxy"
+    )
+
+
 def test_a_change_by_somebody_else(hub: Hub, run: Path) -> None:
     def change() -> None:
         repository = hub.repositories[NAME]

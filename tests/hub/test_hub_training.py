@@ -1,6 +1,7 @@
 """A recipe's `hub` section: what is known before training, and what a failed push leaves; the command."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hub_server import Hub
 import hf_tasks
 from hf_tasks import cli
 from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe, from_dict, to_yaml
 from hf_tasks.run import Run
 
@@ -77,6 +79,72 @@ def test_a_failed_push_keeps_the_run(
     out = capfd.readouterr().out
     assert out == f"{total:>14,}  bytes in {len(files) - 1} files\n{hub.url}/org/model/tree/v1\n"
     assert str(tmp_path) not in to_yaml(Run.load("org/model@v1").recipe)
+
+
+def test_train_again_after_a_failed_push_pushes(
+    hub: Hub, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By the command, as users do; another name for the repository needs no other training."""
+    (tmp_path / "recipe.yaml").write_text(to_yaml(recipe))
+
+    def train(*options: str) -> tuple[int, list[str]]:
+        monkeypatch.setattr(sys, "argv", ["hf-tasks", "train", str(tmp_path / "recipe.yaml"), *options])
+        with pytest.raises(SystemExit) as code:
+            cli.main()
+        return code.value.code, capfd.readouterr().err.splitlines()
+
+    hub.fail("commit", status=403)
+    code, said = train()
+    assert code == 2 and said[-1].startswith("error: org/model: you have no permission: injected; use a token with")
+    weights = (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns
+    for options, name in ((), "org/model"), (("--set", "hub.repo_id=org/other"), "org/other"):
+        assert train(*options) == (0, [
+            f"{tmp_path}/run: this run is finished, it is only pushed; --overwrite trains it again",
+            f"pushed to {hub.url}/{name}",
+        ])  # fmt: skip
+        assert "model.safetensors" in hub.repositories[name].files()
+        requests = len(hub.requests)
+        assert train(*options) == (0, [
+            f"{tmp_path}/run: this run is finished, there is nothing to do; --overwrite trains it again"
+        ])  # fmt: skip
+        assert len(hub.requests) == requests
+    assert (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns == weights
+    assert len(hub.repositories["org/model"].commits) == 2
+
+
+def test_a_card_that_cannot_be_made_is_a_message(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def draw(*_: object) -> None:
+        raise RuntimeError("no font\nmore")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("hf_tasks.card.write.draw", draw)
+        run = hf_tasks.train(recipe.model_copy(update={"hub": None}))
+    path = tmp_path / "run"
+    assert (
+        f"warning: the card was not written: no font; the run is whole; mend that, and write it with: hf-tasks card "
+        f"{path} --write"
+    ) in capfd.readouterr().err.splitlines()
+    assert run.results["training"]["steps"] == 1 and run.results["base"]["from"] == "folder"
+    assert run.predict(text="a good film")["label"] in ("good", "bad")
+    assert not (path / "README.md").exists()
+    with pytest.raises(RunError) as e:
+        hf_tasks.push(path, "org/model", dry_run=True)
+    assert str(e.value) == f"{path}: there is no card; write it with: hf-tasks card {path} --write"
+    monkeypatch.setattr(sys, "argv", ["hf-tasks", "card", str(path), "--write"])
+    with pytest.raises(SystemExit) as code:
+        cli.main()
+    assert code.value.code == 0 and "# x" in (path / "README.md").read_text()
+
+
+def test_a_base_model_with_a_broken_card_trains(recipe: Recipe, tmp_path: Path, tiny: Tiny) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny("bert"), base)
+    (base / "README.md").write_bytes(b"---\nlicense: mit\nlanguage: [\n---\n# Un mod\xe8le\n")
+    run = hf_tasks.train(recipe.model_copy(update={"hub": None, "model": Model(name_or_path=str(base))}))
+    card = (run.path / "README.md").read_text()
+    assert "Not stated: the card of the base model cannot be read, and the recipe names none." in card
 
 
 def test_a_dry_run_lists_files(
