@@ -79,7 +79,7 @@ def save(recipe: Recipe, model: Any, path: Path) -> None:
         tensors = load_file(path / FILES[form])
     else:
         tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters() if p.requires_grad}
-    base = {"base": recipe.model.name_or_path, "base_sha256": base_hash(recipe)}
+    base = {"base": recipe.card.base_model or recipe.model.name_or_path, "base_sha256": base_hash(recipe)}
     save_file(tensors, path / FILES[form], metadata={"format": "pt", **base})
     _sort_header(path / FILES[form])
 

@@ -31,6 +31,8 @@ class Card(Block):
     """Whom and what the model is for."""
     limits: str | None = None
     """What the model should not be used for, what it is known to get wrong."""
+    samples: int = Field(3, ge=0, le=20)
+    """Training examples that the card shows."""
     watts: float | None = Field(None, gt=0)
     """Power that the machine drew in training, where it was measured; otherwise it is assumed."""
     template: str | None = None

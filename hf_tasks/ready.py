@@ -10,7 +10,9 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from hf_tasks import artifacts, checks, distributed, evaluation
 from hf_tasks.data import hub as hub_data
+from hf_tasks.errors import RecipeError
 from hf_tasks.hub import push as hub
+from hf_tasks.hub.files import is_local, no_base
 from hf_tasks.models import origin
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.planning.steps import Steps
@@ -45,6 +47,7 @@ class Ready:
         """
         recipe, parts = prepare(_pinned(recipe), beside)
         if recipe.hub:
+            _check_base(recipe)
             distributed.told_by_main(partial(hub.check, recipe.hub))
         args = arguments(recipe, validated=parts.validation is not None)
         set_seed(args.seed)  # which draws the new weights
@@ -90,6 +93,13 @@ class Ready:
             optimizer_cls_and_kwargs=_optimizer(self.recipe, self.model, self.args),
             callbacks=list(callbacks),
         )
+
+
+def _check_base(recipe: Recipe) -> None:
+    """RecipeError where the run could not be pushed, because others do not have the base of what it holds."""
+    base = recipe.model.name_or_path
+    if artifacts.saved_as(recipe) != "model" and is_local(base) and not recipe.card.base_model:
+        raise RecipeError(f"hub: the run could not be pushed: {no_base(base)}")
 
 
 def _pinned(recipe: Recipe) -> Recipe:

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import EarlyStoppingCallback, TrainerCallback
 
-from hf_tasks import artifacts, distributed, hardware, recipe_file
+from hf_tasks import artifacts, card, distributed, hardware, recipe_file
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.frozen import frozen_features
 from hf_tasks.hub import push as hub
@@ -54,7 +54,8 @@ def train(
     ready = Ready.of(recipe if overwrite else as_begun(recipe), beside)
     files = {name: part.files for name, part in ready.parts.named().items()}
     origin = distributed.told_by_main(lambda: inputs.completed(origin, ready.recipe, files))
-    findings = _tell(ready)
+    findings, checked = _tell(ready)
+    of_data = card.of_data(ready.recipe, ready.parts.named(), ready.memory)
     learned = frozen_features.remembered(ready.recipe, ready.model, ready.splits, ready.tokenizer, ready.args.device)
     with ExitStack() as stack:
         followed = stack.enter_context(trackers.callbacks(ready.recipe))
@@ -70,8 +71,8 @@ def train(
         for line in weighted_layers.bars(mix):
             say(line)
         facts = {
-            "data": _data_facts(ready), "findings": findings, "training": _training_facts(trainer, started), **mix,
-            "base": ready.base,
+            "data": _data_facts(ready), "findings": findings, "checked": checked, "base": ready.base, **of_data, **mix,
+            "training": _training_facts(trainer, started),
         }  # fmt: skip
         run.measure({name: ready.splits[name] for name in ("validation", "test") if name in ready.splits}, facts)
         run = run.publish()
@@ -92,21 +93,22 @@ def left_to_push(recipe: Recipe) -> bool:
     return recipe.hub is not None and resume.pushed_to(recipe.output_dir) != recipe.hub.model_dump()
 
 
-def _tell(ready: Ready) -> list[str]:
-    """Print what is about to be trained, and what is odd in the data; the latter comes back, by the main process."""
+def _tell(ready: Ready) -> tuple[list[str], list[str]]:
+    """Print what is about to be trained, and what is odd in the data; the latter comes back, by the main process, as
+    lines with places and remedies, and as lines without."""
     for line in ready.report():
         say(line)
-    findings: list[str] = []
+    findings, texts = list[str](), list[str]()
     if distributed.is_main():
         checked = ready.checked()
-        findings = [str(finding) for finding in checked.findings]
+        findings, texts = [str(finding) for finding in checked.findings], [one.text for one in checked.findings]
         for line in checked.brief():
             say(line)
     if distributed.launched() > 1:
         rows = batch_size(ready.recipe)
         say(f"  processes  {distributed.launched()}, a step learns from {rows} rows of all of them")
     say(ready.steps().line(ready.model))
-    return findings
+    return findings, texts
 
 
 def _watching(recipe: Recipe) -> list[TrainerCallback]:

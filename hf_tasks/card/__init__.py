@@ -7,9 +7,22 @@ gather(...), example(...)          the facts that results.json needs for it
 """
 
 from hf_tasks.card.checks import NOT_RUN, check, may_run_snippets
+from hf_tasks.card.data_facts import of_data
 from hf_tasks.card.facts import example, gather
 from hf_tasks.card.pictures import draw
 from hf_tasks.card.render import render
 from hf_tasks.card.write import show, text, write
 
-__all__ = ["NOT_RUN", "check", "draw", "example", "gather", "may_run_snippets", "render", "show", "text", "write"]
+__all__ = [
+    "NOT_RUN",
+    "check",
+    "draw",
+    "example",
+    "gather",
+    "of_data",
+    "may_run_snippets",
+    "render",
+    "show",
+    "text",
+    "write",
+]

@@ -15,11 +15,9 @@ from yaml import YAMLError
 from hf_tasks.card import metadata, tables
 from hf_tasks.card.blocks import blocks
 from hf_tasks.card.blocks import metadata as metadata_of
-from hf_tasks.card.render import render
 from hf_tasks.card.usage import MODEL_ID, same_output
-from hf_tasks.card.write import FILE, read_card
+from hf_tasks.card.write import FILE, generated, read_card
 from hf_tasks.core.untrusted import as_written
-from hf_tasks.pretrained import locate
 
 if TYPE_CHECKING:
     from hf_tasks.run import Run
@@ -90,7 +88,7 @@ def _metadata(run: "Run", scores: list[Any]) -> Iterator[str]:
 
 def _up_to_date(run: "Run", card: str, model_id: str) -> Iterator[str]:
     """Generated parts that are not what recipe and results give."""
-    fresh = blocks(render(run.recipe, run.results, model_id=model_id, folder=run.recipe_folder))
+    fresh = blocks(generated(run, model_id, card))
     for name, content in blocks(card).items():
         if content != fresh.get(name):
             yield f'the generated part "{name}" is not what recipe and results say; {REMEDY}'
@@ -121,13 +119,12 @@ def _leaves(values: Any) -> Iterator[Any]:
 
 
 def _snippets(run: "Run", card: str, model_id: str) -> Iterator[str]:
-    """Snippets that do not run on this very directory, or print something else than the card says."""
-    base = metadata.base_name(run.recipe, run.results)
-    places = {model_id: str(run.path.resolve()), base: locate(run.recipe.model.name_or_path)}
-    for _, code, _, expected in SNIPPET.findall(blocks(card).get("usage", "")):
-        for name, place in places.items():
-            code = code.replace(f'"{name}"', repr(place))
-        done = _run(code)
+    """Snippets that do not run, with this very directory in the place of the model's id and nothing else replaced, or
+    print something else than the card says. The network serves those that load a base model of the Hub."""
+    base = metadata.base_id(run.recipe, run.results)
+    for _, printed, _, expected in SNIPPET.findall(blocks(card).get("usage", "")):
+        code = printed.replace(f'"{model_id}"', repr(str(run.path.resolve())))
+        done = _run(code, offline=f'"{base}"' not in code)
         first = next((line for line in code.splitlines() if " import " in f" {line}"), "")
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -136,9 +133,9 @@ def _snippets(run: "Run", card: str, model_id: str) -> Iterator[str]:
             yield f'the snippet that begins "{first}" prints {done.stdout.strip()!r}, not {expected.strip()!r}'
 
 
-def _run(code: str) -> "subprocess.CompletedProcess[str]":
-    """Run Python code in a fresh process, in an empty folder, without the network."""
-    quiet = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+def _run(code: str, *, offline: bool = True) -> "subprocess.CompletedProcess[str]":
+    """Run Python code in a fresh process, in an empty folder."""
+    quiet = {"TOKENIZERS_PARALLELISM": "false"} | ({"HF_HUB_OFFLINE": "1"} if offline else {})
     with tempfile.TemporaryDirectory() as folder:
         try:
             return subprocess.run(

@@ -84,7 +84,6 @@ MODELS: dict[str, str] = {
 """By `model_type` of transformers."""
 
 METHODS: dict[str, str] = {
-    "full": DEVLIN,
     "frozen": _entry(
         "inproceedings", "peters-etal-2019-tune",
         "To Tune or Not to Tune? Adapting Pretrained Representations to Diverse Tasks",
@@ -179,7 +178,7 @@ def _entries(recipe: Recipe, results: dict[str, Any]) -> Iterator[str | None]:
     method = recipe.method.given()
     yield recipe.card.citation and recipe.card.citation.strip()
     yield MODELS.get(results.get("base", {}).get("model_type", ""))
-    yield None if recipe.model.config else METHODS.get(recipe.method.name)  # `full` is that of fine-tuning
+    yield METHODS.get(recipe.method.name)
     yield METHODS.get(str(method.get("peft_type", "")).lower())
     yield METHODS["weighted-layers"] if "layer_weights" in results else None
     yield METHODS["mbr"] if recipe.decoding and recipe.decoding.name == "mbr" else None

@@ -28,6 +28,9 @@ SHORT = 300
 NOT_SHOWN = (
     *LOCAL, "run_name", "hub_token", "push_to_hub_token", "hub_strategy", "project", "log_level", "log_level_replica",
     "disable_tqdm", "local_rank", "ddp_timeout", "length_column_name", "skip_memory_metrics", "do_eval",
+    "log_on_each_node", "logging_strategy", "logging_steps", "include_num_input_tokens_seen", "eval_do_concat_batches",
+    "per_device_eval_batch_size", "save_strategy", "save_steps", "save_total_limit", "dataloader_in_order",
+    "restore_callback_states_from_checkpoint", "average_tokens_across_devices", "save_safetensors",
 )  # fmt: skip
 """Arguments that change nothing in the model, or tell of this machine."""
 LEFT_OUT = ("id", "probabilities", "scores", "nbest", "offsets")
@@ -50,8 +53,15 @@ def gather(path: Path, recipe: Recipe, results: Mapping[str, Any]) -> dict[str, 
 def shown_arguments(recipe: Recipe, *, validated: bool) -> dict[str, Any]:
     """transformers' TrainingArguments as training began with them, without what is off, and places of this machine."""
     values = arguments(recipe, validated=validated).to_dict()
-    given = {name: value for name, value in values.items() if value and not isinstance(value, dict)}
-    return {name: value for name, value in given.items() if name not in NOT_SHOWN}
+    return worth_showing({name: value for name, value in values.items() if not isinstance(value, dict)})
+
+
+def worth_showing(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that say something of the model: neither off, nor without effect, nor of this machine."""
+    return {
+        name: value for name, value in arguments.items() if value and (name, value) != ("max_steps", -1)
+        and name not in NOT_SHOWN
+    }  # fmt: skip
 
 
 def curve(log: Path) -> dict[str, list[list[float]]]:

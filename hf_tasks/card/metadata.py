@@ -1,6 +1,7 @@
 """The YAML metadata that the Hub reads, made and validated by huggingface_hub's own classes."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def metadata(recipe: Recipe, results: Mapping[str, Any]) -> "ModelCardData":
         library_name=LIBRARIES[saved],
         pipeline_tag=recipe.task.name,
         base_model=base,
-        base_model_relation=("adapter" if saved == "peft" else "finetune") if base else None,
+        base_model_relation=_relation(recipe) if base else None,
         datasets=datasets(recipe) or None,
         metrics=list(dict.fromkeys(score.metric_type for score in scores)) or None,
         tags=["hf_tasks", recipe.method.name],
@@ -44,6 +45,16 @@ def base_id(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
     """The Hub id of the base model: of a folder or a package, the one that the recipe's card section names."""
     on_hub = results.get("base", {}).get("from") == "hub"
     return recipe.model.name_or_path if on_hub else recipe.card.base_model
+
+
+def base_revision(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
+    """The commit of the base model that was trained, where it came from the Hub."""
+    return recipe.model.revision if results.get("base", {}).get("from") == "hub" else None
+
+
+def _relation(recipe: Recipe) -> str:
+    """Whatever holds a few parameters beside those of its base model is an adapter of it."""
+    return "finetune" if recipe.method.saves == "model" else "adapter"
 
 
 def base_name(recipe: Recipe, results: Mapping[str, Any]) -> str:
@@ -91,16 +102,22 @@ def _scores(recipe: Recipe, results: Mapping[str, Any]) -> Iterator["EvalResult"
                 dataset_type=next(iter(datasets(recipe)), "local"),
                 dataset_name=data_name(recipe) or f"data of {recipe.name}",
                 dataset_config=recipe.data.name,
-                dataset_revision=recipe.data.revision,
+                dataset_revision=_commit(facts.get("files", {})) or recipe.data.revision,
                 dataset_split=part,
                 dataset_args={
                     "examples": values["n"],
-                    "sha256": [digest[:12] for digest in facts.get("files", {}).values()],
-                },
+                }
+                | ({} if recipe.data.path else {"sha256": [digest[:12] for digest in facts.get("files", {}).values()]}),
                 metric_type=hub_name(name),
                 metric_name=name,
                 metric_value=value,
             )
+
+
+def _commit(files: Mapping[str, str]) -> str | None:
+    """The commit of a dataset of the Hub, whose place is `id@commit`."""
+    commits = [re.search(r"@([0-9a-f]{40})$", place) for place in files]
+    return next((found[1] for found in commits if found), None)
 
 
 def is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from hf_tasks import artifacts
 from hf_tasks.card import citations, metadata, pictures, redact, tables, usage
+from hf_tasks.card.facts import worth_showing
 from hf_tasks.card.sandbox import plain, sandbox
 from hf_tasks.card_section import Card
 from hf_tasks.errors import RecipeError
@@ -15,6 +16,8 @@ from hf_tasks.recipe import Recipe
 
 _PACKAGE = Path(__file__).parent.parent
 _PLACES = (_PACKAGE / "cards", _PACKAGE.parent / "cards")
+LOGGED = 20
+"""Rows of the log on a card."""
 TEMPLATES = next((place for place in _PLACES if place.is_dir()), _PLACES[0]) / "templates"
 
 
@@ -43,7 +46,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
     """What a template can use: plain data."""
     measured = {part: results[part] for part in metadata.PARTS if part in results}
     output = usage.printed(recipe, results)
-    given, head = recipe.training.given(), recipe.task.head_config()
+    given = recipe.training.given()
     return {
         "recipe": recipe.model_dump(mode="json") | {"seed": recipe.seed},
         "task": recipe.task.model_dump(mode="json") | {"auto_model": recipe.task.auto_model},
@@ -60,8 +63,10 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "datasets": metadata.datasets(recipe),
         "data_name": metadata.data_name(recipe),
         "base_name": metadata.base_name(recipe, results),
+        "base_id": metadata.base_id(recipe, results),
+        "base_revision": metadata.base_revision(recipe, results),
+        "on_hub": recipe.data.path is not None,
         "model_id": model_id,
-        "head": {key: Markup(repr(value)) for key, value in head.items() if value is not None},
         "saved_as": artifacts.saved_as(recipe),
         "generation": _generation(recipe),
         "input": usage.asked(recipe, results),
@@ -70,7 +75,13 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "plain_output": None if output is None or _chosen_by_us(recipe) else Markup(output),
         "parts": _parts(recipe, results),
         "chosen": {key: value for key, value in redact.public(given).items() if key not in redact.LOCAL},
-        "yaml": Markup(redact.to_yaml(recipe.model_copy(update={"card": Card()}))),
+        "arguments": worth_showing(results.get("arguments", {})),
+        "log": _log(results),
+        "baseline": results.get("baseline"),
+        "checked": results.get("checked"),
+        "labels": _labels(results.get("labels", {})),
+        "samples": results.get("samples", [])[: recipe.card.samples],
+        "yaml": Markup(redact.to_yaml(_with_public_base(recipe, results).model_copy(update={"card": Card()}))),
         "has_curve": pictures.has_curve(results),
         "curve_picture": f"{pictures.FOLDER}/{pictures.CURVE}",
         "layers_picture": f"{pictures.FOLDER}/{pictures.LAYERS}",
@@ -86,11 +97,47 @@ def _parts(recipe: Recipe, results: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "name": name,
             "held_out": name == "validation" and held_out,
-            "files": {redact.public(file).rpartition("/")[2]: digest for file, digest in part["files"].items()},
+            "files": {
+                file if recipe.data.path else redact.public(file).rpartition("/")[2]: digest
+                for file, digest in part["files"].items()
+            },
         }
         | {key: part[key] for key in ("examples", "features", "dropped", "tokens_cut")}
         for name, part in facts.items()
     ]
+
+
+def _with_public_base(recipe: Recipe, results: Mapping[str, Any]) -> Recipe:
+    """The recipe as it is pushed: where only a part of the model is saved, its base has the name that others know."""
+    base = metadata.base_id(recipe, results)
+    if artifacts.saved_as(recipe) == "model" or base is None:
+        return recipe
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"name_or_path": base})})
+
+
+def _labels(counts: Mapping[str, Mapping[str, int]]) -> dict[str, Any] | None:
+    """How often each label occurs in each split, the most frequent one of train first."""
+    if not counts:
+        return None
+    names = sorted(set().union(*counts.values()), key=lambda name: (-counts["train"].get(name, 0), name))
+    rows = [{"label": name, "counts": [one.get(name, 0) for one in counts.values()]} for name in names]
+    return {"parts": list(counts), "rows": rows}
+
+
+def _log(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The course of the training, a row for each evaluation, at most LOGGED of them and the chosen one: its step, the
+    mean training loss since the evaluation before, the validation loss and score."""
+    curve, best = results.get("curve", {}), results.get("training", {}).get("best_step")
+    evaluations = curve.get("validation", [])
+    every, rows, before = -(-len(evaluations) // LOGGED), [], 0
+    for number, (step, loss, score) in enumerate(evaluations, 1):
+        if number % every and number != len(evaluations) and step != best:
+            continue
+        losses = [value for at, value in curve["train"] if before < at <= step]
+        mean = sum(losses) / len(losses) if losses else None
+        rows.append({"step": step, "train": mean, "validation": loss, "score": score, "chosen": step == best})
+        before = step
+    return rows
 
 
 def _generation(recipe: Recipe) -> dict[str, Any]:

@@ -5,13 +5,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_tasks.card.blocks import FRONT, blocks, renewed
+from hf_tasks.card.blocks import FRONT, blocks, metadata, renewed
+from hf_tasks.card.metadata import license
 from hf_tasks.card.pictures import CURVE, LAYERS, draw
 from hf_tasks.card.pictures import FOLDER as PICTURES
 from hf_tasks.card.render import render
 from hf_tasks.card.usage import MODEL_ID
 from hf_tasks.core.untrusted import as_written, read_text
 from hf_tasks.errors import RunError
+from hf_tasks.models.origin import LICENSE
 from hf_tasks.runs.contained import check_inside
 from hf_tasks.show import printable
 
@@ -28,20 +30,29 @@ MARKS = re.compile(r"^<!-- hf_tasks:.*-->$|^</?details>(<summary>)?|</summary>$"
 def text(run: "Run", model_id: str = MODEL_ID) -> str:
     """The card of a run, its generated parts new, what people wrote in README.md kept.
 
-    Raises RunError where README.md has no generated parts, RecipeError for a template that cannot be used.
+    Raises RunError where README.md has no generated parts, or metadata that are not YAML, RecipeError for a template
+    that cannot be used.
     """
-    with as_written(run.path / "results.json"):
-        generated = render(run.recipe, run.results, model_id=model_id, folder=run.recipe_folder)
     file = run.path / FILE
     if not file.is_file():
-        return generated
+        return generated(run, model_id)
     edited = read_card(file)
     if not blocks(edited):
         raise RunError(f"{file}: has no generated parts that could be renewed; move it away, and write the card again")
     try:
-        return renewed(edited, generated)
+        return renewed(edited, generated(run, model_id, edited))
     except ValueError as e:
         raise RunError(f"{file}: its metadata cannot be read: {e}; mend them") from None
+
+
+def generated(run: "Run", model_id: str = MODEL_ID, edited: str = "") -> str:
+    """The card that recipe and results give; the licence is that of the metadata of `edited`, a card in which people
+    have written. ValueError where these cannot be read."""
+    stated, recipe = metadata(edited).get("license"), run.recipe
+    with as_written(run.path / "results.json"):
+        if isinstance(stated, str) and LICENSE.fullmatch(stated) and stated != license(recipe, run.results):
+            recipe = recipe.model_copy(update={"card": recipe.card.model_copy(update={"license": stated})})
+        return render(recipe, run.results, model_id=model_id, folder=run.recipe_folder)
 
 
 def read_card(file: Path) -> str:

@@ -19,6 +19,7 @@ from hf_tasks.core.hashing import sha256
 from hf_tasks.core.untrusted import parse_yaml
 from hf_tasks.errors import RunError
 from hf_tasks.hub import scrub
+from hf_tasks.pretrained import PACKAGE
 from hf_tasks.runs import manifest as runs
 from hf_tasks.runs.contained import check_inside
 
@@ -111,14 +112,26 @@ def _clean(run: Path, contents: Mapping[str, bytes], repo_id: str) -> dict[str, 
 def _base(run: Path, recipe: bytes) -> str:
     """The recipe's name of the checkpoint that training started from. RunError where only this machine has it, and the
     run is no model without it."""
-    base = parse_yaml(recipe)["model"].get("name_or_path") or ""  # nothing for a model from scratch
-    local = base and (scrub.short(base) != base or Path(base).is_dir())
-    if local and any((run / name).is_file() for name in NEED_A_BASE):
-        raise RunError(
-            f"{run}: nobody could use it without its base checkpoint, the folder {base} of this machine; "
-            "train it from a Hub id, or push the base and name it in the recipe"
-        )
+    values = parse_yaml(recipe)
+    base = values["model"].get("name_or_path") or ""  # nothing for a model from scratch
+    if base and is_local(base) and any((run / name).is_file() for name in NEED_A_BASE):
+        if named := (values.get("card") or {}).get("base_model"):
+            return str(named)
+        raise RunError(f"{run}: {no_base(base)}")
     return scrub.short(base)
+
+
+def is_local(base: str) -> bool:
+    """Whether a checkpoint is a folder of this machine, or that of an installed package."""
+    return scrub.short(base) != base or base.startswith(PACKAGE) or Path(base).is_dir()
+
+
+def no_base(base: str) -> str:
+    """Why a run that holds a part of a model is not pushed."""
+    return (
+        f"it holds what was trained alone, and {base}, the checkpoint that it needs, is not on the Hub for others; "
+        "train it from a Hub id, or name the same checkpoint's Hub id as card.base_model in the recipe"
+    )
 
 
 def _check_secrets(run: Path, contents: Mapping[str, bytes]) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_tasks import recipe_file
 from hf_tasks.block import did_you_mean
 from hf_tasks.errors import RunError, UserError
 from hf_tasks.hub.client import bars, connect, explained, retried, status
-from hf_tasks.hub.files import ALLOWED, PREDICTIONS, Staged, is_one_of, stage
+from hf_tasks.hub.files import ALLOWED, NEED_A_BASE, PREDICTIONS, Staged, is_local, is_one_of, stage
 from hf_tasks.hub.section import Hub, wrong_name
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _push(run_path: Path, target: Hub, files: Sequence[Staged], run_snippets: bo
         pushing.check_login()
         found = pushing.exists()
         if not (found and pushing.check_open()):
+            pushing.check_base(run_path)
             check_card(run_path, run_snippets)
         if not found:
             pushing.make()
@@ -145,6 +147,27 @@ class _Push:
         if roles[owner] not in {None, *WRITERS}:
             raise RunError(
                 f"{self.name}: you may not write in {owner}, you have the role {roles[owner]}; ask its owner"
+            )
+
+    def check_base(self, run_path: Path) -> None:
+        """RunError where a part of a model was trained on a local checkpoint, and its name on the Hub has others
+        weights, or none."""
+        from huggingface_hub.hf_api import RepoFile
+        from safetensors import safe_open
+
+        recipe = recipe_file.read(run_path / "recipe.yaml").values
+        file = next((run_path / name for name in NEED_A_BASE if (run_path / name).is_file()), None)
+        if file is None or not is_local(str(recipe["model"].get("name_or_path") or "")):
+            return
+        named, weights = recipe["card"]["base_model"], "model.safetensors"
+        found = retried(lambda: self.api.get_paths_info(named, [weights]))
+        there = next((one.lfs.sha256 for one in found if isinstance(one, RepoFile) and one.lfs), None)
+        with safe_open(file, framework="pt") as saved:
+            here = (saved.metadata() or {}).get("base_sha256")
+        if here and here != there:
+            raise RunError(
+                f"{self.name}: card.base_model: {named} on the Hub does not have the weights ({weights}) that this run "
+                "was trained on; name the checkpoint that has them, or push that one first"
             )
 
     def exists(self) -> bool:

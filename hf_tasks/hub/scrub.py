@@ -43,6 +43,9 @@ def without_paths(value: Any, under: str = "") -> Any:
 def _recipe(values: Values, base: str) -> Values:
     clean = {name: part if name in NO_PATHS else without_paths(part) for name, part in values.items()}
     training = {key: value for key, value in (clean.get("training") or {}).items() if key not in redact.LOCAL}
+    model = clean.get("model") or {}
+    if model.get("name_or_path"):
+        model["name_or_path"] = base or model["name_or_path"]
     return {name: training if name == "training" else part for name, part in clean.items()}
 
 

@@ -195,7 +195,8 @@ def _without_prompt(adapted: Any, _: Any, outputs: Any) -> Any:
 
 
 def save_adapter(model: Any, path: Path, base: Model) -> None:
-    """Write the adapter as PEFT does, naming the base as the recipe does; without PEFT's own card."""
+    """Write the adapter as PEFT does, naming the base as the recipe does, with the configuration of the adapted model,
+    which has the labels; without PEFT's own card."""
     config = model.peft_config["default"]
     config.base_model_name_or_path, config.revision = base.name_or_path, base.revision
     for key, value in vars(config).items():
@@ -205,6 +206,7 @@ def save_adapter(model: Any, path: Path, base: Model) -> None:
         warnings.simplefilter("ignore")
         model.save_pretrained(path)
     (path / "README.md").unlink()
+    model.config.save_pretrained(path)
 
 
 def load_adapter(model: "nn.Module", path: Path) -> "nn.Module":

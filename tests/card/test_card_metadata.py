@@ -47,7 +47,7 @@ def test_all_that_the_hub_reads(values: dict[str, Any], results: dict[str, Any])
     ("method", "library", "relation"),
     [
         ({"name": "full"}, "transformers", "finetune"),
-        ({"name": "bottleneck-adapter"}, "hf_tasks", "finetune"),
+        ({"name": "bottleneck-adapter"}, "hf_tasks", "adapter"),
         ({"name": "lora"}, "peft", "adapter"),
     ],
     ids=["model", "trained", "peft"],
@@ -99,10 +99,16 @@ def test_several_languages(values: dict[str, Any], results: dict[str, Any]) -> N
 
 def test_a_data_set_of_the_hub_is_named(values: dict[str, Any], results: dict[str, Any], recipe: Recipe) -> None:
     values["data"] = {"path": "org/set", "name": "small", "revision": "main", "train": "train", "test": "test"}
+    commit = "0123456789" * 4
+    results["data"]["test"]["files"] = {f"org/set@{commit}": "a fingerprint"}
+    results["data"]["train"]["files"] = {f"org/set@{commit}": "a fingerprint"}
     data = metadata(from_dict(values), results)
     assert data.datasets == ["org/set"]
     score = data.eval_results[-1]
-    assert (score.dataset_type, score.dataset_config, score.dataset_revision) == ("org/set", "small", "main")
+    assert (score.dataset_type, score.dataset_config, score.dataset_revision) == ("org/set", "small", commit)
+    assert score.dataset_args == {"examples": 40}
+    text = render(from_dict(values), results)
+    assert "fingerprint" not in text and "SHA-256" not in text and f"`org/set@{commit}`" in text
     assert metadata(recipe, results).eval_results[-1].dataset_type == "local"
 
 

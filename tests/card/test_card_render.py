@@ -173,7 +173,7 @@ def test_what_is_cited(values: dict[str, Any], results: dict[str, Any]) -> None:
     keys = r"^@\w+\{([\w-]+),"
     card = render(from_dict(values), results)
     assert re.findall(keys, card, re.M) == [
-        "sanh-2019-distilbert", "devlin-etal-2019-bert", "wolf-etal-2020-transformers",
+        "sanh-2019-distilbert", "wolf-etal-2020-transformers",
     ]  # fmt: skip
     values["method"] = {"name": "bitfit"}
     results["base"]["model_type"] = "bert"
@@ -188,6 +188,57 @@ def test_the_recipe_on_the_card_is_one(recipe: Recipe, results: dict[str, Any]) 
     found = yaml.safe_load(text.partition("```yaml\n")[2].partition("\n```")[0])
     assert found["task"]["labels"] == ["no", "yes"]
     assert from_dict(found).training.given() == {"learning_rate": 3e-5, "run_name": "***"}
+
+
+def test_an_adapter_names_its_base_at_its_commit(values: dict[str, Any], results: dict[str, Any]) -> None:
+    commit = "0123456789" * 4
+    values["method"], values["model"]["revision"] = {"name": "lora"}, commit
+    card = render(from_dict(values), results)
+    assert f'from_pretrained("distilbert/distilbert-base-cased", revision="{commit}", config=config)' in card
+    assert 'config = AutoConfig.from_pretrained("ORG/NAME")' in card and "id2label" not in blocks(card)["usage"]
+    assert "It is `distilbert/distilbert-base-cased` at commit `012345678901`, adapted" in card
+    values["model"] = {"name_or_path": "package:x"}
+    results["base"]["from"] = "package"
+    assert "PeftModel.from_pretrained" not in render(from_dict(values), results)
+    values["card"]["base_model"] = "org/x"
+    card = render(from_dict(values), results)
+    assert 'from_pretrained("org/x", config=config)' in card and "name_or_path: org/x" in blocks(card)["recipe"]
+    assert "package:x" not in card
+
+
+def test_the_course_of_the_training_is_a_table(recipe: Recipe, results: dict[str, Any]) -> None:
+    results["curve"] = {
+        "train": [[5, 0.75], [10, 0.5], [12, 0.25]], "validation": [[10, 0.3, 0.8], [12, 0.25, 0.9]],
+    }  # fmt: skip
+    results["training"]["best_step"] = 12
+    text = blocks(render(recipe, results))["training"]
+    assert "| 10 | 0.6250 | 0.3000 | 0.8000 |\n| **12** | 0.2500 | 0.2500 | 0.9000 |\n" in text
+    results["curve"]["validation"] = [[step, 0.5, 0.5] for step in range(1, 1001)]
+    rows = re.findall(r"^\| \**(\d+)\** \| ", blocks(render(recipe, results))["training"], re.M)
+    assert len(rows) == 21 and "12" in rows and rows[-1] == "1000"
+
+
+def test_what_is_known_of_the_data(recipe: Recipe, results: dict[str, Any]) -> None:
+    results |= {
+        "checked": ["texts that are in train too: 9 of 40 in test"],
+        "labels": {"train": {"yes": 60, "n|o": 40}, "test": {"yes": 40}},
+        "samples": [{"text": "Is <it>?", "label": "yes"}],
+        "baseline": {"what": "the most frequent label", "parts": {"test": {"accuracy": 0.5}}},
+    }
+    card = render(recipe, results)
+    text = blocks(card)["data"]
+    assert "What the checks of the data found:\n\n- texts that are in train too: 9 of 40 in test\n" in text
+    assert "| label | train | test |\n| --- | --- | --- |\n| yes | 60 | 40 |\n| n\\|o | 40 | 0 |\n" in text
+    assert "| text | label |\n| --- | --- |\n| Is &lt;it&gt;? | yes |\n" in text
+    assert "For comparison, the most frequent label: on test `accuracy` 0.5000.\n" in blocks(card)["results"]
+    results["checked"] = []
+    assert "The checks of the data found no repeats" in render(recipe, results)
+
+
+def test_arguments_without_effect_are_not_shown(recipe: Recipe, results: dict[str, Any]) -> None:
+    results["arguments"] = {"max_steps": -1, "log_on_each_node": True, "seed": 42}
+    text = blocks(render(recipe, results))["training"]
+    assert "| `seed` | 42 |" in text and "max_steps" not in text and "log_on_each_node" not in text
 
 
 def test_a_template_of_ones_own(values: dict[str, Any], results: dict[str, Any], tmp_path: Path) -> None:

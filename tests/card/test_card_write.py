@@ -69,6 +69,23 @@ def test_keys_of_the_metadata_are_shared() -> None:
     assert text.endswith("---\nText\n")
 
 
+def test_a_licence_and_comments_of_a_person_stay(run: Run) -> None:
+    file = card.write(run)
+    mine = file.read_text().replace("license: apache-2.0\n", "license: cc-by-nc-4.0  # our lawyers say so\n# mine\n")
+    file.write_text(mine)
+    text = card.write(Run(run.path, run.recipe)).read_text()
+    assert "license: cc-by-nc-4.0  # our lawyers say so\n# mine\n" in text
+    assert "## Licence\n\n`cc-by-nc-4.0`; the card of the base model says `apache-2.0`.\n" in text
+    assert metadata(text)["model-index"] == metadata(mine)["model-index"]
+    results = run.results | {"test": run.results["test"] | {"accuracy": 0.5}}
+    (run.path / "results.json").write_text(json.dumps(results))
+    text = card.write(Run(run.path, run.recipe)).read_text()
+    assert "license: cc-by-nc-4.0  # our lawyers say so\n# mine\n" in text and "value: 0.5\n" in text
+    file.write_text(text.replace("language: en", "language: [en"))
+    with pytest.raises(RunError, match="README.md: its metadata cannot be read: .*; mend them"):
+        card.write(run)
+
+
 def test_a_card_without_generated_parts_is_left_alone(run: Run) -> None:
     (run.path / "README.md").write_text("# All mine\n")
     with pytest.raises(RunError) as e:

@@ -190,11 +190,17 @@ def test_a_part_of_a_model_needs_its_base(tmp_path: Path) -> None:
     with pytest.raises(RunError) as e:
         stage(run, NAME)
     assert str(e.value) == (
-        f"{run}: nobody could use it without its base checkpoint, the folder /home/ann/models/my-bert of this machine; "
-        "train it from a Hub id, or push the base and name it in the recipe"
+        f"{run}: it holds what was trained alone, and /home/ann/models/my-bert, the checkpoint that it needs, is not "
+        "on the Hub for others; train it from a Hub id, or name the same checkpoint's Hub id as card.base_model in the "
+        "recipe"
     )
     (run / "recipe.yaml").write_text("model: {name_or_path: package:x}\n")
-    assert json.loads(staged(run)["adapter_config.json"]) == {"base_model_name_or_path": "package:x", "r": 8}
+    with pytest.raises(RunError, match="and package:x, the checkpoint that it needs, is not on the Hub"):
+        stage(run, NAME)
+    (run / "recipe.yaml").write_text("model: {name_or_path: package:x}\ncard: {base_model: org/x}\n")
+    files = staged(run)
+    assert json.loads(files["adapter_config.json"]) == {"base_model_name_or_path": "org/x", "r": 8}
+    assert yaml.safe_load(files["recipe.yaml"])["model"] == {"name_or_path": "org/x"}
 
 
 def test_a_model_from_scratch_has_no_base(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 from hub_server import FINE, OTHER, READER, TOKENS, WRITER, Hub
+from safetensors.torch import save_file
 
 from hf_tasks.errors import RunError
 from hf_tasks.hub import client
@@ -322,10 +324,8 @@ def test_trouble_that_lasts(hub: Hub, run: Path) -> None:
 def test_trouble_is_said_in_one_line(hub: Hub, run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Not a line for every try of ours and of huggingface_hub's; nor the markup of a proxy's page."""
     hub.fail("tree", **PROXY, last=999)
-    assert message(run, update=True) == (
-        "org/model: the Hub has trouble (502): the answer is a page, of a proxy perhaps; try again later"
-    )
-    said = "the Hub has trouble (502): the answer is a page, of a proxy perhaps; trying again for up to 31 s"
+    assert message(run, update=True) == ("org/model: the Hub has trouble (502); try again later")
+    said = "the Hub has trouble (502); trying again for up to 31 s"
     assert [line for line in capfd.readouterr().err.splitlines() if "huggingface" not in line] == [said]
     hub.faults.clear()
     hub.fail("info", status=200, body=b"<html>Log in</html>", headers={"Content-Type": "text/html"}, last=99)
@@ -393,6 +393,21 @@ def test_no_token_is_ever_shown(hub: Hub, run: Path, capfd: pytest.CaptureFixtur
     assert "bad token ***;" in (said := capfd.readouterr().err)
     assert WRITER not in said
     assert all(WRITER.encode() not in content for content in held(hub).values())
+
+
+def test_the_base_of_an_adapter_is_the_one_it_was_trained_on(hub: Hub, run: Path) -> None:
+    (run / "model.safetensors").unlink()
+    header = {"format": "pt", "base_sha256": SHA256}
+    save_file({"a": torch.zeros(1)}, run / "adapter_model.safetensors", metadata=header)
+    (run / "recipe.yaml").write_text(RECIPE.replace("org/base", "package:x") + "card: {base_model: org/base}\n")
+    hub.add("org/base", {"model.safetensors": b"others"})
+    assert message(run) == (
+        "org/model: card.base_model: org/base on the Hub does not have the weights (model.safetensors) that this run "
+        "was trained on; name the checkpoint that has them, or push that one first"
+    )
+    hub.add("org/base", {"model.safetensors": FILES["model.safetensors"]})
+    push(run, NAME)
+    assert b"name_or_path: org/base" in held(hub)["recipe.yaml"]
 
 
 # -- from a recipe

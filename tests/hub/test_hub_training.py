@@ -119,7 +119,7 @@ def test_a_card_that_cannot_be_made_is_a_message(
         raise RuntimeError("no font\nmore")
 
     with monkeypatch.context() as broken:
-        broken.setattr("hf_tasks.card.write.draw", draw)
+        broken.setattr(sys.modules["hf_tasks.card.write"], "draw", draw)
         run = hf_tasks.train(recipe.model_copy(update={"hub": None}))
     path = tmp_path / "run"
     assert (
