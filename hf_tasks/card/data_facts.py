@@ -48,7 +48,7 @@ def samples(task: Task, train: "Dataset", size: int) -> list[dict[str, str]]:
     rows = [{name: _shown(value) for name, value in row.items()} for row in few]
     rows.sort(key=lambda row: sum(map(len, row.values())))
     seen: Counter[str] = Counter()
-    ranked = []
+    ranked = list[tuple[int, int, dict[str, str]]]()
     for row in rows:
         target = row[names[-1]]
         ranked.append((seen[target], len(ranked), row))
