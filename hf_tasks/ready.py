@@ -98,7 +98,7 @@ class Ready:
 def _check_base(recipe: Recipe) -> None:
     """RecipeError where the run could not be pushed, because others do not have the base of what it holds."""
     base = recipe.model.name_or_path
-    if artifacts.saved_as(recipe) != "model" and is_local(base) and not recipe.card.base_model:
+    if artifacts.saved_as(recipe) != "model" and base and is_local(base) and not recipe.card.base_model:
         raise RecipeError(f"hub: the run could not be pushed: {no_base(base)}")
 
 

@@ -150,7 +150,7 @@ class _Push:
             )
 
     def check_base(self, run_path: Path) -> None:
-        """RunError where a part of a model was trained on a local checkpoint, and its name on the Hub has others
+        """RunError where a part of a model was trained on a local checkpoint, and its name on the Hub has other
         weights, or none."""
         from huggingface_hub.hf_api import RepoFile
         from safetensors import safe_open

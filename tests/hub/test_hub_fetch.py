@@ -188,7 +188,9 @@ def test_there_and_back(hub: Hub, tiny: Tiny, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found.pop("rows") == rows
-    assert found == dict.fromkeys(("logits", "predictions", "command line", "part", "adapter", "peft"), True)
+    assert found == dict.fromkeys(
+        ("logits", "predictions", "command line", "part", "adapter", "card", "labels", "pinned", "peft"), True
+    )
     assert f"pushed to {hub.url}/org/full/tree/v1" in done.stderr
     assert hub.leaks == []
     assert WRITER not in done.stderr + done.stdout

@@ -3,16 +3,19 @@
 import contextlib
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from peft import PeftConfig
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 import hf_tasks
 from hf_tasks import cli
 from hf_tasks import recipe as recipes
+from hf_tasks.card import checks
 from hf_tasks.data import Data, read_part
 from hf_tasks.hub import push
 from hf_tasks.run import Run
@@ -51,6 +54,21 @@ def adapter_logits(place: str) -> list[list[float]]:
         return model(**tokenizer(TEXTS, return_tensors="pt", padding=True)).logits.tolist()
 
 
+def card_is_true(run: Run) -> bool:
+    """Its snippets run as they are printed, on the base of the Hub; in this process, which is faster."""
+
+    def run_here(code: str, *, offline: bool) -> subprocess.CompletedProcess[str]:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code, {"__name__": "__main__"})
+        return subprocess.CompletedProcess([], 0, printed.getvalue(), "")
+
+    checks._run = run_here  # type: ignore[assignment]
+    card = (run.path / "README.md").read_text(encoding="utf-8")
+    revision = f'from_pretrained("org/base", revision="{run.recipe.model.revision}", config=config)'
+    return checks.check(run, run_snippets=True) == [] and revision in card and "LABEL_" not in card
+
+
 def predicted(place: str) -> list[dict[str, Any]]:
     return hf_tasks.load_run(place).predict([{"text": text} for text in TEXTS])
 
@@ -79,6 +97,9 @@ def main(base: str) -> None:
         "command line": here == from_the_command_line("org/full"),
         "part": predicted(str(part.path)) == predicted("org/part"),
         "adapter": predicted(str(lora.path)) == predicted("org/lora"),
+        "card": card_is_true(lora),
+        "labels": AutoConfig.from_pretrained("org/lora").id2label == {0: "bad", 1: "good"},
+        "pinned": Run.load("org/lora").recipe.model.revision == PeftConfig.from_pretrained("org/lora").revision,
         "peft": adapter_logits(str(lora.path)) == adapter_logits("org/lora"),
     }
     print(json.dumps(found))

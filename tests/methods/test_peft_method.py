@@ -331,7 +331,9 @@ def test_peft_alone_loads_a_run(tiny: Tiny, tmp_path: Path) -> None:
     model = assembled(recipe)
     step(model)
     artifacts.save(recipe, model, tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "adapter_config.json", "adapter_model.safetensors", "config.json",
+    ]  # fmt: skip
     config = json.loads((tmp_path / "adapter_config.json").read_text(encoding="utf-8"))
     assert (config["peft_type"], config["base_model_name_or_path"]) == ("LORA", str(tiny("bert")))
     assert config["modules_to_save"] == ["classifier"]
