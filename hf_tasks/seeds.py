@@ -29,6 +29,8 @@ from hf_tasks.trainer.resume import begun_with
 RESULTS = "seeds.json"
 PARTS = ("validation", "test")
 LEVEL = 0.95
+FEW = 5
+"""Seeds, below which an interval of their mean is only as good as its assumption."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class SeedRuns:
         seeds = self.results["seeds"]
         for part in (name for name in PARTS if name in self.results):
             yield f"{part}, seeds {', '.join(map(str, seeds))}"
+            if len(seeds) < FEW:
+                yield f"  Student's t over {len(seeds)} seeds: the intervals hold only where values are normal"
             header = ("mean", "std", "min", "max", f"{LEVEL:.0%} interval", *(f"seed {seed}" for seed in seeds))
             yield f"  {'metric':<22} " + " ".join(f"{name:>{_width(name)}}" for name in header)
             for name, row in self.results[part].items():

@@ -51,7 +51,7 @@ class Entity(NamedTuple):
 def entities(tags: Sequence[str], scheme: Scheme) -> list[Entity]:
     """The entities that tags write down by the rules of their scheme; tags that break the rules name none.
 
-    The same as seqeval's strict mode. IOB1 has no sequence of tags that breaks its rules.
+    The same as seqeval's strict mode; of IOB1, which no sequence of tags breaks, the same as conlleval.
     """
     return _found(tags, _READ_STRICTLY.get(scheme, _READ_ANYHOW))
 

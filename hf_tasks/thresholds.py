@@ -1,7 +1,7 @@
 """Where to cut probabilities into decisions: the thresholds that are best for a validation part.
 
 Every threshold that makes a difference is tried: those between two different probabilities, and at both ends. Of
-equally good ones, the one nearest to 0.5 is taken. Time O(n log n).
+equally good ones, the one nearest to 0.5 is taken, and 0.5 itself where it decides as well as any. Time O(n log n).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def best_for_f1(probabilities: np.ndarray, flags: np.ndarray) -> float:
     if not positives:
         return NEUTRAL
     missed = np.append(0, np.cumsum(flags[order]))[below]  # by every cut
-    return _best(2 * (positives - missed) / (len(flags) - below + positives), cuts)
+    return _best(2 * (positives - missed) / (len(flags) - below + positives), cuts, _at_neutral(probabilities, below))
 
 
 def best_for_metric(metric: str, probabilities: np.ndarray, references: Sequence[str], labels: Sequence[str]) -> float:
@@ -36,7 +36,7 @@ def best_for_metric(metric: str, probabilities: np.ndarray, references: Sequence
     order, below, cuts = _cuts(probabilities)
     gained = np.cumsum((first.counts - second.counts)[order], axis=0)  # by taking the first label of the lowest ones
     totals = second.counts.sum(0) + np.vstack([np.zeros_like(gained[:1]), gained])[below]
-    return _best(next(iter(first.of_sums(totals).values())), cuts)
+    return _best(next(iter(first.of_sums(totals).values())), cuts, _at_neutral(probabilities, below))
 
 
 def _always(label: str, metric: str, references: Sequence[str]) -> Sums:
@@ -54,6 +54,13 @@ def _cuts(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return order, below, (bounds[below] + bounds[below + 1]) / 2
 
 
-def _best(values: np.ndarray, cuts: np.ndarray) -> float:
+def _at_neutral(probabilities: np.ndarray, below: np.ndarray) -> int:
+    """The index of the cut that decides as 0.5 does."""
+    return int(np.searchsorted(below, (probabilities <= NEUTRAL).sum()))
+
+
+def _best(values: np.ndarray, cuts: np.ndarray, neutral: int) -> float:
     best = np.flatnonzero(values >= values.max() - 1e-12)
+    if neutral in best:
+        return NEUTRAL
     return float(cuts[best[np.abs(cuts[best] - NEUTRAL).argmin()]])

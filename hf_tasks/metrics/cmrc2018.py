@@ -33,7 +33,10 @@ def _cmrc2018(predictions: Sequence[dict[str, Any]], references: Sequence[list[s
 
 
 def best_f1(prediction: str, references: list[str]) -> float:
-    return max(f1(prediction, reference) for reference in references or [""])
+    """The best over the references; where there is none, 1 for an empty prediction."""
+    if not references:
+        return float(not segments(prediction))
+    return max(f1(prediction, reference) for reference in references)
 
 
 def best_exact(prediction: str, references: list[str]) -> float:
@@ -56,10 +59,10 @@ def segments(text: str) -> list[str]:
 
 
 def f1(prediction: str, reference: str) -> float:
-    """Harmonic mean of precision and recall of the longest common stretch; 1 where both texts are empty."""
+    """Harmonic mean of precision and recall of the longest common stretch; 0 where either text is empty."""
     predicted, expected = segments(prediction), segments(reference)
     if not predicted or not expected:
-        return float(predicted == expected)
+        return 0.0
     return 2 * longest_common(predicted, expected) / (len(predicted) + len(expected))
 
 

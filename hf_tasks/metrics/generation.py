@@ -3,10 +3,12 @@
 Predictions are texts; a reference is a text or a list of texts, as many or few for each prediction as there are.
 """
 
+import re
 import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache, partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,13 +23,25 @@ ORDERS = 4
 """Of n-grams, in BLEU."""
 CHARACTERS = 6
 """Longest n-grams of characters, in chrF."""
+WORDS = "13a"
+TOKENIZERS = {
+    "zh": ("zh", "zho", "cmn", "yue", "lzh", "wuu"),
+    "ja-mecab": ("ja", "jpn"),
+    "char": ("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod", "dz", "dzo"),
+}
+"""sacrebleu's tokenizers for languages that write no blanks between words, and the codes of these."""
+SCRIPTS = {
+    "zh": re.compile("[\u3400-\u9fff]"),
+    "ja-mecab": re.compile("[\u3040-\u30ff]"),
+    "char": re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff]"),
+}
 
 
 # -- BLEU (Papineni et al. 2002, https://aclanthology.org/P02-1040) with sacrebleu's defaults
 
 
-def _bleu(predictions: Sequence[str], references: Sequence[Reference]) -> Sums:
-    scorer = _scorer("BLEU", effective_order=True)
+def _bleu(predictions: Sequence[str], references: Sequence[Reference], language: str | None = None) -> Sums:
+    scorer = _scorer("BLEU", effective_order=True, tokenize=tokenizer_of(references, language))
     pairs = zip(predictions, references, strict=True)
     scores = [scorer.sentence_score(prediction, _several(reference)) for prediction, reference in pairs]
     counts = [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores]
@@ -106,10 +120,10 @@ def _chrf_of_sums(s: np.ndarray) -> np.ndarray:
 # -- TER (Snover et al. 2006, https://aclanthology.org/2006.amta-papers.25): edits for 100 words of the references
 
 
-def _ter(predictions: Sequence[str], references: Sequence[Reference]) -> Sums:
-    """Sums of edits, and of the mean length of the references in words."""
-    pairs = zip(predictions, references, strict=True)
-    counts = [_edits(prediction, tuple(_several(reference))) for prediction, reference in pairs]
+def _ter(predictions: Sequence[str], references: Sequence[Reference], language: str | None = None) -> Sums:
+    """Sums of edits, and of the mean length of the references in words; in characters, where no blanks divide words."""
+    pairs, characters = zip(predictions, references, strict=True), tokenizer_of(references, language) != WORDS
+    counts = [_edits(prediction, tuple(_several(reference)), characters) for prediction, reference in pairs]
 
     def of_sums(s: np.ndarray) -> Values:
         return {"ter": np.where(s[:, 1] > 0, 100 * share(*s.T), 100.0 * (s[:, 0] > 0))}
@@ -117,9 +131,13 @@ def _ter(predictions: Sequence[str], references: Sequence[Reference]) -> Sums:
     return Sums(np.array(counts, float).reshape(-1, 2), of_sums)
 
 
+def _ter_options(characters: bool) -> dict[str, bool]:
+    return {"normalized": True, "asian_support": True} if characters else {}
+
+
 @lru_cache(KEPT)
-def _edits(prediction: str, references: tuple[str, ...]) -> tuple[float, float]:
-    score = _scorer("TER").sentence_score(prediction, references)
+def _edits(prediction: str, references: tuple[str, ...], characters: bool) -> tuple[float, float]:
+    score = _scorer("TER", **_ter_options(characters)).sentence_score(prediction, references)
     return float(score.num_edits), float(score.ref_length)
 
 
@@ -161,15 +179,36 @@ def _scorer(name: str, **options: Any) -> Any:
     return getattr(sacrebleu.metrics, name)(**options)
 
 
+def tokenizer_of(references: Sequence[Reference], language: str | None = None) -> str:
+    """The name of sacrebleu's tokenizer for a language, such as zh, zh_CN or zho_Hans; without one, for the script that
+    most letters of the references have. Words of Japanese need MeCab; without it, they are characters."""
+    if language:
+        code = re.split("[-_]", language.lower())[0]
+        found = next((name for name, codes in TOKENIZERS.items() if code in codes), WORDS)
+    else:
+        text = "".join(_several(reference)[0][:200] for reference in references[:500])
+        shares = {name: len(letters.findall(text)) for name, letters in SCRIPTS.items()}
+        if shares["ja-mecab"] > 0.05 * shares["zh"]:  # Japanese has kana among its Chinese characters
+            shares["ja-mecab"] += shares["zh"]
+        best = max(shares, key=lambda name: shares[name])
+        found = best if shares[best] > sum(map(str.isalpha, text)) / 2 else WORDS
+    return "char" if found == "ja-mecab" and not find_spec("MeCab") else found
+
+
 def _signature(
-    predictions: Sequence[str], references: Sequence[Reference], *, name: str, scorer: Callable[[], Any]
+    predictions: Sequence[str],
+    references: Sequence[Reference],
+    language: str | None = None,
+    *,
+    name: str,
+    scorer: Callable[[str], Any],
 ) -> dict[str, str]:
     """sacrebleu's signature, to quote with a score (Post 2018, https://aclanthology.org/W18-6319)."""
     several = [_several(reference) for reference in references]
     by_number = sorted(range(len(several)), key=lambda i: len(several[i]))
     ends = [by_number[0], by_number[-1]]  # they give the number of references, or that it varies
     streams = [[next(iter(several[i][k:]), None) for i in ends] for k in range(len(several[ends[1]]))]
-    metric = scorer()
+    metric = scorer(tokenizer_of(references, language))
     metric.corpus_score([predictions[i] for i in ends], streams)
     return {f"{name}_signature": str(metric.get_signature())}
 
@@ -190,17 +229,17 @@ _ROUGE = {
 bleu = Metric(
     {"bleu": Value("BLEU of the corpus, in percent (Papineni et al. 2002), by sacrebleu", highest=100)},
     _bleu,
-    partial(_signature, name="bleu", scorer=partial(_scorer, "BLEU")),
+    partial(_signature, name="bleu", scorer=lambda tokenizer: _scorer("BLEU", tokenize=tokenizer)),
 )
 chrf = Metric(
     {"chrf": Value("chrF2 of the corpus, in percent (Popović 2015), by sacrebleu", highest=100)},
     _chrf,
-    partial(_signature, name="chrf", scorer=partial(_scorer, "CHRF")),
+    partial(_signature, name="chrf", scorer=lambda _: _scorer("CHRF")),
 )
 chrf_plus_plus = Metric(
     {"chrf++": Value("chrF2++ of the corpus, in percent (Popović 2017), by sacrebleu", "chrf", highest=100)},
     partial(_chrf, name="chrf++", word_order=2),
-    partial(_signature, name="chrf++", scorer=partial(_scorer, "CHRF", word_order=2)),
+    partial(_signature, name="chrf++", scorer=lambda _: _scorer("CHRF", word_order=2)),
 )
 ter = Metric(
     {
@@ -209,7 +248,7 @@ ter = Metric(
         )
     },
     _ter,
-    partial(_signature, name="ter", scorer=partial(_scorer, "TER")),
+    partial(_signature, name="ter", scorer=lambda tokenizer: _scorer("TER", **_ter_options(tokenizer != WORDS))),
     higher_is_better=False,
 )
 rouge = Metric(_ROUGE, _rouge)

@@ -116,6 +116,17 @@ def best_threshold(
     return 100 * float((refused + gain[best]) / len(order)), float(differences[order[best]])
 
 
+def mean_at(threshold: float, predictions: Sequence[Row], references: Sequence[list[str]], measure: Measure) -> float:
+    """The mean of `measure` in percent where the questions whose null score difference is at most the threshold are
+    answered with their best span."""
+    spans = [next((entry["text"] for entry in row["nbest"] if entry["text"]), "") for row in predictions]
+    answered = [
+        text if row["null_score_diff"] <= threshold else "" for text, row in zip(spans, predictions, strict=True)
+    ]
+    pairs = zip(answered, references, strict=True)
+    return 100 * float(np.mean([best_over(measure, text, answers_of(right)) for text, right in pairs]))
+
+
 def answers_of(texts: Sequence[str]) -> list[str]:
     """The references that have tokens; an empty text where there is none."""
     return [text for text in texts if normalized(text)] or [""]

@@ -154,7 +154,7 @@ class TextToText(GenerativeTask):
         return list(examples["target"][:])
 
     def context(self, examples: "Dataset") -> dict[str, Any]:
-        return {"sources": examples["source"][:]}
+        return {"sources": examples["source"][:], "language": self.target_language}
 
     def texts(self, examples: "Dataset") -> Iterator[str]:
         for batch in examples.iter(batch_size=1000):

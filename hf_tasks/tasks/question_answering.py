@@ -183,10 +183,13 @@ class QuestionAnswering(DiscriminativeTask):
         return self.with_threshold(self.decode(outputs, split), self.references(split.examples))
 
     def with_threshold(self, predictions: list[Row], references: list[Any]) -> Self:
-        """A copy with the null_score_diff_threshold that gives these predictions the highest F1; it was not given."""
-        from hf_tasks.metrics.squad import best_threshold, f1
+        """A copy with the null_score_diff_threshold that gives these predictions the highest F1, which was not given; 0
+        where that gains nothing over 0."""
+        from hf_tasks.metrics.squad import best_threshold, f1, mean_at
 
-        _, threshold = best_threshold(predictions, references, f1)
+        best, threshold = best_threshold(predictions, references, f1)
+        if mean_at(0.0, predictions, references, f1) >= best - 1e-9:
+            threshold = 0.0
         return self.model_copy(update={"null_score_diff_threshold": threshold})
 
 

@@ -5,7 +5,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 from hf_tasks.metrics import METRICS, score
-from hf_tasks.metrics.generation import bleu, chrf, chrf_plus_plus, rouge, rouge_l, ter
+from hf_tasks.metrics.generation import bleu, chrf, chrf_plus_plus, rouge, rouge_l, ter, tokenizer_of
 
 PREDICTIONS = ["The cat sat on the mat.", "Hello there, Ann!", "“Nein”, sagte er – 3,5 km.", ""]
 FIRST = ["The cat is on the mat.", "Hello, Ann!", "Nein, sagte er: 3.5 km.", "nothing"]
@@ -112,3 +112,20 @@ def test_rouge_l_puts_the_longest_common_subsequence_first() -> None:
     values = rouge_l(["a b c"], ["a x c"])
     assert list(values) == ["rougeL", "rouge1", "rouge2", "rougeLsum"]
     assert values == rouge(["a b c"], ["a x c"])
+
+
+def test_languages_without_blanks_have_their_tokenizer(monkeypatch):
+    chinese, japanese = ["\u732b\u5750\u5728\u57ab\u5b50\u4e0a\u3002"], ["\u732b\u306f\u30de\u30c3\u30c8\u306e\u4e0a"]
+    assert bleu(chinese, chinese)["bleu"] == pytest.approx(100)
+    values = bleu(["\u732b\u5750\u5728\u5730\u4e0a\u3002"], [chinese])
+    expected = BLEU(tokenize="zh").corpus_score(["\u732b\u5750\u5728\u5730\u4e0a\u3002"], [chinese]).score
+    assert values["bleu"] == pytest.approx(expected)
+    assert "|tok:zh|" in values["bleu_signature"]
+    assert ter(["\u732b\u5750\u5728\u5730\u4e0a\u3002"], chinese)["ter"] < 60
+    for codes, tokenizer in (("zh zh_CN zho_Hans", "zh"), ("th tha_Thai", "char"), ("de en_XX ko", "13a")):
+        assert {tokenizer_of(FIRST, code) for code in codes.split()} == {tokenizer}
+    assert tokenizer_of(FIRST) == "13a"
+    monkeypatch.setattr("hf_tasks.metrics.generation.find_spec", lambda name: None)
+    assert tokenizer_of(japanese) == tokenizer_of(FIRST, "ja") == "char"
+    monkeypatch.setattr("hf_tasks.metrics.generation.find_spec", lambda name: name)
+    assert tokenizer_of(japanese) == tokenizer_of(FIRST, "ja_XX") == "ja-mecab"
