@@ -151,6 +151,7 @@ def test_the_table_for_people(tmp_path: Path) -> None:
     (tmp_path / "seeds.json").write_text(json.dumps(summarize([13, 42], measured)), encoding="utf-8")
     assert list(SeedRuns.load(tmp_path).lines()) == [
         "test, seeds 13, 42",
+        "  Student's t over 2 seeds: the intervals hold only where values are normal",
         "  metric                      mean       std       min       max       95% interval   seed 13   seed 42",
         "  f1                        0.6250    0.1768    0.5000    0.7500  [-0.9633, 2.2133]    0.5000    0.7500",
     ]
