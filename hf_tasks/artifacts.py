@@ -33,8 +33,9 @@ FILES: dict[Saved, str] = {
 
 
 def saved_as(recipe: Recipe) -> Saved:
-    """The form in which this recipe's model is saved; neither transformers nor PEFT can rebuild a mix of layers."""
-    return "trained" if recipe.model.weighted_layers else recipe.method.saves
+    """The form in which this recipe's model is saved; neither transformers nor PEFT can rebuild a mix of layers, or
+    another pooling."""
+    return recipe.method.saves if recipe.model.is_plain else "trained"
 
 
 def is_whole(recipe: Recipe, path: Path) -> bool:
@@ -130,6 +131,10 @@ def _adapted(recipe: Recipe, model: "nn.Module") -> "nn.Module":
         from hf_tasks.models.weighted_layers import mix_layers
 
         mix_layers(model, pretrained_layers(model).stacks[0])
+    if recipe.model.pooling != "cls":
+        from hf_tasks.models.pooling import pool
+
+        pool(model, pretrained_layers(model).stacks[0], recipe.model.pooling)
     return recipe.method.prepare(model)  # for the method, the mix is part of the head
 
 

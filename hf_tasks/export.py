@@ -28,6 +28,8 @@ def export(run: Run, out: Path, *, merge: bool) -> float:
     """
     if out.exists():
         raise RunError(f"{out}: exists already; name a folder that does not")
+    if run.recipe.model.pooling != "cls":
+        raise RunError("model.pooling: no plain model reads its tokens so; use the run as it is")
     if run.recipe.model.weighted_layers:
         raise RunError("model.weighted_layers: no plain model reads a mix of its layers; use the run as it is")
     if artifacts.saved_as(run.recipe) == "peft" and not merge:

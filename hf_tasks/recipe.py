@@ -151,11 +151,13 @@ def _clashes(recipe: Recipe) -> Problems:
 
 
 def _model_clashes(recipe: Recipe) -> Problems:
+    if recipe.model.pooling != "cls" and recipe.task.name != "text-classification":
+        yield ("model", "pooling"), f"{recipe.task.name} reads every token by itself; remove it"
     if not recipe.model.is_new:
         return
     if not isinstance(recipe.task, GenerativeTask):
         yield ("model",), f"{recipe.task.name} starts from one checkpoint; give name_or_path alone"
-    if recipe.method.saves != "model" or recipe.model.weighted_layers:
+    if recipe.method.saves != "model" or not recipe.model.is_plain:
         yield ("method",), "a model without a checkpoint of its own is trained and saved whole; use name: full"
 
 

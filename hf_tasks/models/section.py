@@ -33,6 +33,10 @@ class Model(Block):
     """The head reads a learned mix of the embeddings and all layers, not the last layer alone (Peters et al. 2018,
     https://aclanthology.org/N18-1202); a decoder attends to the mix of its encoder's layers."""
 
+    pooling: Literal["cls", "mean", "max"] = "cls"
+    """What the head of a text classification model reads of the last layer: the first token, or the mean or maximum
+    over all tokens, as sentence encoders are trained (Reimers and Gurevych 2019, https://aclanthology.org/D19-1410)."""
+
     @model_validator(mode="after")
     def _one_origin(self) -> "Model":
         if not self.name_or_path and self.config is None:
@@ -47,6 +51,11 @@ class Model(Block):
     def is_new(self) -> bool:
         """Whether there is no checkpoint that could be loaded again as it is."""
         return self.config is not None or self.decoder_name_or_path is not None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the model computes what transformers makes of the same weights."""
+        return not self.weighted_layers and self.pooling == "cls"
 
     @property
     def title(self) -> str:
