@@ -39,28 +39,46 @@ class Parts:
 def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
     """Read and check every part of the data; the recipe comes back resolved (labels, metrics)."""
     section = recipe.data
-    train, validation, test = (
-        data.read_part(section, name, recipe.task, seed=recipe.data_seed, beside=beside)
-        for name in ("train", "validation", "test")
-    )
+    train, validation, test = _read(recipe, beside)
     if train is None:
         raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
     if validation is None and section.validation_size:
-        train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.data_seed)
+        try:
+            train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.data_seed)
+        except DataError as e:
+            raise DataError(*train.problems.shown, *e.problems) from None
     task, flags = recipe.task, section.columns.get("labels")
     if isinstance(task, TextClassification) and isinstance(flags, tuple) and not task.labels:
         task = task.model_copy(update={"labels": flags, "label_indices": False})  # also those of no training row
     try:
         task = task.resolve(train.examples)
     except ValueError as e:
-        raise DataError(f"{train.where(0).rpartition(':')[0]}: {e}") from None
+        raise DataError(*train.problems.shown, f"{train.where(0).rpartition(':')[0]}: {e}") from None
     for name in task.metrics:
         metrics.find(name)  # before the model is loaded
-    parts = [part and data.check(part, task, section.bad_rows) for part in (train, validation, test)]
+    named = {"train": train, "validation": validation, "test": test}
+    given = {name: part for name, part in named.items() if part is not None}
+    checked = dict(zip(given, data.check_parts(list(given.values()), task, section.bad_rows), strict=True))
     recipe = recipe.model_copy(update={"task": task})
     if recipe.card.template:
         card.render(recipe, {}, folder=beside)  # a template that cannot be used is known now, not after training
-    return recipe, Parts(*parts)  # type: ignore[arg-type]
+    return recipe, Parts(checked["train"], checked.get("validation"), checked.get("test"))
+
+
+def _read(recipe: Recipe, beside: Path | None) -> tuple[Part | None, Part | None, Part | None]:
+    """Train, validation and test. Raises DataError with the problems of all three."""
+    found: dict[str, Part | None] = {}
+    broken: list[str] = []
+    for name in ("train", "validation", "test"):
+        try:
+            found[name] = data.read_part(
+                recipe.data, name, recipe.task, seed=recipe.data_seed, beside=beside, settle=False
+            )
+        except DataError as e:
+            broken += e.problems
+    if broken:
+        raise DataError(*(text for part in found.values() if part for text in part.problems.shown), *broken)
+    return found["train"], found["validation"], found["test"]
 
 
 def check_precision(recipe: Recipe, model: Any) -> None:

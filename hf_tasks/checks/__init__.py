@@ -50,10 +50,17 @@ def look(
     target = task.target(parts["train"].examples)
     if target in labels.NAMES:
         counts = {name: labels.counts(part.examples, target) for name, part in parts.items()}
-        odd += labels.spellings(counts["train"])
+        odd += [*labels.spellings(counts["train"]), *labels.no_labels(counts["train"], target)]
+        odd += labels.notations(counts["train"]) if target != "tags" else ()
         if target in labels.CLASSES:
             facts.append(f"  labels     {labels.fact(counts['train'])}")
             odd += labels.balance(tuple(task.head_config()["label2id"]), counts)
+    if target == "score":
+        facts.append(f"  scores     {labels.score_fact(np.asarray(parts['train'].examples['score'][:]))}")
+        odd += labels.far_scores(parts)
+    if "max_length" in task.model_fields_set and task.max_length > readable:
+        text = f"task.max_length is {task.max_length:,}, the model reads {readable:,} tokens"
+        odd.append(Finding("cut", text, f"it counts as {readable:,}; write that, or choose a model that reads more"))
     of_parts = {
         name: [replace(one, limit=min(one.limit, readable)) for one in task.lengths(split)]
         for name, split in splits.items()

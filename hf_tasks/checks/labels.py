@@ -3,8 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from hf_tasks.checks.finding import Finding
+import numpy as np
+
+from hf_tasks.checks.finding import SHOWN, Finding, Seen, places
+from hf_tasks.checks.finding import found as found_in
 from hf_tasks.checks.hashes import tables
+from hf_tasks.data import Part
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -16,6 +20,10 @@ FEW = 10
 """Training examples below which a label is said to have few."""
 UNEVEN = 10
 """How many times the rarest label the most frequent one has, from where it is a finding."""
+FAR = 0.2
+"""Share of the scores' range; a score further than this from all others is odd."""
+NO_LABEL = {"-", "--", "?", "??", ".", "_", "n/a", "na", "#n/a", "nan", "null", "missing", "unlabeled", "unlabelled"}
+SEPARATORS = ("|", ";", ",", "/", "+")
 LISTED = 6
 """Labels that a line names."""
 
@@ -55,6 +63,73 @@ def spellings(found: dict[str, int]) -> Iterator[Finding]:
                 "labels", f"train: labels differ only by case or blanks: {listed}",
                 f'write "{ranked[0].strip()}" in all rows, or they are learned as different labels',
             )  # fmt: skip
+
+
+def no_labels(found: dict[str, int], target: str) -> Iterator[Finding]:
+    """Labels that seem to mean that a row has none. `found`: how often each occurs in train."""
+    marks = {"_", "?", "n/a", "nan", "null"} if target == "tags" else NO_LABEL
+    names = [name for name in found if name.strip().casefold() in marks]
+    if (
+        "-1" in found
+        and not set(found) <= {"-1", "0", "1"}
+        and not any(name[:1] == "-" and name != "-1" for name in found)
+    ):
+        names.append("-1")
+    if names:
+        listed = ", ".join(f'"{name}" {found[name]:,} times' for name in names)
+        yield Finding(
+            "labels", f"train: labels that may mean that there is none: {listed}",
+            "they are learned as a class of their own; remove these rows, or leave them if that is meant",
+        )  # fmt: skip
+
+
+def notations(found: dict[str, int]) -> Iterator[Finding]:
+    """Labels that are several others in another notation: "joy;fear" beside "joy" and "fear"."""
+    for name in found:
+        for mark in SEPARATORS:
+            parts = [part.strip() for part in name.strip("[](){}").replace("'", "").replace('"', "").split(mark)]
+            if mark in name and len(parts) > 1 and all(part in found for part in parts):
+                yield Finding(
+                    "labels", f'train: the label "{name}" ({found[name]:,} times) seems to be several, separated by '
+                    f'"{mark}"', "write all rows in one way: a list, or one task.label_separator",
+                )  # fmt: skip
+                return
+
+
+def score_fact(scores: np.ndarray) -> str:
+    """`from 0 to 5, mean 2.6`"""
+    return f"from {scores.min():g} to {scores.max():g}, mean {scores.mean():.3g}"
+
+
+def far_scores(parts: dict[str, Part]) -> Iterator[Finding]:
+    """Scores beyond a gap at either end of those of train, at most 5 % of them: the gap is wider than a fifth of the
+    range of the middle 96 %. Also negative scores where 98 % are not."""
+    train = np.asarray(parts["train"].examples["score"][:])
+    low, high = _without_far(train)
+    seen = []
+    for name, part in parts.items():
+        scores = np.asarray(part.examples["score"][:])
+        rows = np.flatnonzero((scores < low) | (scores > high))
+        if len(rows):
+            values = ", ".join(f"{scores[row]:g}" for row in rows[:SHOWN])
+            seen.append(Seen(f"{values} in {name} ({len(rows):,} of {len(part):,})", places(part, rows)))
+    what = f"scores far outside the others, which are from {low:g} to {high:g}"
+    yield from found_in("labels", what, "correct them, or remove the rows", seen)
+
+
+def _without_far(scores: np.ndarray) -> tuple[float, float]:
+    """The lowest and the highest score that are no outliers."""
+    values = np.sort(scores)
+    low, high = np.quantile(values, [0.02, 0.98], method="nearest")
+    gaps = np.diff(values)
+    usual = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 0.0
+    most, step = int(0.05 * len(values)), max(FAR * (high - low), 1.5 * usual)
+    ends = [i for i in range(most) if gaps[i] > step and values[i] < low]
+    starts = [i for i in range(len(gaps) - most, len(gaps)) if gaps[i] > step and values[i + 1] > high]
+    first = ends[-1] + 1 if ends else 0
+    if 0 < (negative := int((values < 0).sum())) <= 0.02 * len(values):
+        first = max(first, negative)
+    return float(values[first]), float(values[starts[0] if starts else -1])
 
 
 def balance(labels: Sequence[str], found: dict[str, dict[str, int]]) -> Iterator[Finding]:

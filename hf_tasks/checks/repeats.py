@@ -45,7 +45,7 @@ def within(parts: dict[str, Part], hashes: dict[str, Hashes], task: Task) -> Ite
         if task.one_answer or name != "train":
             rows, before = _contradictions(hashes[name].input, np.sort(firsts))
             other += _seen(name, part, rows, part, before)
-    targets, remedy = task.target_words(), "mend them, or remove the rows"
+    targets, remedy = task.target_words(), "correct them, or remove the rows"
     if not task.one_answer:
         remedy = f"score them as one row with a list of {targets}"
     yield from found("conflict", f"{task.unit()} repeated with other {targets}", remedy, other)

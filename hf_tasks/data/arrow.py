@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hf_tasks.data.files import Expansion, everything
-from hf_tasks.data.tables import Rows
+from hf_tasks.data.tables import RowNumber, Rows
 from hf_tasks.errors import DataError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _rows(schema: Any, batches: Any) -> Rows:
     for batch in batches:
         for row in batch.to_pylist():
             number += 1
-            yield number, row | {column: _named(feature, row[column]) for column, feature in named.items()}
+            yield RowNumber(number), row | {column: _named(feature, row[column]) for column, feature in named.items()}
 
 
 def _has_names(feature: Any) -> bool:

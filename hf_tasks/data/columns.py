@@ -1,6 +1,7 @@
 """From the columns of a file to the canonical columns of a task."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.examples import Row
 
 Names = Mapping[str, str | tuple[str, ...]]
+
+_IDENTIFIER = re.compile(r"(?i)(.*[_\-. ])?(id|idx|uuid|guid|index|key|hash)")
 
 FILE_HAS = "the file has {found}; rename with data.columns: {{{column}: {guess}}}"
 ROWS_HAVE = 'the rows have {found}; rename "{guess}" to "{column}"'
@@ -88,7 +91,8 @@ def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, adv
             sources[column] = alias
     _check_found(sources, found)
     if words := task.missing(list(sources), labelled):
-        raise ValueError(_missing(words, found, sources, advice))
+        others = {*task.inputs, *task.optional, *task.targets}
+        raise ValueError(_missing(words, [name for name in found if name not in others], found, sources, advice))
     return Renaming(
         {column: source for column, source in sources.items() if isinstance(source, str)},
         {column: source for column, source in sources.items() if isinstance(source, tuple)},
@@ -114,11 +118,13 @@ def _check_found(sources: Names, found: Sequence[str]) -> None:
             raise ValueError(f'data.columns maps {column} to "{source}", which the file lacks{guess}')
 
 
-def _missing(words: str, found: Sequence[str], sources: Names, advice: str) -> str:
+def _missing(words: str, renamed: Sequence[str], found: Sequence[str], sources: Names, advice: str) -> str:
+    """`renamed`: the columns that are not already called as the task calls one."""
     if any(_like_a_value(name) for name in found):
-        return f"{words} is missing; the first line seems to be a row ({_listing(found)}); write a header above it"
+        remedy = "write a header above it, or name the columns with data.column_names"
+        return f"{words} is missing; the first line seems to be a row ({_listing(found)}); {remedy}"
     column = words.split('"')[1]
-    free = [name for name in found if name not in _taken(sources)]
+    free = [name for name in renamed if name not in _taken(sources) and not _IDENTIFIER.fullmatch(name)]
     if not free:
         return f"{words} is missing; there is only {_listing(found)}; add the column"
     guess = (difflib.get_close_matches(column, free, n=1, cutoff=0.6) or (free if len(free) == 1 else ["NAME"]))[0]

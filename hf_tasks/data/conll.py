@@ -13,6 +13,9 @@ CONLL_2003 = ("pos", "chunk")
 """Names of the middle columns where there are two of them."""
 CONLLU = ("id", "tokens", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 
+LONGEST = 2_000
+"""Words in a sentence; a longer one is a file whose sentences no blank line ends."""
+
 _METADATA = re.compile("# .*=")
 _BLANKS = " \t"
 
@@ -37,6 +40,10 @@ def read_conll(lines: Iterable[str], name: str) -> Rows:
         if not columns:
             split = _split_at_tabs if "\t" in text else _split_at_blanks
             columns = _conll_columns(len(split(text)))
+        if len(sentence) > LONGEST:
+            ends = f"{len(sentence):,} words without a blank line; write one after each sentence"
+            yield line, ValueError(f"a sentence of {ends}")
+            continue
         try:
             yield line, _conll_row(sentence, columns, split)
         except _BadLine as e:
@@ -120,8 +127,12 @@ def _conll_row(sentence: Sentence, columns: list[str], split: Callable[[str], li
     for line, text in sentence:
         cells.append(split(text))
         if len(cells[-1]) != len(columns):
+            if split is _split_at_tabs and len(_split_at_blanks(text)) == len(columns):
+                raise _BadLine(line, "columns separated by blanks where the first line has tabs; separate them by tabs")
             remedy = "write the word and its tag" if len(cells[-1]) < 2 else "separate the columns in one way"
             raise _BadLine(line, f"{_count(len(cells[-1]))} where the first line has {len(columns)}; {remedy}")
+        if not cells[-1][0]:
+            raise _BadLine(line, "the word is empty; write it in the first column, or remove the line")
         if not cells[-1][-1] and len(columns) > 1:
             raise _BadLine(line, f'the tag of "{cells[-1][0]}" is missing; write it in the last column')
     return {column: list(values) for column, values in zip(columns, zip(*cells, strict=True), strict=True)}

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -164,9 +165,12 @@ def lines(file: BinaryIO, name: str, longest: int = LONGEST_LINE) -> Iterator[st
 def everything(file: BinaryIO, name: str) -> bytes:
     """All bytes of a file. Raises DataError where it cannot be decompressed."""
     try:
-        return file.read()
+        data = file.read()
     except BROKEN as e:
         raise DataError(f"{name}: {broken(e, name)}") from None
+    if problem := _no_data(data[:200]):
+        raise DataError(f"{name}: {problem}")
+    return data
 
 
 BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
@@ -188,7 +192,16 @@ def broken(error: Exception, name: str) -> str:
 
 def _beginning(raw: bytes, name: str) -> bytes:
     """The first line without a byte order mark. Raises DataError where the file is no UTF-8 text at all."""
-    for magic, kind in _OTHER_KINDS.items():
-        if raw.startswith(magic):
-            raise DataError(f"{name}: {kind}")
+    kinds = [kind for magic, kind in _OTHER_KINDS.items() if raw.startswith(magic)]
+    if problem := kinds[0] if kinds else _no_data(raw):
+        raise DataError(f"{name}: {problem}")
     return raw.removeprefix(b"\xef\xbb\xbf")
+
+
+def _no_data(first: bytes) -> str | None:
+    """What a download left in the place of the data, by its first bytes; None for anything else."""
+    if first.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the data; fetch the data with: git lfs pull"
+    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head)\b", first, re.IGNORECASE):
+        return "is a web page (HTML), not data; download the file itself"
+    return None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hf_tasks.data.files import LARGEST_JSON
-from hf_tasks.data.tables import Rows
+from hf_tasks.data.tables import RowNumber, Rows
 from hf_tasks.errors import DataError
 from hf_tasks.tasks.examples import Row
 
@@ -37,7 +37,7 @@ def read_json(lines: Iterable[str], name: str) -> Rows:
         if text[start : start + 1] == "[":
             yield from _items(text, start + 1, decoder, name)
         else:
-            yield from _nested(decoder.decode(text), name)
+            yield from _nested(decoder.decode(text))
     except json.JSONDecodeError as e:
         remedy = "if each line is an object, name data.format: jsonl" if e.msg == "Extra data" else "mend it"
         raise DataError(f"{name}:{e.lineno}: not valid JSON in column {e.colno}: {e.msg}; {remedy}") from None
@@ -121,7 +121,7 @@ def _decoded(text: str, at: int, decoder: json.JSONDecoder, where: str) -> tuple
         raise DataError(f"{where}: {e}") from None
 
 
-def _nested(document: Any, name: str) -> Rows:
+def _nested(document: Any) -> Rows:
     """The rows of SQuAD's articles; of the only list of objects in an object; of columns, as pandas and datasets write
     them (`{"text": {"0": ...}}`, `{"text": [...]}`); of objects by id (`{"q1": {...}}`)."""
     if not isinstance(document, dict):
@@ -132,7 +132,7 @@ def _nested(document: Any, name: str) -> Rows:
         case {"data": [{"paragraphs": _}, *_]}:
             from hf_tasks.data import squad
 
-            yield from squad.rows(document, name)
+            yield from squad.rows(document)
         case _ if len(lists) == 1:
             yield from _objects(document[lists[0]])
         case _ if lists:
@@ -156,6 +156,9 @@ def _nested(document: Any, name: str) -> Rows:
 def _objects(values: Iterable[Any]) -> Rows:
     for number, value in enumerate(values, 1):
         if isinstance(value, dict):
-            yield number, value
+            yield RowNumber(number), value
         else:
-            yield number, ValueError(f"a JSON object was expected, found {_kind(value)}; write {{...}} for each row")
+            yield (
+                RowNumber(number),
+                ValueError(f"a JSON object was expected, found {_kind(value)}; write {{...}} for each row"),
+            )

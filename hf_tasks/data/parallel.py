@@ -42,7 +42,11 @@ def rows(source: str, targets: Sequence[str], *, labelled: bool) -> Rows:
     if different:
         raise DataError(*different)
     for number, (text, *several) in enumerate(zip(texts, *references, strict=True), 1):
-        yield number, {"source": text} | ({"target": several} if several else {})
+        empty = [f"{target}:{number}" for target, one in zip(targets, several, strict=False) if not one.strip()]
+        if empty and text.strip():
+            yield number, ValueError(f"its target, {empty[0]}, is empty; write it, or remove the line from all files")
+        else:
+            yield number, {"source": text} | ({"target": several} if several else {})
 
 
 def _texts(path: str) -> Iterator[str]:

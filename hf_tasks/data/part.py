@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_tasks.data.problems import Problems
 from hf_tasks.errors import DataError
 from hf_tasks.tasks.examples import Row
 
@@ -27,6 +28,8 @@ class Part:
     """(E,) the line or number of each row in its place, counted from 1."""
     dropped: int = 0
     """Rows left out because data.bad_rows is "drop"."""
+    problems: Problems = field(default_factory=lambda: Problems("stop"))
+    """What is wrong with rows that were read together with these, until `check` reports it."""
     files: dict[str, str] = field(default_factory=dict)
     """Each file and its SHA-256, or each Hub data set (`id@revision`) and its fingerprint."""
 

@@ -7,6 +7,7 @@ import contextlib
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from hf_tasks.data.part import Part, from_examples, join, stack
 from hf_tasks.data.problems import Problems
 from hf_tasks.data.readers import reader_of
 from hf_tasks.data.section import Data, Parallel
+from hf_tasks.data.tables import RowNumber, before_number
 from hf_tasks.errors import DataError
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.examples import Row
@@ -31,23 +33,24 @@ CHUNK = 10_000
 
 def read_part(
     data: Data, name: Literal["train", "validation", "test"], task: Task, *, seed: int,
-    beside: Path | None = None, labelled: bool = True,
+    beside: Path | None = None, labelled: bool = True, settle: bool = True,
 ) -> Part | None:  # fmt: skip
     """One part of the data that a recipe names; None where it names no such part. Raises DataError.
 
     Paths are looked up from the current directory, then from `beside`; with `data.data_dir`, from there alone. A file
-    that is named twice counts once. `seed` draws the rows where `data.max_examples` is set.
+    that is named twice counts once. `seed` draws the rows where `data.max_examples` is set. Without `settle`, bad rows
+    are no error yet: `check_parts` reports them together with what it finds.
     """
     named = data.part(name)
     if named is None:
         return None
-    way = _Way(task, data.columns, labelled, data.bad_rows)
+    way = _Way(task, data.columns, labelled, data.bad_rows, settle=settle)
     if isinstance(named, Parallel):
         part = _from_parallel(named, folders(data.data_dir, beside), way)
         return part.sample(data.max_examples, seed)
     several = (named,) if isinstance(named, str) else named
     if data.path:
-        return _from_hub(data, "+".join(several), task, labelled).sample(data.max_examples, seed)
+        return _from_hub(data, "+".join(several), way).sample(data.max_examples, seed)
     paths = find(several, folders(data.data_dir, beside))
     return _from_files(list(map(str, paths)), data.format, way, data.column_names).sample(data.max_examples, seed)
 
@@ -57,7 +60,7 @@ def read_file(
     bad_rows: BadRows = "stop", targets: Sequence[str] = (),
 ) -> Part:  # fmt: skip
     """The examples of one file; "-" is standard input. `targets`: parallel files of a text file. Raises DataError."""
-    way = _Way(task, columns or {}, labelled, bad_rows)
+    way = _Way(task, columns or {}, labelled, bad_rows, remedy="correct these rows or remove them")
     if targets:
         return _from_parallel(Parallel(source=path, target=tuple(targets)), [Path()], way)
     paths = [path] if path == "-" else list(map(str, find([path], [Path()])))
@@ -68,24 +71,54 @@ def read_rows(rows: Sequence[Mapping[str, Any]], task: Task, *, labelled: bool) 
     """The examples in rows of canonical columns. Raises DataError."""
     if not len(rows):
         raise DataError("there are no rows; give at least one")
-    problems = Problems("stop", remedy="mend these rows or leave them out")
-    part = _from_rows(enumerate(map(_plain, rows), 1), "row ", _Way(task, {}, labelled, advice=ROWS_HAVE), problems)
+    problems = Problems("stop", remedy="correct these rows or leave them out")
+    part = _from_rows(enumerate(map(_plain, rows), 1), "", _Way(task, {}, labelled, advice=ROWS_HAVE), problems)
     problems.settle(len(part))
-    return part
+    return replace(part, problems=problems)
 
 
 def check(part: Part, task: Task, bad_rows: BadRows = "stop") -> Part:
     """The part after `task.check` of each example: rows with problems stop with DataError or are dropped."""
-    problems = Problems(bad_rows)
-    good = []
+    return check_parts([part], task, bad_rows)[0]
+
+
+def check_parts(parts: Sequence[Part], task: Task, bad_rows: BadRows = "stop") -> list[Part]:
+    """As `check`, with the problems of all parts in one DataError: also those of reading, and in the order of the file
+    where parts were read from the same files."""
+    problems: dict[int, Problems] = {}
+    good: dict[int, list[list[int]]] = {}
+    checked = []
+    for part in parts:
+        files = id(part.problems)
+        dropped = part.dropped if files not in problems else 0  # counted once for parts of the same files
+        found = problems.setdefault(files, part.problems.copy(bad_rows))
+        wrong = _wrong(part, task)
+        for row, text in wrong.items():
+            found.add(part.places[part.place[row]], int(part.line[row]), part.where(row), text)
+        rows = [row for row in range(len(part)) if row not in wrong]
+        good.setdefault(files, []).append(rows)
+        kept = part.select(rows) if wrong else part
+        dropped += len(wrong)
+        checked.append(kept if dropped == part.dropped else replace(kept, dropped=dropped))
+    broken: list[str] = []
+    for files, found in problems.items():
+        try:
+            found.settle(min(map(len, good[files])))
+        except DataError as e:
+            broken += e.problems
+    if broken:
+        raise DataError(*broken)
+    return checked
+
+
+def _wrong(part: Part, task: Task) -> dict[int, str]:
+    """{row: what is wrong with it}"""
     among = dict(task.check_all(part.examples))
+    found = {}
     for row, example in enumerate(part.rows()):
-        if found := [*task.check(example), *([among[row]] if row in among else [])]:
-            problems.add(part.where(row), "; ".join(found))
-        else:
-            good.append(row)
-    problems.settle(len(good))
-    return replace(part.select(good), dropped=part.dropped + problems.count) if problems.count else part
+        if texts := [*task.check(example), *([among[row]] if row in among else [])]:
+            found[row] = "; ".join(texts)
+    return found
 
 
 @dataclass(frozen=True)
@@ -97,11 +130,23 @@ class _Way:
     labelled: bool
     bad_rows: BadRows = "stop"
     advice: str = FILE_HAS
+    remedy: str = "data.bad_rows: drop leaves such rows out"
+    settle: bool = True
+    """Whether bad rows are an error at once; otherwise `check` reports them."""
+
+    def problems(self) -> Problems:
+        return Problems(self.bad_rows, self.remedy)
+
+    def settled(self, part: Part, problems: Problems) -> Part:
+        if self.settle or not len(part):
+            problems.settle(len(part))
+            return replace(part, dropped=problems.count, problems=Problems(self.bad_rows, self.remedy))
+        return replace(part, dropped=problems.count, problems=problems)
 
 
 def _from_files(paths: Sequence[str], format: str | None, way: _Way, column_names: Sequence[str] = ()) -> Part:
     _check_names(way)
-    problems = Problems(way.bad_rows)
+    problems = way.problems()
     broken: list[str] = []
     parts: list[Part] = []
     for path in paths:
@@ -111,52 +156,61 @@ def _from_files(paths: Sequence[str], format: str | None, way: _Way, column_name
             broken += e.problems
     if broken:
         raise DataError(*broken, *problems.shown)
-    problems.settle(sum(map(len, parts)))
-    return replace(join(parts), dropped=problems.count)
+    return way.settled(join(parts), problems)
 
 
 def _from_file(path: str, format: str | None, way: _Way, problems: Problems, column_names: Sequence[str]) -> Part:
     name = STDIN if path == "-" else path
     reader = reader_of(name, format, way.task.text_format, column_names)
     with opened(path) as file:
-        part = _from_rows(reader(file, name), f"{name}:", way, problems)
+        part = _from_rows(reader(file, name), name, way, problems)
     return replace(part, files={name: sha256(Path(path))} if Path(path).is_file() else {})
 
 
 def _from_parallel(named: Parallel, folders: Sequence[Path], way: _Way) -> Part:
     """Rows stand where their source stands."""
     _check_names(way)
-    problems = Problems(way.bad_rows)
+    problems = way.problems()
+    broken: list[str] = []
     parts = []
     for source, targets in parallel.files(named, folders):
-        part = _from_rows(parallel.rows(source, targets, labelled=way.labelled), f"{source}:", way, problems)
-        parts.append(replace(part, files={path: sha256(Path(path)) for path in (source, *targets)}))
-    problems.settle(sum(map(len, parts)))
-    return replace(join(parts), dropped=problems.count)
+        try:
+            part = _from_rows(parallel.rows(source, targets, labelled=way.labelled), source, way, problems)
+        except DataError as e:
+            broken += e.problems
+        else:
+            parts.append(replace(part, files={path: sha256(Path(path)) for path in (source, *targets)}))
+    if broken:
+        raise DataError(*broken, *problems.shown)
+    return way.settled(join(parts), problems)
 
 
-def _from_hub(data: Data, split: str, task: Task, labelled: bool) -> Part:
-    way = _Way(task, data.columns, labelled, data.bad_rows)
+def _from_hub(data: Data, split: str, way: _Way) -> Part:
     _check_names(way)
-    problems = Problems(way.bad_rows)
+    problems = way.problems()
     rows, files = hub.load(data, split)
-    part = _from_rows(rows, f"{data.path} {split}:", way, problems)
-    problems.settle(len(part))
-    return replace(part, dropped=problems.count, files=files)
+    part = _from_rows(rows, f"{data.path} {split}", way, problems)
+    return replace(way.settled(part, problems), files=files)
 
 
-def _from_rows(rows: Iterable[tuple[int, Row | ValueError]], place: str, way: _Way, problems: Problems) -> Part:
-    """The examples in raw rows; bad rows go to `problems`. Raises DataError where no row can be read at all."""
+def _from_rows(rows: Iterable[tuple[int, Row | ValueError]], name: str, way: _Way, problems: Problems) -> Part:
+    """The examples in raw rows of a file, "" for plain rows; bad rows go to `problems`. Raises DataError where no row
+    can be read at all."""
     before = problems.count
-    chunks, found = _raw(rows, place, renamings.wanted(way.names, way.task), problems)
+    rows = iter(rows)
+    first = next(rows, None)
+    if first is None:
+        raise DataError(f"{name}: there are no rows; give at least one")
+    place = before_number(name, first[0]) if name else "row "
+    chunks, found = _raw(chain([first], rows), place, renamings.wanted(way.names, way.task), problems)
     if not chunks.lines and not chunks.packed:
         if problems.count == before:
-            raise DataError(f"{place.rstrip(':')}: there are no rows; give at least one")
+            raise DataError(f"{name}: there are no rows; give at least one")
         return from_examples([], [], place)
     try:
         rename = renamings.renaming(found, way.names, way.task, way.labelled, way.advice)
     except ValueError as e:
-        raise DataError(f"{place}1: {e}") from None
+        raise DataError(f"{name}: {e}" if isinstance(first[0], RowNumber) else f"{place}1: {e}") from None
     parts = [_examples(lines, raw, rename, place, way, problems) for lines, raw in chunks.taken()]
     return parts[0] if len(parts) == 1 else stack(parts)
 
@@ -192,7 +246,7 @@ def _raw(
     dotted = [name for name in wanted if "." in name]
     for line, row in rows:
         if isinstance(row, ValueError):
-            problems.add(f"{place}{line}", row)
+            problems.add(place, line, f"{place}{line}", row)
             continue
         if row.keys() != found.keys():
             found |= dict.fromkeys(row)
@@ -215,7 +269,7 @@ def _examples(
             examples.append(way.task.example(rename(row)))
             kept.append(line)
         except ValueError as e:
-            problems.add(f"{place}{line}", e)
+            problems.add(place, line, f"{place}{line}", e)
     return from_examples(examples, kept, place)
 
 

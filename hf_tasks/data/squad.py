@@ -6,37 +6,49 @@
 Other keys, such as title and plausible_answers, are not read.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
-from hf_tasks.errors import DataError
-from hf_tasks.tasks.examples import Row
+from hf_tasks.data.tables import QuestionNumber, Rows
 
 COLUMNS = ("id", "question", "answers", "is_impossible")
 
 
-def rows(document: dict[str, Any], name: str) -> Iterator[tuple[int, Row]]:
-    """Each question with its number, counted from 1: a row of its columns and the paragraph's context.
-
-    Raises DataError where the nesting is another one.
-    """
+def rows(document: dict[str, Any]) -> Rows:
+    """Each question with its number, counted from 1: a row of its columns and the paragraph's context. In the place of
+    an article, paragraph or question with another nesting, a ValueError."""
     number = 0
     for i, article in enumerate(document["data"]):
-        for j, paragraph in enumerate(_part(article, "paragraphs", list, f"{name}: data[{i}]")):
-            where = f"{name}: data[{i}].paragraphs[{j}]"
-            context = _part(paragraph, "context", str, where)
-            for k, question in enumerate(_part(paragraph, "qas", list, where)):
-                _part(question, "question", str, f"{where}.qas[{k}]")
+        try:
+            paragraphs = _inner(article, "paragraphs", list, f"data[{i}]")
+        except ValueError as e:
+            yield QuestionNumber(number + 1), e
+            continue
+        for j, paragraph in enumerate(paragraphs):
+            where = f"data[{i}].paragraphs[{j}]"
+            try:
+                context = _inner(paragraph, "context", str, where)
+                questions = _inner(paragraph, "qas", list, where)
+            except ValueError as e:
+                yield QuestionNumber(number + 1), e
+                continue
+            for k, question in enumerate(questions):
                 number += 1
-                row = {column: question[column] for column in COLUMNS if column in question}
-                yield number, row | {"context": context}
+                yield QuestionNumber(number), _row(question, context, f"{where}.qas[{k}]")
 
 
-def _part(parent: Any, key: str, kind: type, where: str) -> Any:
+def _row(question: Any, context: str, where: str) -> dict[str, Any] | ValueError:
+    try:
+        _inner(question, "question", str, where)
+    except ValueError as e:
+        return e
+    return {column: question[column] for column in COLUMNS if column in question} | {"context": context}
+
+
+def _inner(parent: Any, key: str, kind: type, where: str) -> Any:
     if not isinstance(parent, dict):
-        raise DataError(f'{where}: an object with "{key}" was expected, found {parent!r}')
+        raise ValueError(f'{where}: an object with "{key}" was expected, found {parent!r}')
     if key not in parent:
-        raise DataError(f'{where}: has no "{key}"; add it, as SQuAD\'s files have it')
+        raise ValueError(f'{where}: has no "{key}"; add it, as SQuAD\'s files have it')
     if not isinstance(parent[key], kind):
-        raise DataError(f'{where}: "{key}" is not {"text" if kind is str else "a list"} but {parent[key]!r}')
+        raise ValueError(f'{where}: "{key}" is not {"a string" if kind is str else "a list"} but {parent[key]!r}')
     return parent[key]

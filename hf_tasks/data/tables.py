@@ -16,6 +16,21 @@ from hf_tasks.tasks.examples import Row
 Rows = Iterator[tuple[int, Row | ValueError]]
 
 
+class RowNumber(int):
+    """The number of a row, counted from 1, where it has no line of its own."""
+
+    unit = "row"
+
+
+class QuestionNumber(RowNumber):
+    unit = "question"
+
+
+def before_number(name: str, number: int) -> str:
+    """What is written before the number of a row: `train.csv:` before a line, `train.json: question `."""
+    return f"{name}: {number.unit} " if isinstance(number, RowNumber) else f"{name}:"
+
+
 def read_csv(lines: Iterable[str], name: str, header: Sequence[str] = ()) -> Rows:
     """Comma-separated values (RFC 4180), the first record naming the columns unless `header` does; blank lines are
     skipped."""
@@ -106,6 +121,8 @@ def _table(header: list[str], records: Any, name: str, delimiter: str, *, given:
     for line, fields in records:
         if isinstance(fields, ValueError):
             yield line, fields
+        elif fields == header and not given:
+            yield line, ValueError("the header is repeated here; remove the line")
         elif len(fields) != width:
             remedy = "quote a text that contains commas" if delimiter == "," else "a text cannot contain a tab"
             yield line, ValueError(f"the row has {_count(len(fields))}, {counted}; {remedy}")

@@ -20,7 +20,7 @@ from hf_tasks.data import parallel
 from hf_tasks.data.files import opened
 from hf_tasks.data.find import find
 from hf_tasks.data.readers import SUFFIXES, TEXT_SUFFIXES, bare, format_of, reader_of
-from hf_tasks.data.tables import Rows
+from hf_tasks.data.tables import Rows, before_number
 from hf_tasks.errors import DataError
 from hf_tasks.proposal.columns import language_of
 from hf_tasks.tasks.examples import Row
@@ -376,7 +376,7 @@ def _rows(files: SplitFiles, format: str | None, column_names: Sequence[str]) ->
     for path in map(str, files.paths):
         read_rows = reader_of(path, format, "text", column_names)
         with opened(path) as file:
-            yield from ((f"{path}:{line}", row) for line, row in read_rows(file, path))
+            yield from ((f"{before_number(path, line)}{line}", row) for line, row in read_rows(file, path))
 
 
 def _flattened(row: Row, depth: int = 3) -> Row:

@@ -112,6 +112,12 @@ def oddities(examples: "Dataset", labels: tuple[str, ...], scheme: Scheme) -> It
         if rows:
             yield Oddity(rows, f"sentences with tags of another scheme than {scheme}, such as {min(alien)}",
                 "write one scheme everywhere, or name it as task.scheme")  # fmt: skip
+    elif scheme == "none" and "O" in labels:
+        others = set(labels) - {"O"}
+        rows = [row for row, (tags,) in enumerate(values(examples, "tags")) if not others.isdisjoint(tags)]
+        if rows:
+            yield Oddity(rows, f"sentences whose tags beside O are of no known scheme, such as {min(others)}; they are "
+                "measured word by word, not as entities", "write entities as B-TYPE and I-TYPE")  # fmt: skip
     if scheme in ("none", "segmentation"):
         return
     rows_of_tags = enumerate(values(examples, "tags"))
@@ -119,4 +125,4 @@ def oddities(examples: "Dataset", labels: tuple[str, ...], scheme: Scheme) -> It
     if wrong:
         rows, count = [row for row, _ in wrong], sum(count for _, count in wrong)
         yield Oddity(rows, f"stretches of tags that break the rules of {scheme} and name no entity",
-            "mend the tags, or name their scheme as task.scheme", count)  # fmt: skip
+            "correct the tags, or name their scheme as task.scheme", count)  # fmt: skip

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
+EACH_ITS_OWN = 30
+"""Rows from which labels that all differ are taken for texts."""
+
 
 class TextClassification(DiscriminativeTask):
     auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
@@ -168,6 +171,12 @@ class TextClassification(DiscriminativeTask):
     def _with_labels(self, counts: Counter[str]) -> Self:
         """Given how often each one occurs."""
         labels = self.labels or tuple(sorted(counts, key=numbers_first))
+        if not self.labels and counts.total() == len(counts) >= EACH_ITS_OWN:
+            example = next(iter(counts))
+            raise ValueError(
+                f'each of {len(counts)} rows has a label of its own, such as "{example[:40]}"; if text and label are '
+                "swapped, name both with data.columns: {text: NAME, label: NAME}"
+            )
         if len(labels) < 2:
             raise ValueError(f"the training data has one label only ({', '.join(counts)}); two are needed to learn")
         weights = None if self.class_weights is None else scaled(self.class_weights, counts, labels)

@@ -106,6 +106,8 @@ class TokenClassification(DiscriminativeTask):
     def check(self, example: Row) -> Iterator[str]:
         if all(map(is_blank, example["tokens"])):
             yield "the sentence has no words; write some or remove the row"
+        if "" in example["tokens"]:
+            yield f"word {example['tokens'].index('') + 1} is empty; write it, or remove it and its tag"
         unknown = [tag for tag in dict.fromkeys(example["tags"]) if tag not in self.labels]
         if unknown:
             named = ", ".join(f'"{tag}"' for tag in unknown)

@@ -52,7 +52,7 @@ def test_duplicates_and_contradictions() -> None:
     first, second = CLEAN[0], CLEAN[1]
     train = [*CLEAN, first, first | {"label": "bad"}, second]
     assert findings(CLASSIFIER, train=train, test=[{"text": "new", "label": "bad"}] * 2) == [
-        "texts repeated with other labels: 1 of 23 in train (train.jsonl:22 = :1); mend them, or remove the rows",
+        "texts repeated with other labels: 1 of 23 in train (train.jsonl:22 = :1); correct them, or remove the rows",
         "texts repeated with the same labels: 2 of 23 in train, 1 of 2 in test (train.jsonl:21 = :1, :23 = :2, "
         "test.jsonl:2 = :1); remove them, or they count more than others",
     ]
@@ -61,7 +61,7 @@ def test_duplicates_and_contradictions() -> None:
 def test_a_text_with_three_labels_contradicts_twice() -> None:
     train = [*CLEAN, *({"text": "odd", "label": label} for label in ("good", "bad", "good"))]
     assert findings(CLASSIFIER, train=train) == [
-        "texts repeated with other labels: 1 of 23 in train (train.jsonl:22 = :21); mend them, or remove the rows",
+        "texts repeated with other labels: 1 of 23 in train (train.jsonl:22 = :21); correct them, or remove the rows",
         "texts repeated with the same labels: 1 of 23 in train (train.jsonl:23 = :21); remove them, or they count more "
         "than others",
     ]
@@ -145,7 +145,7 @@ def test_the_order_of_several_labels_means_nothing() -> None:
     train = [{"text": str(i), "labels": ["a", "b"]} for i in range(10)]
     train += [{"text": "0", "labels": ["b", "a"]}, {"text": "1", "labels": ["b"]}]
     assert findings(CLASSIFIER, train=train) == [
-        "texts repeated with other labels: 1 of 12 in train (train.jsonl:12 = :2); mend them, or remove the rows",
+        "texts repeated with other labels: 1 of 12 in train (train.jsonl:12 = :2); correct them, or remove the rows",
         "texts repeated with the same labels: 1 of 12 in train (train.jsonl:11 = :1); remove them, or they count more "
         "than others",
     ]
@@ -155,8 +155,8 @@ def test_tags_that_break_their_scheme() -> None:
     rows = [("Ann met Bo", "B-PER O B-PER"), ("in New York", "O I-LOC I-LOC"), ("Rome , Bonn", "B-LOC O I-LOC")]
     train = [{"tokens": words.split(), "tags": tags.split()} for words, tags in rows]
     assert findings(TokenClassification(name="token-classification"), train=train) == [
-        "stretches of tags that break the rules of IOB2 and name no entity: 2 in train (train.jsonl:2, :3); mend the "
-        "tags, or name their scheme as task.scheme"
+        "stretches of tags that break the rules of IOB2 and name no entity: 2 in train (train.jsonl:2, :3); "
+        "correct the tags, or name their scheme as task.scheme"
     ]
 
 
@@ -177,7 +177,7 @@ def test_sentences_with_other_tags() -> None:
     tagged = [("O", "B-PER"), ("B-PER", "O")]
     train = [{"tokens": ["Ann", "runs"], "tags": list(tags)} for tags in tagged]
     assert findings(TokenClassification(name="token-classification"), train=train) == [
-        "sentences repeated with other tags: 1 of 2 in train (train.jsonl:2 = :1); mend them, or remove the rows"
+        "sentences repeated with other tags: 1 of 2 in train (train.jsonl:2 = :1); correct them, or remove the rows"
     ]
 
 
@@ -198,7 +198,7 @@ def test_answers_and_contexts() -> None:
     assert findings(QuestionAnswering(name="question-answering"), train=train, test=test) == [
         "questions whose context is in train too: 1 of 1 in test (test.jsonl:1 = train.jsonl:1); let each "
         "context stand in one part",
-        "questions repeated with other answers: 1 of 4 in train (train.jsonl:4 = :1); mend them, or remove the rows",
+        "questions repeated with other answers: 1 of 4 in train (train.jsonl:4 = :1); correct them, or remove the rows",
         "questions with blanks around an answer: 1 of 4 in train (train.jsonl:3); remove them",
         "questions with an answer that begins or ends inside a word: 1 of 4 in train (train.jsonl:2); let it begin and "
         "end where words do",
@@ -286,3 +286,55 @@ def test_more_than_can_be_searched_is_sampled(monkeypatch: pytest.MonkeyPatch) -
     assert found.startswith(
         "texts that are nearly in 20 sampled rows of train (word similarity of at least 0.8): 2 of 2 sampled in test ("
     )
+
+
+def test_scores_far_outside_the_others_are_shown() -> None:
+    regression = TextClassification(name="text-classification")
+    rows = [{"text": f"film {i} of {i + 7} hours", "score": round(5 * i / 199, 2)} for i in range(200)]
+    rows[3]["score"], rows[9]["score"] = 380.0, -1.0
+    assert findings(regression, train=rows) == [
+        "scores far outside the others, which are from 0 to 5: 380, -1 in train (2 of 200) (train.jsonl:4, :10); "
+        "correct them, or remove the rows"
+    ]
+    normal = np.random.default_rng(0).normal(50, 10, 500)
+    assert findings(regression, train=[{"text": f"book {i}", "score": float(x)} for i, x in enumerate(normal)]) == []
+
+
+@pytest.mark.parametrize("mark", ["-", "N/A", "?", "-1"])
+def test_labels_that_mean_that_there_is_none(mark: str) -> None:
+    names = ["2", "3", "4", mark]
+    rows = [{"text": f"film {i} of {i + 7} hours", "label": names[i % 4]} for i in range(80)]
+    assert findings(CLASSIFIER, train=rows) == [
+        f'train: labels that may mean that there is none: "{mark}" 20 times; they are learned as a class of their own; '
+        "remove these rows, or leave them if that is meant"
+    ]
+
+
+def test_minus_one_is_a_label_between_zero_and_one() -> None:
+    rows = [{"text": f"film {i} of {i + 7} hours", "label": i % 3 - 1} for i in range(60)]
+    assert findings(CLASSIFIER, train=rows) == []
+
+
+def test_several_labels_in_two_notations() -> None:
+    names = [["joy"], ["fear"], ["joy;fear"], ["fear", "joy"]]
+    rows = [{"text": f"film {i} of {i + 7} hours", "labels": names[i % 4]} for i in range(80)]
+    assert findings(CLASSIFIER, train=rows) == [
+        'train: the label "joy;fear" (20 times) seems to be several, separated by ";"; write all rows in one way: a '
+        "list, or one task.label_separator"
+    ]
+
+
+def test_tags_of_no_known_scheme() -> None:
+    rows = [{"tokens": ["john", "sings", f"x{i}"], "tags": ["PER_B", "O", "O"]} for i in range(40)]
+    assert findings(TokenClassification(name="token-classification"), train=rows)[0] == (
+        "sentences whose tags beside O are of no known scheme, such as PER_B; they are measured word by word, not as "
+        "entities: 40 of 40 in train (train.jsonl:1, :2, :3); write entities as B-TYPE and I-TYPE"
+    )
+
+
+def test_a_length_beyond_the_model() -> None:
+    task = TextClassification(name="text-classification", max_length=1024)
+    assert findings(task, readable=512, train=CLEAN) == [
+        "task.max_length is 1,024, the model reads 512 tokens; it counts as 512; write that, or choose a model that "
+        "reads more"
+    ]

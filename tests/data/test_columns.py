@@ -99,7 +99,7 @@ def test_an_absent_value_is_none():
         (
             ["Where is my card?", "card_arrival"], {},
             'column "text" is missing; the first line seems to be a row (Where is my card?, card_arrival); '
-            "write a header above it",
+            "write a header above it, or name the columns with data.column_names",
         ),
         (
             ["body", "label"], {"text": "bdy"},

@@ -36,10 +36,19 @@ def test_conll_one_column_is_unlabelled():
 
 
 def test_conll_keeps_odd_words():
-    # a word of two words, an ideographic blank, a zero-width space, a hash sign, a blank, and a word lost altogether
-    text = "New York\tB-LOC\n\u3000\tO\n\u200b\tO\n#\tO\n \tO\n\tO"
-    tokens = ["New York", "\u3000", "\u200b", "#", " ", ""]
-    assert read(read_conll, text) == [(1, {"tokens": tokens, "tags": ["B-LOC", "O", "O", "O", "O", "O"]})]
+    # a word of two words, an ideographic blank, a zero-width space, a hash sign, a blank
+    text = "New York\tB-LOC\n\u3000\tO\n\u200b\tO\n#\tO\n \tO"
+    tokens = ["New York", "\u3000", "\u200b", "#", " "]
+    assert read(read_conll, text) == [(1, {"tokens": tokens, "tags": ["B-LOC", "O", "O", "O", "O"]})]
+
+
+def test_conll_sentences_that_cannot_be_read_are_told_apart():
+    text = "a\tX\n\tO\n\na X\nb\tO\n\n" + "w\tO\n" * 2001
+    assert read(read_conll, text) == [
+        (2, "the word is empty; write it in the first column, or remove the line"),
+        (4, "columns separated by blanks where the first line has tabs; separate them by tabs"),
+        (7, "a sentence of 2,001 words without a blank line; write one after each sentence"),
+    ]
 
 
 def test_conll_lines_of_blanks_end_a_sentence_and_carriage_returns_are_no_tags():

@@ -32,7 +32,7 @@ def test_rows_names_and_record(calls):
     part = read_part(data, "train", TASK, seed=0)
     assert calls == [(("org/name", "small"), {"revision": "v1", "split": "train[:2]"})]
     assert list(part.rows()) == [{"text": "a", "label": "pos"}, {"text": "b", "label": "neg"}]
-    assert part.where(1) == "org/name train[:2]:2"
+    assert part.where(1) == "org/name train[:2]: row 2"
     assert list(part.files) == [f"org/name@{COMMIT}"]
 
 
@@ -46,7 +46,7 @@ def test_missing_column(calls):
     with pytest.raises(DataError) as error:
         read_part(Data(path="org/name"), "train", TASK, seed=0)
     assert str(error.value) == (
-        'org/name train:1: column "text" is missing; the file has texts, label; rename with data.columns: {text: texts}'
+        'org/name train: column "text" is missing; the file has texts, label; rename with data.columns: {text: texts}'
     )
 
 

@@ -26,7 +26,7 @@ def paragraph(*questions, context="John was in Paris"):
 def test_rows_are_numbered_across_paragraphs_and_articles():
     nested = document(paragraph(BORN, NONE), paragraph(BORN | {"id": "b1"}, context="John again"))
     nested["data"] += document(paragraph(BORN | {"id": "c1"}))["data"]
-    assert list(rows(nested, "f")) == [
+    assert list(rows(nested)) == [
         (1, BORN | {"context": "John was in Paris"}),
         (
             2,
@@ -40,24 +40,23 @@ def test_rows_are_numbered_across_paragraphs_and_articles():
 @pytest.mark.parametrize(
     "nested, message",
     [
-        ({"data": [{"title": "x"}]}, 'f: data[0]: has no "paragraphs"; add it, as SQuAD\'s files have it'),
-        ({"data": [[]]}, 'f: data[0]: an object with "paragraphs" was expected, found []'),
+        ({"data": [{"title": "x"}]}, 'data[0]: has no "paragraphs"; add it, as SQuAD\'s files have it'),
+        ({"data": [[]]}, 'data[0]: an object with "paragraphs" was expected, found []'),
         (
             document({"qas": []}),
-            'f: data[0].paragraphs[0]: has no "context"; add it, as SQuAD\'s files have it',
+            'data[0].paragraphs[0]: has no "context"; add it, as SQuAD\'s files have it',
         ),
-        (document(paragraph(), {"context": 3, "qas": []}), 'f: data[0].paragraphs[1]: "context" is not text but 3'),
-        (document({"context": "c", "qas": {}}), 'f: data[0].paragraphs[0]: "qas" is not a list but {}'),
+        (document(paragraph(), {"context": 3, "qas": []}), 'data[0].paragraphs[1]: "context" is not a string but 3'),
+        (document({"context": "c", "qas": {}}), 'data[0].paragraphs[0]: "qas" is not a list but {}'),
         (
             document(paragraph(BORN, {"id": "x"})),
-            'f: data[0].paragraphs[0].qas[1]: has no "question"; add it, as SQuAD\'s files have it',
+            'data[0].paragraphs[0].qas[1]: has no "question"; add it, as SQuAD\'s files have it',
         ),
     ],
 )
 def test_other_nestings(nested, message):
-    with pytest.raises(DataError) as error:
-        list(rows(nested, "f"))
-    assert str(error.value) == message
+    wrong = [str(row) for _, row in rows(nested) if isinstance(row, ValueError)]
+    assert wrong == [message]
 
 
 def test_reading_a_file(tmp_path):
@@ -70,7 +69,7 @@ def test_reading_a_file(tmp_path):
         "context": ["John was in Paris"] * 2,
         "answers": [{"text": ["John"], "answer_start": [0]}, {"text": [], "answer_start": []}],
     }
-    assert part.where(1) == f"{file}:2"
+    assert part.where(1) == f"{file}: question 2"
 
 
 def test_reading_questions_alone(tmp_path):

@@ -107,3 +107,17 @@ def test_a_hub_data_set_has_splits() -> None:
     with pytest.raises(RecipeError) as e:
         from_dict(values | {"data": {"path": "wmt16", "train": {"source": "a.en"}}})
     assert str(e.value) == "recipe: data: path (a Hub data set) has splits, not files; name a split, e.g. train: train"
+
+
+def test_an_empty_target_and_all_pairs_that_differ_are_named() -> None:
+    Path("a.de").write_text("eins\n \n", encoding="utf-8")
+    with pytest.raises(DataError) as e:
+        rows(Parallel(source="a.en", target="a.de"))
+    assert e.value.problems[0] == "a.en:2: its target, a.de:2, is empty; write it, or remove the line from all files"
+    Path("a.de").write_text("eins\n", encoding="utf-8")
+    Path("b.de").write_text("drei\nvier\n", encoding="utf-8")
+    with pytest.raises(DataError) as e:
+        rows(Parallel(source="*.en", target="*.de"))
+    assert [text.partition("; ")[0] for text in e.value.problems] == [
+        "a.de has 1 line, a.en has 2", "b.de has 2 lines, b.en has 1",
+    ]  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_tasks.data import Data, check, read, read_file, read_part, read_rows
+from hf_tasks.data import Data, check, check_parts, hold_out, read, read_file, read_part, read_rows
 from hf_tasks.errors import DataError
 from hf_tasks.tasks import TextClassification
 
@@ -63,7 +63,7 @@ def test_keys_missing_in_some_objects():
     assert message(read_file, "f.jsonl", TASK) == (
         "f.jsonl:1: the label is empty; give the row a label or remove it\n"
         "f.jsonl:2: the text is missing; write it or remove the row\n"
-        "data.bad_rows: drop leaves such rows out"
+        "correct these rows or remove them"
     )
 
 
@@ -86,7 +86,7 @@ def test_rows_in_several_chunks(chunk, monkeypatch):
         "f.jsonl:1: the label is empty; give the row a label or remove it\n"
         "f.jsonl:2: the label is empty; give the row a label or remove it\n"
         "f.jsonl:3: the label is empty; give the row a label or remove it\n"
-        "data.bad_rows: drop leaves such rows out"
+        "correct these rows or remove them"
     )
 
 
@@ -96,7 +96,7 @@ def test_task_and_reader_complain_together_and_the_tenth_is_the_last_shown():
     assert message(read_file, "f.csv", TASK).splitlines() == [
         "f.csv:2: the row has 3 fields, the header has 2; quote a text that contains commas",
         *shown,
-        "... and 2 more rows; data.bad_rows: drop leaves such rows out",
+        "... and 2 more rows; correct these rows or remove them",
     ]
     part = read_file("f.csv", TASK, bad_rows="drop")
     assert (contents(part), part.dropped) == ({"f.csv:14": {"text": "a", "label": "1"}}, 12)
@@ -226,7 +226,7 @@ def test_read_rows():
         (
             [{"text": "a"}, "b"],
             "row 2: a dict of columns was expected, found 'b'; write for example {'text': ...}\n"
-            "mend these rows or leave them out",
+            "correct these rows or leave them out",
         ),
         ([{"txt": "a"}], 'row 1: column "text" is missing; the rows have txt; rename "txt" to "text"'),
         ([{"text": "a\ud83d"}], "row 1: the text holds half a character (a lone surrogate); mend or remove it"),
@@ -246,7 +246,7 @@ def test_check():
     assert message(check, part, task) == (
         "row 2: the text is empty; write it or remove the row; "
         'label "poss" is not among the labels of the training data; did you mean "pos"?\n'
-        "data.bad_rows: drop leaves such rows out"
+        "correct these rows or leave them out"
     )
     left = check(part, task, "drop")
     assert ([left.where(i) for i in range(len(left))], left.dropped) == (["row 1", "row 3"], 1)
@@ -277,3 +277,66 @@ def test_several_columns_of_references():
     task = TextToText(name="summarization")
     part = read_file("rows.csv", task, columns={"source": "d", "target": ("s1", "s2")})
     assert [row["target"] for row in part.rows()] == [["a", "b"], ["c"]]
+
+
+def test_problems_of_reading_and_of_checking_come_together_in_the_order_of_the_file():
+    write("f.csv", "text,label\na,neg\n ,neg\nb,c,d\nc,pos\nd,\n ,pos\n" + "e,neg\nf,pos\n" * 6)
+    data = Data(train="f.csv")
+    task = TextClassification(name="text-classification", labels=("neg", "pos"))
+    part = read_part(data, "train", task, seed=0, settle=False)
+    rest, held = hold_out(part, task, 0.5, 0)
+    lines = message(check_parts, [rest, held], task).splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["f.csv:3", "f.csv:4", "f.csv:6", "f.csv:7", "data.bad_rows"]
+    kept = check_parts([rest, held], task, "drop")
+    assert sum(part.dropped for part in kept) == 4
+    places = {part.where(row) for part in kept for row in range(len(part))}
+    assert places == {f"f.csv:{line}" for line in (2, 5, *range(8, 20))}
+
+
+def test_a_repeated_header():
+    write("f.csv", "text,label\na,neg\ntext,label\nb,pos\n")
+    text = "f.csv:3: the header is repeated here; remove the line\ncorrect these rows or remove them"
+    assert message(read_file, "f.csv", TASK) == text
+
+
+@pytest.mark.parametrize("name", ["f.csv", "f.jsonl", "f.parquet", "f.json"])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "<!DOCTYPE html>\n<html><body>404</body></html>\n",
+            "is a web page (HTML), not data; download the file itself",
+        ),
+        ("\n <HTML lang='en'>", "is a web page (HTML), not data; download the file itself"),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            "is a Git LFS pointer, not the data; fetch the data with: git lfs pull",
+        ),
+    ],
+)
+def test_what_a_download_left_in_the_place_of_data(name, text, problem):
+    write(name, text.lstrip() if name != "f.parquet" else text)
+    assert message(read_file, name, TASK) == f"{name}: {problem}"
+
+
+def test_a_column_of_ids_is_not_proposed_as_the_label():
+    write("f.csv", "text,doc_id\na,1\n")
+    columns = 'column "label" or "labels" or "score"'
+    assert (
+        message(read_file, "f.csv", TASK)
+        == f"f.csv:1: {columns} is missing; there is only text, doc_id; add the column"
+    )
+
+
+def test_a_target_is_not_proposed_as_the_source():
+    from hf_tasks.tasks import TextToText
+
+    write("f.jsonl", '{"target": "a", "texts": "b", "n": 1}\n')
+    text = message(read_file, "f.jsonl", TextToText(name="summarization"))
+    assert text.endswith("rename with data.columns: {source: NAME}")
+
+
+def test_swapped_columns():
+    rows = [{"text": "ab"[i % 2], "label": f"a film of {i} hours"} for i in range(40)]
+    with pytest.raises(ValueError, match='each of 40 rows has a label of its own, such as "a film of 0 hours"'):
+        TASK.resolve(read_rows(rows, TASK, labelled=True).examples)

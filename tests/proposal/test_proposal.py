@@ -48,7 +48,7 @@ KINDS = [
     ),
     Kind(kinds.tag_numbers, "token-classification", {"labels": ("0", "1", "2")}, HELD_OUT),
     Kind(kinds.spans, "token-classification", {"labels": ("O", "B-PER", "I-PER")}, HELD_OUT),
-    Kind(kinds.segmentation, "token-classification", {"scheme": "segmentation"}, {"train": 32, "validation": 8}),
+    Kind(kinds.segmentation, "token-classification", {"scheme": "segmentation"}, {"train": 20, "validation": 20}),
     Kind(kinds.squad, "question-answering", {"version_2_with_negative": False}, {"train": 10, "validation": 10}),
     Kind(kinds.squad_2, "question-answering", {"version_2_with_negative": True}, {"train": 10, "validation": 10}),
     Kind(kinds.summaries, "summarization", {"metrics": ("rougeL",)}, HELD_OUT),

@@ -173,7 +173,7 @@ def test_summary_counts_entities_and_oddities_what_breaks_the_scheme():
     assert resolved("B-PER O B-LOC").summary(split) == [
         "7 words, tags of scheme IOB2, 2 entities: 2 PER",
     ]
-    remedy = "mend the tags, or name their scheme as task.scheme"
+    remedy = "correct the tags, or name their scheme as task.scheme"
     assert list(resolved("B-PER O B-LOC").oddities(split.examples)) == [
         Oddity([1], "stretches of tags that break the rules of IOB2 and name no entity", remedy, 2)
     ]
