@@ -76,4 +76,4 @@ def test_tags_have_a_temperature(tiny: Tiny, tmp_path: Path) -> None:
     ours, theirs = run.predict(tokens), plain.predict(tokens)
     assert [row["tags"] for row in ours] == [row["tags"] for row in theirs]
     assert ours[0]["scores"] != pytest.approx(theirs[0]["scores"], abs=1e-4)
-    assert run.results["test"]["intervals"].keys() == {"tagging_accuracy", "ece"}
+    assert run.results["test"]["intervals"].keys() == {"tagging_accuracy", "ece_debiased"}
