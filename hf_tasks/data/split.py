@@ -15,8 +15,8 @@ def hold_out(part: Part, task: Task, share: float, seed: int) -> tuple[Part, Par
 
     round(share * rows) rows are held out, at least 1. Rows with the same input stay together, and rows of the same
     group where the task has groups (questions on one context); the number may then differ by half such a unit. Each
-    stratum of the task, e.g. each label, gives its share and keeps at least a row. Raises DataError where there is only
-    one row.
+    stratum of the task, e.g. each label, gives its share and keeps at least a row; where that is not
+    possible otherwise, rows with the same input are separated. Raises DataError where there is only one row.
     """
     if len(part) < 2:
         raise DataError(f"{part.where(0)}: there is only this row, none can be held out; give data.validation")
@@ -27,6 +27,10 @@ def hold_out(part: Part, task: Task, share: float, seed: int) -> tuple[Part, Par
         held = _single(np.unique(strata, return_inverse=True)[1].reshape(-1), total, random)
     else:
         held = _held_units(_counts(units, strata), np.bincount(units), total, random)[units]
+        if not held.any():  # every unit has all rows of a label: what is the same is held out one by one
+            held = _held_units(_counts(rows := np.arange(len(part)), strata), np.ones_like(rows), total, random)
+        if not held.any():
+            held = _single(np.zeros(len(part), dtype=np.int64), total, random)
     return part.select(np.flatnonzero(~held)), part.select(np.flatnonzero(held))
 
 
@@ -71,7 +75,9 @@ def _counts(units: np.ndarray, strata: Sequence[Sequence[str]]) -> csr_array:
 
 
 def _held_units(counts: csr_array, sizes: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
-    """Flags (U,) of units that have about `total` rows; `counts` (U, S) rows in each stratum, `sizes` (U,) rows.
+    """Flags (U,) of units that have about `total` rows; none where each unit has the last row of a stratum.
+
+    `counts` (U, S): rows in each stratum. `sizes` (U,): rows.
 
     Iterative stratification (Sechidis et al. 2011, https://doi.org/10.1007/978-3-642-23808-6_10): the stratum with the
     fewest units left is served first, and its other units go to the rest. It gets no more than its share here; the
@@ -93,8 +99,6 @@ def _held_units(counts: csr_array, sizes: np.ndarray, total: int, random: np.ran
     order = random.permutation(len(sizes))
     while held.room > 0 and held.add_nearest(order):
         pass
-    if not held.flags.any():  # no stratum can give a row: nothing to balance
-        return _held_units(csr_array(sizes[:, None].astype(float)), sizes, total, random)
     return held.flags
 
 

@@ -82,6 +82,12 @@ def test_pairs_that_share_one_text_are_not_repeated():
     assert Counter(held.examples["label"][:]) == {"a": 3, "b": 3, "c": 3}
 
 
+def test_a_label_with_one_text_keeps_rows():
+    rows = [{"text": "fg"[i % 2], "label": "ab"[i % 2]} for i in range(24)]
+    rest, held = hold_out(read_rows(rows, TASK, labelled=True), TASK, 0.25, 0)
+    assert (Counter(rest.examples["label"][:]), len(held)) == ({"a": 9, "b": 9}, 6)
+
+
 def test_one_text_in_all_rows():
     rest, held = hold_out(read_rows([{"text": "t", "label": "a"}] * 10, TASK, labelled=True), TASK, 0.2, 0)
     assert (len(rest), len(held)) == (8, 2)
