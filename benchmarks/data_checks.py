@@ -44,19 +44,19 @@ def measure(folder: Path) -> None:
     from datasets import Dataset
 
     from hf_tasks import checks, data
-    from hf_tasks.tasks import Split, TextClassification
+    from hf_tasks.tasks import EncodedSplit, TextClassification
 
     task = TextClassification(name="text-classification")
     began = time.process_time()
     parts = {name: data.read_file(str(folder / f"{name}.csv"), task) for name in ("train", "test")}
-    task = task.resolve(parts["train"].examples)
+    task = task.fit(parts["train"].examples)
     parts = {name: data.check(part, task) for name, part in parts.items()}
     read, rows = time.process_time() - began, sum(map(len, parts.values()))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     splits = {}
     for name, part in parts.items():
         zeros = [0] * len(part)
-        splits[name] = Split(
+        splits[name] = EncodedSplit(
             part.examples, Dataset.from_dict({"example": range(len(part)), "length": zeros, "tokens_cut": zeros})
         )
     checked = checks.look(task, parts, splits, readable=512, seed=1, clock=time.process_time)

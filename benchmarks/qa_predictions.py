@@ -5,7 +5,7 @@
 The logits are made up by a seed: noise, or noise with a peak at the right answer; with and without "no answer" as a
 possible prediction. Both sides give every answer and its n-best list, which are compared. Four measurements:
 
-scores  what an evaluation costs: hf_tasks the answers (`for_scores`), run_qa.py as it is, with its two JSON files
+scores  what an evaluation costs: hf_tasks the answers (`scores_only`), run_qa.py as it is, with its two JSON files
 loop    answers and n-best lists; the double loop reads its features from plain lists
 run     the same; the double loop reads its features from a Dataset, as run_qa.py does
 files   the same, and both sides write answers and n-best lists as JSON, as run_qa.py does at every evaluation
@@ -26,13 +26,13 @@ from transformers import AutoTokenizer
 
 from hf_tasks.data import read_file
 from hf_tasks.evaluation import encode
-from hf_tasks.tasks import QuestionAnswering, Split
+from hf_tasks.tasks import EncodedSplit, QuestionAnswering
 
 BATCH_SIZE = 64
 REDUCED = ["length", "context_start", "context_end", "offsets"]
 
 
-def made_up_logits(split: Split, peaked: bool, seed: int) -> np.ndarray:
+def made_up_logits(split: EncodedSplit, peaked: bool, seed: int) -> np.ndarray:
     """(2, N, L) start and end logits; -100 on padding, as Trainer.predict pads."""
     lengths = np.array(split.features["length"][:])
     logits = np.random.default_rng(seed).normal(size=(2, len(lengths), lengths.max())).astype(np.float32)
@@ -45,7 +45,7 @@ def made_up_logits(split: Split, peaked: bool, seed: int) -> np.ndarray:
 
 
 def double_loop(
-    task: QuestionAnswering, split: Split, features: Sequence[dict[str, Any]] | Dataset, logits: np.ndarray
+    task: QuestionAnswering, split: EncodedSplit, features: Sequence[dict[str, Any]] | Dataset, logits: np.ndarray
 ) -> list[dict[str, Any]]:
     """`postprocess_qa_predictions` of transformers' utils_qa.py (v5.0), without its files and its progress bar."""
     windows = defaultdict(list)
@@ -96,19 +96,21 @@ def double_loop(
     return answers
 
 
-def fast(task: QuestionAnswering, split: Split, logits: torch.Tensor) -> list[dict[str, Any]]:
+def fast(
+    task: QuestionAnswering, split: EncodedSplit, logits: torch.Tensor, *, scores_only: bool = False
+) -> list[dict[str, Any]]:
     """As `evaluation.predict` does it: batch by batch, padded to the longest window of the batch."""
-    columns = split.features.select_columns(REDUCED)
+    columns, postprocessor = split.features.select_columns(REDUCED), task.postprocessor(scores_only=scores_only)
     items = []
     for begin in range(0, len(columns), BATCH_SIZE):
         rows = columns[begin : begin + BATCH_SIZE]
         width = max(rows["length"])
         start, end = logits[:, begin : begin + BATCH_SIZE, :width]
-        items += task.reduce({"start_logits": start, "end_logits": end}, rows)
-    return task.decode(items, split)
+        items += postprocessor.reduce({"start_logits": start, "end_logits": end}, rows)
+    return postprocessor.decode(items, split)
 
 
-def as_run_qa(split: Split) -> list[dict[str, Any]]:
+def as_run_qa(split: EncodedSplit) -> list[dict[str, Any]]:
     """The columns that the double loop reads; plain lists, which it reads faster than rows of a Dataset."""
     rows = []
     for feature in split.features:
@@ -179,7 +181,7 @@ def main() -> None:
 
 def measure(
     task: QuestionAnswering,
-    split: Split,
+    split: EncodedSplit,
     lists: list[dict[str, Any]],
     dataset: Dataset,
     logits: np.ndarray,
@@ -187,12 +189,11 @@ def measure(
 ) -> None:
     on_model = torch.from_numpy(logits)
     compare(fast(task, split, on_model), double_loop(task, split, lists, logits))
-    brief = task.for_scores()
     full = [row["answer"] for row in fast(task, split, on_model)]
-    assert [row["answer"] for row in fast(brief, split, on_model)] == full
+    assert [row["answer"] for row in fast(task, split, on_model, scores_only=True)] == full
     scores, ours, files, loop, run, run_files = in_turns(
         repeats,
-        lambda: fast(brief, split, on_model),
+        lambda: fast(task, split, on_model, scores_only=True),
         lambda: fast(task, split, on_model),
         lambda: dumped_in_lines(fast(task, split, on_model)),
         lambda: double_loop(task, split, lists, logits),

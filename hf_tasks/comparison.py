@@ -11,14 +11,14 @@ from hf_tasks.errors import RunError
 from hf_tasks.run import Run
 from hf_tasks.runs import same_data
 from hf_tasks.significance import PairedTest
-from hf_tasks.tasks import Task, TextClassification
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks import Task
+from hf_tasks.tasks.types import Prediction
 
 
 @dataclass(frozen=True)
 class Comparison:
     tests: tuple[PairedTest, ...]
-    changed: tuple[Row, ...]
+    changed: tuple[Prediction, ...]
     """The examples whose answers differ: `where` it stands, the example, `reference`, `first`, `second`."""
     n: int
 
@@ -30,8 +30,7 @@ def compare(first: Run, second: Run, part: Part) -> Comparison:
         if ours_is != theirs_is:
             raise RunError(f"{second.path}: its task is {theirs_is}, not {ours_is}; compare runs of one task")
     part = data.check(part, task, first.recipe.data.bad_rows)
-    references = task.references(part.examples)
-    (ours, memory), (theirs, other) = (_answers(run, part, references) for run in (first, second))
+    (ours, references, memory), (theirs, _, other) = (_answers(run, part) for run in (first, second))
     names = tuple(dict.fromkeys((*task.metrics, *second.recipe.task.metrics)))
     tests = tuple(significance.compare(names, ours, theirs, references, (memory, other)))
     return Comparison(tests, tuple(_changed(part, ours, theirs, references)), len(references))
@@ -67,21 +66,17 @@ def write(comparison: Comparison, path: Path) -> None:
 
 def _kind(task: Task) -> str:
     """What runs must have in common for their answers to be compared."""
-    match task:
-        case TextClassification(problem_type=str(problem)):
-            return f"{task.name} ({problem.replace('_', ' ')})"
-        case _:
-            return task.name
+    return f"{task.name} ({task.traits.kind})" if task.traits.kind else task.name
 
 
-def _answers(run: Run, part: Part, references: list[Any]) -> tuple[list[Any], dict[str, Any]]:
-    """What a run answers, and what metrics may ask of it."""
+def _answers(run: Run, part: Part) -> tuple[list[Any], list[Any], dict[str, Any]]:
+    """What a run predicts, the references, and what metrics may ask for."""
     task, predictions = run.recipe.task, run.predict_part(part, f"Predicting with {run.path.name}").predictions
-    memory = evaluation.asked(task, predictions, part.examples, references, run.memory)
-    return [task.answer(prediction) for prediction in predictions], memory
+    inputs = task.metric_inputs(predictions, part.examples)
+    return inputs.predictions, inputs.references, evaluation.asked(task, inputs, run.memory)
 
 
-def _changed(part: Part, first: list[Any], second: list[Any], references: list[Any]) -> Iterator[Row]:
+def _changed(part: Part, first: list[Any], second: list[Any], references: list[Any]) -> Iterator[Prediction]:
     for i, (row, *answers, reference) in enumerate(zip(part.rows(), first, second, references, strict=True)):
         a, b = (answer["answer"] if isinstance(answer, dict) else answer for answer in answers)
         if a != b:

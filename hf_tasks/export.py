@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tasks import artifacts
 from hf_tasks.errors import RunError
+from hf_tasks.methods.layers import reads_choices
 from hf_tasks.pretrained import quiet
 from hf_tasks.recipe import to_yaml
 from hf_tasks.run import CARD, TOLERANCE, Run
@@ -56,7 +57,7 @@ def _plain(run: Run, path: Path) -> "nn.Module":
     """The checkpoint in a folder as transformers loads it by itself."""
     import transformers
 
-    auto = getattr(transformers, run.recipe.task.auto_model)
+    auto = getattr(transformers, run.recipe.task.model_spec.auto_class)
     with quiet():
         model: nn.Module = auto.from_pretrained(path, trust_remote_code=False)
     return model.eval()
@@ -68,6 +69,8 @@ def _rows(model: Any, run: Run) -> "dict[str, Tensor]":
 
     size = (ROWS, min(TOKENS, run.tokenizer.model_max_length))
     ids = torch.randint(len(run.tokenizer), size, generator=torch.Generator().manual_seed(0))
+    if reads_choices(model):
+        ids = ids[:, None]  # (B, choices, L)
     rows = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     return rows | ({"decoder_input_ids": ids} if model.config.is_encoder_decoder else {})
 
@@ -86,8 +89,9 @@ def _card(run: Run) -> str:
 
     recipe = run.recipe
     data = ModelCardData(library_name="transformers", pipeline_tag=recipe.task.name, tags=["hf_tasks"])
+    load = f"{recipe.task.model_spec.auto_class}.from_pretrained"
     return (
         f"---\n{data.to_yaml()}\n---\n\n# {recipe.name}\n\n`{recipe.model.name_or_path}` for {recipe.task.name}, "
-        f"adapted by {recipe.method.name} and written as one plain model: `{recipe.task.auto_model}.from_pretrained`. "
+        f"adapted by {recipe.method.name} and written as one plain model: `{load}`. "
         f"The recipe:\n\n```yaml\n{to_yaml(recipe)}```\n"
     )

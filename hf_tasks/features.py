@@ -11,10 +11,12 @@ import numpy as np
 from hf_tasks import durable, hardware
 from hf_tasks.data import read_file
 from hf_tasks.errors import DataError, RecipeError
+from hf_tasks.methods.layers import reads_choices
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model
 from hf_tasks.run import RECIPE, Run
 from hf_tasks.tasks import TextClassification
+from hf_tasks.tasks.types import max_input_length
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,11 +57,11 @@ class Extractor:
         hardware.use_fast_matmul()
         if (Path(name) / RECIPE).is_file():
             run = Run.load(name)
-            return cls(run.model, run.tokenizer, run.recipe.task.limit(run.tokenizer))
+            return cls(run.model, run.tokenizer, max_input_length(run.recipe.task, run.tokenizer))
         section = Model(name_or_path=name)
         tokenizer = load_tokenizer(section, TEXTS)
         model = load_model(section, TEXTS, tokenizer).to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        return cls(model, tokenizer, TEXTS.limit(tokenizer))
+        return cls(model, tokenizer, max_input_length(TEXTS, tokenizer))
 
     def layers(self, wanted: str) -> list[int]:
         """The layers that `last`, `all` or numbers such as `0,-1` mean; 0 are the embeddings. Raises RecipeError."""
@@ -87,6 +89,8 @@ class Extractor:
 
         device = next(self.model.parameters()).device
         encoder: Any = self.model
+        if reads_choices(encoder):
+            inputs = {name: tensor[:, None] for name, tensor in inputs.items()}
         if encoder.config.is_encoder_decoder:
             encoder = encoder.get_encoder()
         with plain_attention(), torch.inference_mode():

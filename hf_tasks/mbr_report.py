@@ -13,7 +13,7 @@ from hf_tasks.decoding import MBR, Beam, Decoding, Greedy
 from hf_tasks.decoding.mbr import oracle
 from hf_tasks.evaluation import Predicted
 from hf_tasks.metrics import score
-from hf_tasks.tasks import Split
+from hf_tasks.tasks import EncodedSplit
 
 if TYPE_CHECKING:
     from hf_tasks.run import Run
@@ -28,7 +28,7 @@ def with_candidates(decoding: Decoding | None) -> Decoding | None:
             return decoding
 
 
-def report(run: "Run", split: Split, predicted: Predicted, description: str) -> tuple[Predicted, dict[str, Any]]:
+def report(run: "Run", split: EncodedSplit, predicted: Predicted, description: str) -> tuple[Predicted, dict[str, Any]]:
     """(the predictions, without candidates where the recipe wants none; `expected_utility`, the mean, and `decodings`,
     the metrics of the choice, of the oracle, of beam and of greedy search). Of another decoding, nothing more."""
     match run.recipe.decoding:
@@ -36,8 +36,8 @@ def report(run: "Run", split: Split, predicted: Predicted, description: str) -> 
             pass
         case _:
             return predicted, {}
-    references, rows = run.recipe.task.references(split.examples), predicted.predictions
-    candidates = zip([row["candidates"] for row in rows], references, strict=True)
+    rows, inputs = predicted.predictions, run.recipe.task.metric_inputs(predicted.predictions, split.examples)
+    candidates = zip([row["candidates"] for row in rows], inputs.references, strict=True)
     utility = decoding.utility_of_pairs()
     texts = {
         "mbr": [row["prediction"] for row in rows],
@@ -45,9 +45,9 @@ def report(run: "Run", split: Split, predicted: Predicted, description: str) -> 
         "beam": _found(run, split, _like(decoding, Beam(name="beam")), f"{description}: beam search"),
         "greedy": _found(run, split, _like(decoding, Greedy(name="greedy")), f"{description}: greedy search"),
     }
-    asked = run.memory | run.recipe.task.context(split.examples)
+    asked = run.memory | inputs.context
     values = {
-        name: evaluation.numbers(score(run.recipe.task.metrics, found, references, asked))
+        name: evaluation.numbers(score(run.recipe.task.metrics, found, inputs.references, asked))
         for name, found in texts.items()
     }
     for row in values.values():
@@ -63,8 +63,8 @@ def _like(decoding: MBR, other: Decoding) -> Decoding:
     return other.model_copy(update=decoding.model_dump(include=limits))
 
 
-def _found(run: "Run", split: Split, decoding: Decoding, description: str) -> list[str]:
-    unlabelled = Split(split.examples, split.features.remove_columns("labels"))
+def _found(run: "Run", split: EncodedSplit, decoding: Decoding, description: str) -> list[str]:
+    unlabelled = EncodedSplit(split.examples, split.features.remove_columns("labels"))
     predicted = evaluation.predict(
         run.model, run.recipe.task, unlabelled, run.tokenizer, decoding=decoding, description=description
     )

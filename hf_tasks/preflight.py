@@ -12,7 +12,7 @@ from hf_tasks.decoding import Beam, Greedy
 from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.models.load import longest_input
 from hf_tasks.recipe import Recipe
-from hf_tasks.tasks import GenerativeTask, Split, TextClassification
+from hf_tasks.tasks import EncodedSplit
 from hf_tasks.trainer.arguments import autocasts
 
 if TYPE_CHECKING:
@@ -47,11 +47,9 @@ def prepare(recipe: Recipe, beside: Path | None) -> tuple[Recipe, Parts]:
             train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.data_seed)
         except DataError as e:
             raise DataError(*train.problems.shown, *e.problems) from None
-    task, flags = recipe.task, section.columns.get("labels")
-    if isinstance(task, TextClassification) and isinstance(flags, tuple) and not task.labels:
-        task = task.model_copy(update={"labels": flags, "label_indices": False})  # also those of no training row
+    flags = section.columns.get("labels")
     try:
-        task = task.resolve(train.examples)
+        task = recipe.task.fit(train.examples, flags if isinstance(flags, tuple) else ())
     except ValueError as e:
         raise DataError(*train.problems.shown, f"{train.where(0).rpartition(':')[0]}: {e}") from None
     for name in task.metrics:
@@ -93,18 +91,21 @@ def check_precision(recipe: Recipe, model: Any) -> None:
 def with_decoding(recipe: Recipe, model: "nn.Module") -> Recipe:
     """The recipe with its decoding filled in, where the task has one: the strategy, and the longest output. RecipeError
     where that is longer than what the model can write."""
-    if not isinstance(recipe.task, GenerativeTask):
+    traits = recipe.task.traits
+    if traits.max_target_length is None:
         return recipe
-    by_beams = recipe.task.name in ("summarization", "translation")
-    decoding = recipe.decoding or (Beam(name="beam") if by_beams else Greedy(name="greedy"))
+    decoding = recipe.decoding or (Beam(name="beam") if traits.beams else Greedy(name="greedy"))
     try:
-        limited = decoding.limited(recipe.task.max_target_length, longest_input(model))
+        longest = longest_input(model) - recipe.method.extra_tokens
+        if not model.config.is_encoder_decoder:  # it reads the prompt and what it writes as one text
+            longest -= min(recipe.task.max_length, longest - traits.max_target_length)
+        limited = decoding.limited(traits.max_target_length, longest)
     except ValueError as e:
         raise RecipeError(f"decoding.{e}") from None
     return recipe.model_copy(update={"decoding": limited})
 
 
-def check_metrics(recipe: Recipe, split: Split, model: Any, tokenizer: Any, memory: dict[str, Any]) -> None:
+def check_metrics(recipe: Recipe, split: EncodedSplit, model: Any, tokenizer: Any, memory: dict[str, Any]) -> None:
     """Score a few predictions of the untrained model. RecipeError for a metric that cannot score this task's
     predictions, and where the one that shall choose the checkpoint is not measured."""
     examples = split.examples.select(range(min(8 if recipe.decoding else 64, len(split.examples))))
@@ -131,7 +132,7 @@ def check_metrics(recipe: Recipe, split: Split, model: Any, tokenizer: Any, memo
         )
 
 
-def report(recipe: Recipe, parts: Parts, splits: dict[str, Split], model: "nn.Module") -> Iterator[str]:
+def report(recipe: Recipe, parts: Parts, splits: dict[str, EncodedSplit], model: "nn.Module") -> Iterator[str]:
     """What is about to be trained, in lines for people."""
     yield f"{recipe.name}: {recipe.task.name}, {recipe.model.title}, {recipe.method.name}"
     for name, part in parts.named().items():
@@ -146,7 +147,7 @@ def report(recipe: Recipe, parts: Parts, splits: dict[str, Split], model: "nn.Mo
             and recipe.data.given().get(name)
         ):
             yield f"  {'':<10} warning: {len(shared)} of its files also belong to train"
-        for line in recipe.task.summary(splits[name]):
+        for line in recipe.task.issues(part.examples, features).notes:
             yield f"  {'':<10} {line}"
     if recipe.decoding:
         yield f"  decoding   {recipe.decoding.name}, at most {recipe.decoding.max_new_tokens} tokens"

@@ -18,7 +18,7 @@ from hf_tasks.models.load import load_tokenizer
 from hf_tasks.planning.steps import Steps
 from hf_tasks.preflight import Parts, check_metrics, check_precision, prepare, report, with_decoding
 from hf_tasks.recipe import Recipe
-from hf_tasks.tasks import Split
+from hf_tasks.tasks import EncodedSplit
 from hf_tasks.trainer.arguments import arguments
 from hf_tasks.trainer.task_trainer import TaskTrainer
 
@@ -32,7 +32,7 @@ class Ready:
     recipe: Recipe
     args: TrainingArguments
     parts: Parts
-    splits: dict[str, Split]
+    splits: dict[str, EncodedSplit]
     tokenizer: Any
     model: Any
     memory: dict[str, Any]
@@ -51,10 +51,10 @@ class Ready:
             distributed.told_by_main(partial(hub.check, recipe.hub))
         args = arguments(recipe, validated=parts.validation is not None)
         set_seed(args.seed)  # which draws the new weights
-        tokenizer = load_tokenizer(recipe.model, recipe.task, recipe.task.texts(parts.train.examples))
+        tokenizer = load_tokenizer(recipe.model, recipe.task, parts.train.examples)
         model = artifacts.assemble(recipe, tokenizer)
         check_precision(recipe, model)
-        recipe, memory = with_decoding(recipe, model), recipe.task.memory(parts.train.examples)
+        recipe, memory = with_decoding(recipe, model), recipe.task.train_stats(parts.train.examples)
         splits = {
             name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()
         }
@@ -76,7 +76,7 @@ class Ready:
         return Steps.of(self.recipe, self.args, self.splits["train"].features)
 
     def trainer(
-        self, kind: type[SomeTrainer], learned: Mapping[str, Split], callbacks: Sequence[TrainerCallback]
+        self, kind: type[SomeTrainer], learned: Mapping[str, EncodedSplit], callbacks: Sequence[TrainerCallback]
     ) -> SomeTrainer:
         """The trainer; `learned`: the parts as it shall read them."""
         train = self.splits["train"].features

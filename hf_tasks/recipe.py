@@ -23,7 +23,7 @@ from hf_tasks.methods import AnyMethod, Full
 from hf_tasks.models.section import Model
 from hf_tasks.recipe_errors import parsed, problems_of, written_key
 from hf_tasks.sweep.section import Sweep
-from hf_tasks.tasks import AnyTask, GenerativeTask
+from hf_tasks.tasks import AnyTask
 from hf_tasks.tasks.base import TUNED
 from hf_tasks.training_section import EarlyStopping, Training
 
@@ -133,13 +133,13 @@ def _clashes(recipe: Recipe) -> Problems:
     yield from _validation_clashes(recipe)
     yield from _seeds_clashes(recipe)
     yield from _model_clashes(recipe)
-    if recipe.decoding and not isinstance(recipe.task, GenerativeTask):
+    if recipe.decoding and not recipe.task.traits.writes_text:
         yield ("decoding",), f"{recipe.task.name} writes no text; remove it"
     for key in [key for key, value in recipe.task if value == TUNED and recipe.data.no_validation]:
         yield ("task", key), "is tuned on a validation part, and there is none; give its value, or data.validation"
     if not recipe.data.path and recipe.data.train is None:
         yield ("data", "train"), "missing; name the file or glob to train on"
-    known = (*recipe.task.inputs, *recipe.task.optional, *recipe.task.targets)
+    known = recipe.task.columns.known
     for name in ("train", "validation", "test"):
         if isinstance(recipe.data.part(name), Parallel) and not {"source", "target"} <= set(known):
             yield ("data", name), f"{recipe.task.name} has no source and target; name a file or glob"
@@ -155,7 +155,7 @@ def _model_clashes(recipe: Recipe) -> Problems:
         yield ("model", "pooling"), f"{recipe.task.name} reads every token by itself; remove it"
     if not recipe.model.is_new:
         return
-    if not isinstance(recipe.task, GenerativeTask):
+    if recipe.task.model_spec.tokenizer_texts is None:
         yield ("model",), f"{recipe.task.name} starts from one checkpoint; give name_or_path alone"
     if recipe.method.saves != "model" or not recipe.model.is_plain:
         yield ("method",), "a model without a checkpoint of its own is trained and saved whole; use name: full"

@@ -43,7 +43,7 @@ from hf_tasks.hub.fetch import folder_of
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe
 from hf_tasks.runs import manifest, trained_here
-from hf_tasks.tasks import Split, Task
+from hf_tasks.tasks import EncodedSplit
 from hf_tasks.trainer.resume import STAGING, STATUS, begun_with, tidy
 
 if TYPE_CHECKING:
@@ -191,13 +191,14 @@ class Run:
         task = self.recipe.task
         part = rows if isinstance(rows, Part) else data.read_rows(list(rows), task, labelled=True)
         part = data.check(part, task, self.recipe.data.bad_rows)
-        for_scores = task.for_scores()
-        return self._measured(for_scores, evaluation.encode(part.examples, for_scores, self.tokenizer), "Evaluating")[1]
+        return self._measured(evaluation.encode(part.examples, task, self.tokenizer), "Evaluating", scores_only=True)[1]
 
-    def _measured(self, task: Task, split: Split, description: str) -> tuple[evaluation.Predicted, dict[str, Any]]:
-        """The predictions of `task` for a labelled split, and all that is told of them."""
+    def _measured(
+        self, split: EncodedSplit, description: str, *, scores_only: bool = False
+    ) -> tuple[evaluation.Predicted, dict[str, Any]]:
+        """Evaluate on a labelled split: predictions, and metrics with their intervals."""
         predicted = evaluation.predict(
-            self.model, task, split, self.tokenizer,
+            self.model, self.recipe.task, split, self.tokenizer, scores_only=scores_only,
             decoding=mbr_report.with_candidates(self.recipe.decoding), description=description,
         )  # fmt: skip
         values = evaluation.scores(self.recipe.task, predicted, split.examples, self.memory, intervals=True)
@@ -227,7 +228,7 @@ class Run:
 
     # -- made by training
 
-    def verify(self, model: "nn.Module", split: Split) -> None:
+    def verify(self, model: "nn.Module", split: EncodedSplit) -> None:
         """Load the run in a fresh process and compare its outputs on a few rows with those of the trained model.
 
         Raises RunError where they differ: what was saved is then not what was trained.
@@ -254,11 +255,11 @@ class Run:
                 f"{self.path}: the saved run computes something else than the trained model (by {difference})"
             )
 
-    def measure(self, splits: Mapping[str, Split], facts: Mapping[str, Any]) -> None:
+    def measure(self, splits: Mapping[str, EncodedSplit], facts: Mapping[str, Any]) -> None:
         """Predict and score parts with the saved model; writes results.json, the predictions and the card."""
         results, predictions = dict[str, Any](), dict[str, list[Any]]()
         for name, split in splits.items():
-            predicted, results[name] = self._measured(self.recipe.task, split, f"Evaluating {name}")
+            predicted, results[name] = self._measured(split, f"Evaluating {name}")
             results["example"] = card.example(self.recipe.task, split.examples, predicted.predictions)
             predictions[name] = predicted.predictions
         distributed.told_by_main(lambda: self._write_measured(predictions, {**results, **facts}))

@@ -35,8 +35,8 @@ def _state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """`tiny(architecture)`: the folder of a checkpoint of "bert", "albert", "roberta", "distilbert" or "t5" with random
-    weights, hidden size 32, 2 layers, 64 positions; loadable by AutoModel and AutoTokenizer, "t5" by
+    """`tiny(architecture)`: the folder of a checkpoint of "bert", "albert", "roberta", "distilbert", "t5", "gpt2" with
+    random weights, hidden size 32, 2 layers, 64 positions; loadable by AutoModel and AutoTokenizer, "t5" by
     AutoModelForSeq2SeqLM too. The tokenizers know the WORDS, and any other ASCII text by its letters."""
     built: dict[str, Path] = {}
 
@@ -51,10 +51,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 def _build(architecture: str, folder: Path) -> None:
     import torch
-    from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     tokenizers = {
         "bert": _wordpiece, "distilbert": _wordpiece, "albert": _unigram, "roberta": _byte_level, "t5": _unigram_t5,
+        "gpt2": _byte_level_gpt2,
     }  # fmt: skip
     tokenizer = tokenizers[architecture]()
     sizes: dict[str, Any] = {"max_position_embeddings": 64}
@@ -68,11 +69,15 @@ def _build(architecture: str, folder: Path) -> None:
         case "t5":
             sizes = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
             sizes |= {"decoder_start_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+        case "gpt2":
+            sizes = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_inner": 64, "n_positions": 64}
+            sizes |= {"bos_token_id": tokenizer.eos_token_id, "eos_token_id": tokenizer.eos_token_id}
         case _:
             sizes |= SIZES
     config = AutoConfig.for_model(architecture, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes)
     torch.manual_seed(0)
-    (AutoModelForSeq2SeqLM if architecture == "t5" else AutoModel).from_config(config).save_pretrained(folder)
+    autos = {"t5": AutoModelForSeq2SeqLM, "gpt2": AutoModelForCausalLM}
+    autos.get(architecture, AutoModel).from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
@@ -105,8 +110,23 @@ def _scored(special: list[str]) -> list[tuple[str, float]]:
 
 
 def _byte_level() -> Any:
-    from tokenizers.pre_tokenizers import ByteLevel
     from transformers import RobertaTokenizer
+
+    pieces, merges = _byte_pairs()
+    vocabulary = _ids(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *pieces])
+    return RobertaTokenizer(vocab=vocabulary, merges=merges, model_max_length=64)
+
+
+def _byte_level_gpt2() -> Any:
+    from transformers import GPT2Tokenizer
+
+    pieces, merges = _byte_pairs()
+    return GPT2Tokenizer(vocab=_ids(["<|endoftext|>", *pieces]), merges=merges, model_max_length=64)
+
+
+def _byte_pairs() -> tuple[list[str], list[tuple[str, str]]]:
+    """(pieces, merges) of the WORDS, and of any byte."""
+    from tokenizers.pre_tokenizers import ByteLevel
 
     pieces, merges = sorted(ByteLevel.alphabet()), []
     for word in WORDS:
@@ -116,8 +136,7 @@ def _byte_level() -> Any:
                 merges.append((parts[0], parts[1]))
                 parts[:2] = [parts[0] + parts[1]]
                 pieces.append(parts[0])
-    vocabulary = _ids(["<s>", "<pad>", "</s>", "<unk>", "<mask>", *pieces])
-    return RobertaTokenizer(vocab=vocabulary, merges=list(dict.fromkeys(merges)), model_max_length=64)
+    return pieces, list(dict.fromkeys(merges))
 
 
 def _ids(pieces: list[str]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from hf_tasks.evaluation import Predicted, encode, flat, numbers, outputs, predict, scores
 from hf_tasks.tasks import TextClassification
-from hf_tasks.tasks.examples import Split
+from hf_tasks.tasks.types import EncodedSplit
 
 TASK = TextClassification(
     name="text-classification",
@@ -43,7 +43,7 @@ def tokenizer(tiny: Tiny) -> Any:
 
 
 @pytest.fixture
-def split(tokenizer: Any) -> Split:
+def split(tokenizer: Any) -> EncodedSplit:
     """Texts of LENGTHS words; text i is all the letter i."""
     texts = [" ".join("abcdefghi"[i] * n) for i, n in enumerate(LENGTHS)]
     rows = [{"text": text, "label": "bad" if i % 2 else "good"} for i, text in enumerate(texts)]
@@ -57,7 +57,9 @@ def test_encode_counts_examples_over_all_batches(tokenizer: Any) -> None:
     assert examples == [*range(1501), *range(1500, 2100)]
 
 
-def test_outputs_are_in_the_order_of_the_features_and_batches_are_of_like_length(split: Split, tokenizer: Any) -> None:
+def test_outputs_are_in_the_order_of_the_features_and_batches_are_of_like_length(
+    split: EncodedSplit, tokenizer: Any
+) -> None:
     model = Recorder()
     items, _ = outputs(model, TASK, split, tokenizer, batch_size=4)
     ids = tokenizer.convert_tokens_to_ids(list("abcdefghi"))
@@ -66,7 +68,7 @@ def test_outputs_are_in_the_order_of_the_features_and_batches_are_of_like_length
     assert model.modes == [False, False, False]
 
 
-def test_predictions_and_loss_do_not_depend_on_the_batches(split: Split, tokenizer: Any, tiny: Tiny) -> None:
+def test_predictions_and_loss_do_not_depend_on_the_batches(split: EncodedSplit, tokenizer: Any, tiny: Tiny) -> None:
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(tiny("bert"))
     one, many = (predict(model, TASK, split, tokenizer, batch_size=size) for size in (1, 9))
@@ -87,7 +89,7 @@ def test_unlabelled_examples_have_predictions_and_no_loss(tokenizer: Any) -> Non
 def test_no_examples_have_no_predictions(tokenizer: Any) -> None:
     empty = Dataset.from_dict({"text": [], "label": []})
     model = Recorder()
-    assert predict(model, TASK, Split(empty, empty), tokenizer) == Predicted([], None)
+    assert predict(model, TASK, EncodedSplit(empty, empty), tokenizer) == Predicted([], None)
     assert model.shapes == []
 
 

@@ -82,7 +82,8 @@ def curve(log: Path) -> dict[str, list[list[float]]]:
 
 def example(task: Task, examples: "Dataset", predictions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The first example that is short, or the shortest of the first ones, and what the model predicts for it."""
-    names = task.usage() if set(task.usage()) <= set(examples.column_names) else task.inputs
+    inputs = task.traits.inputs
+    names = inputs if set(inputs) <= set(examples.column_names) else task.columns.required
     few = [{name: row[name] for name in names} for row in examples.select(range(min(ROWS_FOR_EXAMPLE, len(examples))))]
     sizes = [len(json.dumps(one, ensure_ascii=False)) for one in few]
     row = next((i for i, size in enumerate(sizes) if size <= SHORT), sizes.index(min(sizes)))

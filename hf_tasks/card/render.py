@@ -13,6 +13,7 @@ from hf_tasks.card.sandbox import plain, sandbox
 from hf_tasks.card_section import Card
 from hf_tasks.errors import RecipeError
 from hf_tasks.recipe import Recipe
+from hf_tasks.views import view_of
 
 _PACKAGE = Path(__file__).parent.parent
 _PLACES = (_PACKAGE / "cards", _PACKAGE.parent / "cards")
@@ -32,7 +33,7 @@ def render(
     from jinja2 import TemplateError
 
     own = recipe.card.template if folder else None
-    name = own or f"{recipe.task.name}.md.jinja"
+    name = own or view_of(recipe.task).card_template(recipe.task)
     environment = sandbox(TEMPLATES, folder if own else None)
     try:
         text = environment.get_template(name).render(plain(_values(recipe, results, model_id)))
@@ -49,7 +50,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
     given = recipe.training.given()
     return {
         "recipe": recipe.model_dump(mode="json") | {"seed": recipe.seed},
-        "task": recipe.task.model_dump(mode="json") | {"auto_model": recipe.task.auto_model},
+        "task": recipe.task.model_dump(mode="json"),
         "card": recipe.card.model_dump(mode="json"),
         "results": results,
         "headline": tables.headline(results),
@@ -67,6 +68,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "base_revision": metadata.base_revision(recipe, results),
         "on_hub": recipe.data.path is not None,
         "model_id": model_id,
+        "auto_class": recipe.task.model_spec.auto_class,
         "saved_as": artifacts.saved_as(recipe),
         "generation": _generation(recipe),
         "input": usage.asked(recipe, results),

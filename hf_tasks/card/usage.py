@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hf_tasks.recipe import Recipe
+from hf_tasks.views import view_of
 
 MODEL_ID = "ORG/NAME"
 """Stands for the model's id on the Hub until it has one."""
@@ -15,28 +16,14 @@ def asked(recipe: Recipe, results: Mapping[str, Any]) -> dict[str, Any]:
     """The input of the snippets, whose names become arguments: the task's own columns of the measured example, or
     placeholders where there is none."""
     if "example" in results:
-        given = results["example"]["input"]
-        return {name: given[name] for name in (*recipe.task.inputs, *recipe.task.optional) if name in given}
-    return dict.fromkeys(recipe.task.usage(), "...")
+        given, columns = results["example"]["input"], recipe.task.columns
+        return {name: given[name] for name in (*columns.required, *columns.optional) if name in given}
+    return dict.fromkeys(recipe.task.traits.inputs, "...")
 
 
 def printed(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
     """What the snippets print, by the stored prediction; None where there is none."""
-    if "example" not in results:
-        return None
-    prediction = results["example"]["prediction"]
-    match recipe.task.name, prediction:
-        case "text-classification", {"label": label, "score": score}:
-            return f"{label} {score:.2f}"
-        case "text-classification", {"labels": labels}:
-            return str(sorted(labels))
-        case "text-classification", {"score": score}:
-            return f"{score:.2f}"
-        case "token-classification", {"tags": tags}:
-            return " ".join(tags)
-        case "question-answering", {"answer": answer}:
-            return repr(answer)
-    return str(prediction["prediction"])
+    return view_of(recipe.task).printed(results["example"]["prediction"]) if "example" in results else None
 
 
 def tokens(results: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from hf_tasks.checks import labels, lengths, near, repeats
 from hf_tasks.checks.finding import GRAVITY, Finding, Seen, found, places
 from hf_tasks.data import Part
-from hf_tasks.tasks import Split, Task
+from hf_tasks.tasks import EncodedSplit, Task
 
 BRIEF = 5
 """Findings that `train` shows."""
@@ -40,29 +40,30 @@ class Checked:
 
 
 def look(
-    task: Task, parts: dict[str, Part], splits: dict[str, Split], *, readable: int, seed: int,
+    task: Task, parts: dict[str, Part], splits: dict[str, EncodedSplit], *, readable: int, seed: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Checked:  # fmt: skip
     """All checks. `readable`: the tokens that the model can read; `seed` draws samples of what is too large."""
     began = clock()
     hashes = {name: repeats.Hashes.of(part, task) for name, part in parts.items()}
     facts, odd = list[str](), [*repeats.findings(parts, hashes, task), *_odd(task, parts)]
-    target = task.target(parts["train"].examples)
-    if target in labels.NAMES:
-        counts = {name: labels.counts(part.examples, target) for name, part in parts.items()}
-        odd += [*labels.spellings(counts["train"]), *labels.no_labels(counts["train"], target)]
-        odd += labels.notations(counts["train"]) if target != "tags" else ()
-        if target in labels.CLASSES:
+    if column := task.traits.label_column:
+        counts = {name: labels.counts(part.examples, column) for name, part in parts.items()}
+        odd += [*labels.spellings(counts["train"]), *labels.no_labels(counts["train"], column)]
+        if task.traits.class_labels:
+            odd += labels.notations(counts["train"])
             facts.append(f"  labels     {labels.fact(counts['train'])}")
-            odd += labels.balance(tuple(task.head_config()["label2id"]), counts)
-    if target == "score":
-        facts.append(f"  scores     {labels.score_fact(np.asarray(parts['train'].examples['score'][:]))}")
+            odd += labels.balance(task.traits.class_labels, counts)
+    if task.traits.score_column:
+        facts.append(
+            f"  scores     {labels.score_fact(np.asarray(parts['train'].examples[task.traits.score_column][:]))}"
+        )
         odd += labels.far_scores(parts)
     if "max_length" in task.model_fields_set and task.max_length > readable:
         text = f"task.max_length is {task.max_length:,}, the model reads {readable:,} tokens"
         odd.append(Finding("cut", text, f"it counts as {readable:,}; write that, or choose a model that reads more"))
     of_parts = {
-        name: [replace(one, limit=min(one.limit, readable)) for one in task.lengths(split)]
+        name: [replace(one, limit=min(one.limit, readable)) for one in lengths.lengths(task, split)]
         for name, split in splits.items()
     }
     for number, of_train in enumerate(of_parts["train"]):
@@ -79,7 +80,7 @@ def look(
 def _odd(task: Task, parts: dict[str, Part]) -> Iterator[Finding]:
     seen: dict[tuple[str, str], list[Seen]] = {}
     for name, part in parts.items():
-        for oddity in task.oddities(part.examples):
+        for oddity in task.issues(part.examples).warnings:
             count = f"{oddity.count:,}" if oddity.count else f"{len(oddity.rows):,} of {len(part):,}"
             here = Seen(f"{count} in {name}", places(part, oddity.rows))
             seen.setdefault((oddity.text, oddity.remedy), []).append(here)

@@ -13,9 +13,6 @@ from hf_tasks.data import Part
 if TYPE_CHECKING:
     from datasets import Dataset
 
-CLASSES = ("label", "labels")
-"""Targets that are labels of whole examples."""
-NAMES = (*CLASSES, "tags")
 FEW = 10
 """Training examples below which a label is said to have few."""
 UNEVEN = 10

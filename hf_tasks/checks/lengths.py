@@ -1,14 +1,57 @@
 """What is cut: how long the texts are, how many tokens are lost, which limit would hold them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from hf_tasks.checks.finding import Finding, Seen, found
-from hf_tasks.tasks.data_facts import Lengths
+from hf_tasks.tasks import EncodedSplit, Task
 
 VISIBLE = 0.0005
 """A share below which it is not worth a word."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long the texts of a part's E examples are in tokens, and what of them a model reads or learns."""
+
+    what: str
+    """`texts`, `sources`, `targets`."""
+    key: str
+    """The task's key that limits them."""
+    limit: int
+    tokens: np.ndarray
+    """(E,) tokens of each, whole."""
+    kept: np.ndarray
+    """(E,)"""
+    windowed: bool = False
+    """Whether some are read in several windows; of these, `tokens` and `kept` are those of one window, and one more."""
+    otherwise: str = "shorten them"
+    """What to do where the model cannot read as much."""
+
+
+def lengths(task: Task, split: EncodedSplit) -> Iterator[Lengths]:
+    """Those of what the model reads, and of the targets where these are texts."""
+    features, examples = split.features.with_format("numpy"), len(split.examples)
+    example, length, cut = (np.asarray(features[name][:]) for name in ("example", "length", "tokens_cut"))
+    kept, lost = np.zeros(examples, np.int64), np.zeros(examples, np.int64)
+    np.maximum.at(kept, example, length)
+    np.add.at(lost, example, cut)
+    windows = np.bincount(example, minlength=examples) > 1
+    kept += windows
+    yield Lengths(
+        task.traits.examples,
+        "max_length",
+        task.max_length,
+        kept + lost,
+        kept,
+        bool(windows.any()),
+        task.traits.too_long,
+    )
+    if task.traits.max_target_length and "target_length" in features.column_names:
+        kept, cut = (np.asarray(features[name][:]) for name in ("target_length", "target_tokens_cut"))
+        yield Lengths("targets", "max_target_length", task.traits.max_target_length, kept + cut, kept)
 
 
 def fact(train: Lengths) -> str:

@@ -62,12 +62,12 @@ def near(parts: dict[str, Part], exact: dict[str, np.ndarray], task: Task, seed:
     among = f"{len(searched):,} sampled rows of " if len(searched) < len(train) else ""
     for name, known in exact.items():
         tested = _sample(np.flatnonzero(~known), MOST_TESTED, seed)
-        near = search(parts[name].examples.select(tested), train.examples.select(searched), task.compared())
+        near = search(parts[name].examples.select(tested), train.examples.select(searched), task.traits.compared)
         if len(rows := np.flatnonzero(near >= 0)):
             drawn = " sampled" if len(tested) < (~known).sum() else ""
             places = pairs_of_places(parts[name], tested[rows], train, searched[near[rows]])
             seen.append(Seen(f"{len(rows):,} of {len(tested):,}{drawn} in {name}", places))
-    text = f"{task.unit()} that are nearly in {among}train (word similarity of at least {SIMILAR})"
+    text = f"{task.traits.examples} that are nearly in {among}train (word similarity of at least {SIMILAR})"
     yield from found("near leak", text, "remove them from train if scores shall be those of new ones", seen)
 
 

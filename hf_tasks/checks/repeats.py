@@ -24,8 +24,8 @@ class Hashes:
 
     @classmethod
     def of(cls, part: Part, task: Task) -> "Hashes":
-        asked = row_hashes(part.examples, task.compared())
-        answered = row_hashes(part.examples, [task.target(part.examples)], unordered=UNORDERED)
+        asked = row_hashes(part.examples, task.traits.compared)
+        answered = row_hashes(part.examples, [task.columns.target(part.examples.column_names)], unordered=UNORDERED)
         return cls(asked, mix(asked, answered))
 
 
@@ -42,15 +42,15 @@ def within(parts: dict[str, Part], hashes: dict[str, Hashes], task: Task) -> Ite
         _, firsts, inverse = np.unique(hashes[name].whole, return_index=True, return_inverse=True)
         again = np.flatnonzero(firsts[inverse] != np.arange(len(part)))
         same += _seen(name, part, again, part, firsts[inverse[again]])
-        if task.one_answer or name != "train":
+        if task.traits.one_answer or name != "train":
             rows, before = _contradictions(hashes[name].input, np.sort(firsts))
             other += _seen(name, part, rows, part, before)
-    targets, remedy = task.target_words(), "correct them, or remove the rows"
-    if not task.one_answer:
+    targets, remedy = task.traits.targets, "correct them, or remove the rows"
+    if not task.traits.one_answer:
         remedy = f"score them as one row with a list of {targets}"
-    yield from found("conflict", f"{task.unit()} repeated with other {targets}", remedy, other)
+    yield from found("conflict", f"{task.traits.examples} repeated with other {targets}", remedy, other)
     remedy = "remove them, or they count more than others"
-    yield from found("repeat", f"{task.unit()} repeated with the same {targets}", remedy, same)
+    yield from found("repeat", f"{task.traits.examples} repeated with the same {targets}", remedy, same)
 
 
 def _contradictions(inputs: np.ndarray, different: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,29 +62,31 @@ def _contradictions(inputs: np.ndarray, different: np.ndarray) -> tuple[np.ndarr
 
 def between(parts: dict[str, Part], hashes: dict[str, Hashes], task: Task) -> Iterator[Finding]:
     """Inputs that stand in two parts."""
-    names, unit = list(parts), task.unit()
+    names, unit = list(parts), task.traits.examples
     for number, one in enumerate(names):
         seen, differ = [], 0
         for other in names[number + 1 :]:
             rows, at = common(hashes[other].input, hashes[one].input)
             seen += _seen(other, parts[other], rows, parts[one], at)
-            differ += int((~np.isin(hashes[other].whole[rows], hashes[one].whole)).sum()) if task.one_answer else 0
+            differ += (
+                int((~np.isin(hashes[other].whole[rows], hashes[one].whole)).sum()) if task.traits.one_answer else 0
+            )
         remedy = f"remove them from {one}, or scores are not those of unseen {unit}"
         if differ:
-            remedy = f"{differ:,} of them have other {task.target_words()} there; {remedy}"
+            remedy = f"{differ:,} of them have other {task.traits.targets} there; {remedy}"
         yield from found("leak", f"{unit} that are in {one} too", remedy, seen)
 
 
 def groups(parts: dict[str, Part], task: Task) -> Iterator[Finding]:
     """Rows that share what must not stand in two parts, such as the context of other questions."""
-    if not task.grouped_by:
+    if not task.traits.group:
         return
-    hashes = {name: row_hashes(part.examples, [task.grouped_by]) for name, part in parts.items()}
+    hashes = {name: row_hashes(part.examples, [task.traits.group]) for name, part in parts.items()}
     for one, other in combinations(parts, 2):
         rows, at = common(hashes[other], hashes[one])
         seen = _seen(other, parts[other], rows, parts[one], at)
-        text = f"{task.unit()} whose {task.grouped_by} is in {one} too"
-        yield from found("leak", text, f"let each {task.grouped_by} stand in one part", seen)
+        text = f"{task.traits.examples} whose {task.traits.group} is in {one} too"
+        yield from found("leak", text, f"let each {task.traits.group} stand in one part", seen)
 
 
 def _seen(name: str, part: Part, rows: np.ndarray, other: Part, others: np.ndarray) -> list[Seen]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.tasks.base import Task
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 Names = Mapping[str, str | tuple[str, ...]]
 
@@ -18,26 +18,30 @@ FILE_HAS = "the file has {found}; rename with data.columns: {{{column}: {guess}}
 ROWS_HAVE = 'the rows have {found}; rename "{guess}" to "{column}"'
 
 
+KEYED = ("labels",)
+"""Columns whose values need the names of the columns that they are from."""
+
+
 @dataclass(frozen=True)
 class Renaming:
     """Where the value of each canonical column comes from."""
 
     one: dict[str, str]
     several: dict[str, tuple[str, ...]]
-    """Canonical columns that several columns give: a dict of flags for labels, a list of texts for targets."""
+    """Canonical columns that several columns give: a dict of flags for labels, else a list of texts."""
 
-    def __call__(self, row: Row) -> Row:
+    def __call__(self, row: RawRow) -> RawRow:
         renamed: dict[str, Any] = {column: row.get(source) for column, source in self.one.items()}
         for column, sources in self.several.items():
             values = {source: row.get(source) for source in sources}
             given = [value for value in values.values() if value not in (None, "")]
-            renamed[column] = values if column == "labels" else given
+            renamed[column] = values if column in KEYED else given
         return renamed
 
 
 def check_names(names: Names, task: Task) -> list[str]:
     """What is wrong with `data.columns` itself, whatever the files hold."""
-    known = (*task.inputs, *task.optional, *task.targets)
+    known = task.columns.known
     unknown = [name for name in names if name not in known]
     remedy = f"(one of: {', '.join(known)})"
     wrong = [
@@ -45,13 +49,13 @@ def check_names(names: Names, task: Task) -> list[str]:
     ]
     several = [name for name, sources in names.items() if isinstance(sources, tuple) and name in known]
     return wrong + [
-        f"data.columns.{name}: only labels or targets can be several columns; name one"
+        f"data.columns.{name}: {_only(task.columns.lists)} can be several columns; name one"
         for name in several
-        if name not in ("labels", "target")
+        if name not in task.columns.lists
     ]
 
 
-def nested(row: Row, name: str) -> Any:
+def nested(row: RawRow, name: str) -> Any:
     """The value in nested dicts and lists that a dotted name points to: `meta.label`, `annotations.0.result`.
 
     Raises LookupError where the row has none.
@@ -67,7 +71,7 @@ def nested(row: Row, name: str) -> Any:
 def wanted(names: Names, task: Task) -> set[str]:
     """Every column of a file that may serve."""
     mapped = {source for sources in names.values() for source in _listed(sources)}
-    return {*task.inputs, *task.optional, *task.targets, *task.aliases, *mapped}
+    return {*task.columns.known, *task.columns.aliases, *mapped}
 
 
 def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, advice: str = FILE_HAS) -> Renaming:
@@ -76,27 +80,32 @@ def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, adv
     A column that `names` maps serves under that name alone; where it maps a target, no other target is read. Where the
     mapped column is absent, the canonical name itself will do. The task's aliases stand in for columns that are absent.
     """
-    targets = [name for name in task.targets if name in names] or list(task.targets)
+    spec = task.columns
+    targets = [name for name in spec.targets if name in names] or list(spec.targets)
     sources: dict[str, str | tuple[str, ...]] = {}
-    for column in (*task.inputs, *task.optional, *(targets if labelled else ())):
+    for column in (*spec.required, *spec.optional, *(targets if labelled else ())):
         own_name = column in found and column not in _taken(names)
         if column in names and not (own_name and _absent(names[column], found)):
             sources[column] = names[column]
         elif own_name:
             sources[column] = column
-    for alias, column in task.aliases.items():
-        usable = alias in found and alias not in _taken(names) and (labelled or column not in task.targets)
-        rivals = targets if column in task.targets else [column]
+    for alias, column in spec.aliases.items():
+        usable = alias in found and alias not in _taken(names) and (labelled or column not in spec.targets)
+        rivals = targets if column in spec.targets else [column]
         if usable and not any(rival in sources for rival in rivals):
             sources[column] = alias
     _check_found(sources, found)
-    if words := task.missing(list(sources), labelled):
-        others = {*task.inputs, *task.optional, *task.targets}
-        raise ValueError(_missing(words, [name for name in found if name not in others], found, sources, advice))
+    if words := spec.missing(list(sources), labelled=labelled):
+        others = [name for name in found if name not in spec.known]
+        raise ValueError(_missing(words, others, found, sources, advice))
     return Renaming(
         {column: source for column, source in sources.items() if isinstance(source, str)},
         {column: source for column, source in sources.items() if isinstance(source, tuple)},
     )
+
+
+def _only(names: Sequence[str]) -> str:
+    return f"only {' or '.join(names)}" if names else "none"
 
 
 def _listed(sources: str | tuple[str, ...]) -> tuple[str, ...]:

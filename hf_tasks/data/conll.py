@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from hf_tasks.data.tables import Rows
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 CONLL_2003 = ("pos", "chunk")
 """Names of the middle columns where there are two of them."""
@@ -122,7 +122,7 @@ def _conll_columns(count: int) -> list[str]:
     return ["tokens", *(CONLL_2003 if count == 4 else [f"column_{i}" for i in range(2, count)]), "tags"]
 
 
-def _conll_row(sentence: Sentence, columns: list[str], split: Callable[[str], list[str]]) -> Row:
+def _conll_row(sentence: Sentence, columns: list[str], split: Callable[[str], list[str]]) -> RawRow:
     cells = []
     for line, text in sentence:
         cells.append(split(text))
@@ -138,7 +138,7 @@ def _conll_row(sentence: Sentence, columns: list[str], split: Callable[[str], li
     return {column: list(values) for column, values in zip(columns, zip(*cells, strict=True), strict=True)}
 
 
-def _conllu_row(sentence: Sentence) -> Row:
+def _conllu_row(sentence: Sentence) -> RawRow:
     cells = []
     for line, text in sentence:
         fields = text.split("\t")

@@ -7,7 +7,7 @@ from typing import Any
 from hf_tasks.data.files import LARGEST_JSON
 from hf_tasks.data.tables import RowNumber, Rows
 from hf_tasks.errors import DataError
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 
 def read_jsonl(lines: Iterable[str], name: str) -> Rows:
@@ -66,7 +66,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _object(value: Any, text: str) -> Row:
+def _object(value: Any, text: str) -> RawRow:
     """`value`, decoded from `text`. Raises ValueError where it is no object or holds half a character."""
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, found {_kind(value)}; write {{...}} for each row")

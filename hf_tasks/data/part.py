@@ -9,7 +9,7 @@ import numpy as np
 
 from hf_tasks.data.problems import Problems
 from hf_tasks.errors import DataError
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import Example, rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -55,14 +55,12 @@ class Part:
             return self
         return self.select(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[Example]:
         """The examples one by one; read in batches, which is many times faster than `examples[i]`."""
-        for batch in self.examples.iter(batch_size=1000):
-            for values in zip(*batch.values(), strict=True):
-                yield dict(zip(batch, values, strict=True))
+        return rows(self.examples)
 
 
-def from_examples(examples: list[Row], lines: list[int], place: str) -> Part:
+def from_examples(examples: list[Example], lines: list[int], place: str) -> Part:
     """Examples (all with the same keys) and their lines in one place. Raises DataError where kinds of values differ."""
     import pyarrow
     from datasets import Dataset

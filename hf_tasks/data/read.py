@@ -1,6 +1,6 @@
 """Reading a part of the data: files, a data set of the Hub, or plain rows, to typed examples.
 
-raw row --Renaming--> canonical columns --task.example--> example, column by column into a Part
+row --Renaming--> the task's columns --task.parse--> example, column by column into a Part
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from hf_tasks.data.section import Data, Parallel
 from hf_tasks.data.tables import RowNumber, before_number
 from hf_tasks.errors import DataError
 from hf_tasks.tasks.base import Task
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 BadRows = Literal["stop", "drop"]
 CHUNK = 10_000
@@ -78,7 +78,7 @@ def read_rows(rows: Sequence[Mapping[str, Any]], task: Task, *, labelled: bool) 
 
 
 def check(part: Part, task: Task, bad_rows: BadRows = "stop") -> Part:
-    """The part after `task.check` of each example: rows with problems stop with DataError or are dropped."""
+    """The part without the rows in which `task.issues` finds errors: they stop with DataError or are dropped."""
     return check_parts([part], task, bad_rows)[0]
 
 
@@ -112,13 +112,11 @@ def check_parts(parts: Sequence[Part], task: Task, bad_rows: BadRows = "stop") -
 
 
 def _wrong(part: Part, task: Task) -> dict[int, str]:
-    """{row: what is wrong with it}"""
-    among = dict(task.check_all(part.examples))
-    found = {}
-    for row, example in enumerate(part.rows()):
-        if texts := [*task.check(example), *([among[row]] if row in among else [])]:
-            found[row] = "; ".join(texts)
-    return found
+    """{row: what is wrong with it}, by the errors that `task.issues` finds."""
+    found: dict[int, list[str]] = {}
+    for row, text in task.issues(part.examples).errors:
+        found.setdefault(row, []).append(text)
+    return {row: "; ".join(texts) for row, texts in sorted(found.items())}
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def _from_files(paths: Sequence[str], format: str | None, way: _Way, column_name
 
 def _from_file(path: str, format: str | None, way: _Way, problems: Problems, column_names: Sequence[str]) -> Part:
     name = STDIN if path == "-" else path
-    reader = reader_of(name, format, way.task.text_format, column_names)
+    reader = reader_of(name, format, column_names)
     with opened(path) as file:
         part = _from_rows(reader(file, name), name, way, problems)
     return replace(part, files={name: sha256(Path(path))} if Path(path).is_file() else {})
@@ -193,7 +191,7 @@ def _from_hub(data: Data, split: str, way: _Way) -> Part:
     return replace(way.settled(part, problems), files=files)
 
 
-def _from_rows(rows: Iterable[tuple[int, Row | ValueError]], name: str, way: _Way, problems: Problems) -> Part:
+def _from_rows(rows: Iterable[tuple[int, RawRow | ValueError]], name: str, way: _Way, problems: Problems) -> Part:
     """The examples in raw rows of a file, "" for plain rows; bad rows go to `problems`. Raises DataError where no row
     can be read at all."""
     before = problems.count
@@ -220,17 +218,17 @@ class _Chunks:
     """Lines and their rows; all but the last of them packed, since millions of dicts would fill the memory."""
 
     lines: list[int] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[RawRow] = field(default_factory=list)
     packed: list[bytes] = field(default_factory=list)
 
-    def add(self, line: int, row: Row) -> None:
+    def add(self, line: int, row: RawRow) -> None:
         if len(self.lines) == CHUNK:
             self.packed.append(pickle.dumps((self.lines, self.rows)))
             self.lines, self.rows = [], []
         self.lines.append(line)
         self.rows.append(row)
 
-    def taken(self) -> Iterator[tuple[list[int], list[Row]]]:
+    def taken(self) -> Iterator[tuple[list[int], list[RawRow]]]:
         """In order; each is gone when it was taken."""
         for number, chunk in enumerate(self.packed):
             self.packed[number] = b""
@@ -239,7 +237,7 @@ class _Chunks:
 
 
 def _raw(
-    rows: Iterable[tuple[int, Row | ValueError]], place: str, wanted: set[str], problems: Problems
+    rows: Iterable[tuple[int, RawRow | ValueError]], place: str, wanted: set[str], problems: Problems
 ) -> tuple[_Chunks, list[str]]:
     """The rows with the wanted columns only, and all columns that any row has."""
     chunks, found = _Chunks(), dict[str, None]()
@@ -261,12 +259,12 @@ def _raw(
 
 
 def _examples(
-    lines: list[int], raw: list[Row], rename: renamings.Renaming, place: str, way: _Way, problems: Problems
+    lines: list[int], raw: list[RawRow], rename: renamings.Renaming, place: str, way: _Way, problems: Problems
 ) -> Part:
     examples, kept = [], []
     for line, row in zip(lines, raw, strict=True):
         try:
-            examples.append(way.task.example(rename(row)))
+            examples.append(way.task.parse(rename(row)))
             kept.append(line)
         except ValueError as e:
             problems.add(place, line, f"{place}{line}", e)
@@ -278,7 +276,7 @@ def _check_names(way: _Way) -> None:
         raise DataError(*wrong)
 
 
-def _plain(row: Any) -> Row | ValueError:
+def _plain(row: Any) -> RawRow | ValueError:
     if not isinstance(row, Mapping):
         return ValueError(f"a dict of columns was expected, found {row!r}; write for example {{'text': ...}}")
     return dict(row)

@@ -41,7 +41,7 @@ SUFFIXES = {
     ".arrow": "arrow", ".conll": "conll", ".bio": "conll", ".iob2": "conll", ".conllu": "conllu",
 }  # fmt: skip
 TEXT_SUFFIXES = (".txt", ".text")
-"""Files whose format depends on the task."""
+"""Files of lines."""
 LOOKED_AT = 200
 """Lines by which the format is recognised."""
 
@@ -53,10 +53,10 @@ def bare(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
 
 
-def reader_of(name: str, format: str | None, text_format: str, column_names: Sequence[str] = ()) -> Reader:
-    """The reader of a file, by its format or else by its ending; `text_format` is the format of .txt files, and
-    `column_names` are those of a table without a header line."""
-    found = format or _format_of(name, text_format)
+def reader_of(name: str, format: str | None, column_names: Sequence[str] = ()) -> Reader:
+    """The reader of a file, by its format or else by its ending; `column_names` are those of a table without a
+    header line."""
+    found = format or _format_of(name)
     if found not in READERS:
         guess = did_you_mean(found, READERS)
         raise DataError(f'data.format: there is no format "{found}"{guess} (one of: {", ".join(READERS)})')
@@ -119,9 +119,9 @@ def _looks_like(first: list[str]) -> str:
     return "text"
 
 
-def _format_of(name: str, text_format: str) -> str:
+def _format_of(name: str) -> str:
     suffix = bare(Path(name)).suffix.lower()
-    known = SUFFIXES | dict.fromkeys(TEXT_SUFFIXES, text_format)
+    known = SUFFIXES | dict.fromkeys(TEXT_SUFFIXES, "text")
     if suffix not in known:
         found = f'the ending "{suffix}" is not known' if suffix else "the format is not known"
         endings = f"known endings are {' '.join(known)}, each also with {' '.join(COMPRESSED)}"

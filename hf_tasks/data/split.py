@@ -22,7 +22,7 @@ def hold_out(part: Part, task: Task, share: float, seed: int) -> tuple[Part, Par
         raise DataError(f"{part.where(0)}: there is only this row, none can be held out; give data.validation")
     total, random = max(1, round(share * len(part))), np.random.default_rng(seed)
     units = _units(part, task)
-    strata = [task.strata(example) for example in part.rows()]
+    strata = [task.traits.strata(example) for example in part.rows()]
     if units.max() + 1 == len(part) and all(len(names) == 1 for names in strata):
         held = _single(np.unique(strata, return_inverse=True)[1].reshape(-1), total, random)
     else:
@@ -36,8 +36,8 @@ def hold_out(part: Part, task: Task, share: float, seed: int) -> tuple[Part, Par
 
 def _units(part: Part, task: Task) -> np.ndarray:
     """(E,) the unit of each row, numbered by first appearance: what has the same group, or else the same input."""
-    same_input = [name for name in task.compared() if name in part.examples.column_names]
-    for columns in ([task.grouped_by] if task.grouped_by else []), same_input:
+    same_input = [name for name in task.traits.compared if name in part.examples.column_names]
+    for columns in ([task.traits.group] if task.traits.group else []), same_input:
         numbers: dict[int, int] = {}
         units = [numbers.setdefault(hash(repr([row[c] for c in columns])), len(numbers)) for row in part.rows()]
         if len(numbers) > 1:

@@ -11,9 +11,9 @@ from typing import Any
 
 from hf_tasks.data.files import LONGEST_LINE
 from hf_tasks.errors import DataError
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
-Rows = Iterator[tuple[int, Row | ValueError]]
+Rows = Iterator[tuple[int, RawRow | ValueError]]
 
 
 class RowNumber(int):

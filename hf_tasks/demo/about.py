@@ -7,7 +7,7 @@ from hf_tasks.card import markdown
 from hf_tasks.card.blocks import FRONT, blocks
 from hf_tasks.run import CARD, RESULTS, Run
 from hf_tasks.tags import surface
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 SECTION = re.compile(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 HIDDEN = re.compile(r"<!--(?s:.*?)-->|^\[fill in:.*\]$|!\[[^\]]*\]\([^)]*\)", re.MULTILINE)
@@ -33,7 +33,7 @@ def about(run: Run) -> About:
     return About(markdown.escape(run.recipe.name), *(HIDDEN.sub("", text).strip() for text in texts))
 
 
-def example(run: Run) -> Row | None:
+def example(run: Run) -> RawRow | None:
     """The example that was recorded when the run was measured: its columns as texts."""
     found = run.results.get("example") if (run.path / RESULTS).is_file() else None
     if not found:

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 from markupsafe import escape
 
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import Prediction, RawRow
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Form:
     columns: dict[str, gr.Textbox]
     """The fields of a row, by the task's canonical columns."""
     outputs: Sequence[Component]
-    predict: Callable[..., Row]
+    predict: Callable[..., Prediction]
     """(row, *values of `choices`) -> prediction. Raises UserError."""
-    show: Callable[[Row, Row], list[Any]]
+    show: Callable[[RawRow, Prediction], list[Any]]
     """(row, prediction) -> the values of `outputs`."""
     choices: Sequence[Any] = ()
     """How it is predicted, where people can choose."""

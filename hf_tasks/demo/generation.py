@@ -8,8 +8,7 @@ from hf_tasks import data, evaluation
 from hf_tasks.decoding import Decoding
 from hf_tasks.demo.form import Form, listing
 from hf_tasks.run import Run
-from hf_tasks.tasks import TextToText
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import Prediction, RawRow
 
 STRATEGIES = ("greedy", "beam", "sample", "mbr")
 KEYS = {
@@ -20,8 +19,9 @@ KEYS = {
 FALLBACK = {"num_beams": 4, "temperature": 1.0, "top_p": 1.0, "num_samples": 16, "seed": 0}
 
 
-def form(run: Run, task: TextToText) -> Form:
-    columns = {"source": gr.Textbox(label="Source", lines=5, render=False)}
+def form(run: Run) -> Form:
+    inputs = run.recipe.task.traits.inputs
+    columns = {name: gr.Textbox(label=name.capitalize(), lines=5, render=False) for name in inputs}
     decoding = run.recipe.decoding
     assert decoding is not None
     outputs = [
@@ -59,7 +59,7 @@ def overrides(strategy: str, values: tuple[Any, ...]) -> list[str]:
     return [f"decoding.name={strategy}", *keys, *(["decoding.keep_candidates=true"] if strategy == "mbr" else [])]
 
 
-def _predict(run: Run, row: Row, choices: tuple[Any, ...]) -> Row:
+def _predict(run: Run, row: RawRow, choices: tuple[Any, ...]) -> Prediction:
     """As a run that was loaded with these overrides predicts, by the model that is loaded."""
     strategy, *values = choices
     decoding = Run.load(run.path, overrides(strategy, tuple(values))).recipe.decoding
@@ -68,13 +68,13 @@ def _predict(run: Run, row: Row, choices: tuple[Any, ...]) -> Row:
     return evaluation.predict(run.model, run.recipe.task, split, run.tokenizer, decoding=decoding).predictions[0]
 
 
-def _show(_: Row, prediction: Row) -> list[Any]:
+def _show(_: RawRow, prediction: Prediction) -> list[Any]:
     if "candidates" not in prediction:
         return [prediction["prediction"], gr.update(value=None, visible=False)]
     return [prediction["prediction"], gr.update(value=candidates(prediction), visible=True)]
 
 
-def candidates(prediction: Row) -> list[list[Any]]:
+def candidates(prediction: Prediction) -> list[list[Any]]:
     """The distinct candidates of `mbr`: expected utility, how often drawn, text; the best first."""
     texts: list[str] = prediction["candidates"]
     utilities = dict(zip(texts, prediction["expected_utilities"], strict=True))

@@ -6,13 +6,13 @@ import gradio as gr
 from markupsafe import escape
 
 from hf_tasks import data
-from hf_tasks.demo import generation, question_answering, text_classification, token_classification
+from hf_tasks.demo import generation
 from hf_tasks.demo.about import about, example
 from hf_tasks.demo.form import Form
 from hf_tasks.errors import UserError
 from hf_tasks.run import Run
-from hf_tasks.tasks import QuestionAnswering, TextClassification, TextToText, TokenClassification
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import Prediction, RawRow
+from hf_tasks.views import view_of
 
 LONGEST = 100_000
 """Characters of an input."""
@@ -20,7 +20,7 @@ LONGEST = 100_000
 
 def page(run: Run) -> gr.Blocks:
     """The page of a run, ready to be launched; loads the model."""
-    form, said = form_of(run), about(run)
+    form, said = view_of(run.recipe.task).form(run), about(run)
     _ = run.model
     blocks = gr.Blocks(title=run.recipe.name, analytics_enabled=False)
     with blocks:
@@ -63,21 +63,6 @@ def asker(run: Run, form: Form) -> Any:
     return ask
 
 
-def form_of(run: Run) -> Form:
-    """The form of the task of a run."""
-    match run.recipe.task:
-        case TextClassification() as task:
-            return text_classification.form(run, task)
-        case TokenClassification() as task:
-            return token_classification.form(run, task)
-        case QuestionAnswering() as task:
-            return question_answering.form(run, task)
-        case TextToText() as task:
-            return generation.form(run, task)
-        case task:
-            raise AssertionError(task)
-
-
 def _render(components: Any) -> None:
     for component in components:
         component.render()
@@ -94,11 +79,16 @@ def _choices(form: Form) -> None:
 
 def _examples(run: Run, form: Form) -> None:
     if recorded := example(run):
-        row, fields = [recorded[name] for name in form.columns], list(form.columns.values())
+        row, fields = [_text(recorded[name]) for name in form.columns], list(form.columns.values())
         gr.Examples([row], fields, label="Example", cache_examples=False)
 
 
-def _check(row: Row) -> None:
+def _text(value: Any) -> str:
+    """A value as people write it: the members of a list one a line."""
+    return "\n".join(value) if isinstance(value, list) else str(value)
+
+
+def _check(row: RawRow) -> None:
     for name, text in row.items():
         if not (text or "").strip():
             raise UserError(f"The {_spoken(name)} is empty: write it first.")
@@ -110,7 +100,7 @@ def _spoken(column: str) -> str:
     return {"text_pair": "second text"}.get(column, column)
 
 
-def _cut(run: Run, row: Row) -> str:
+def _cut(run: Run, row: RawRow) -> str:
     """What is said of an input that is longer than the model reads."""
     task = run.recipe.task
     columns = data.read_rows([row], task, labelled=False).examples[:]
@@ -118,7 +108,7 @@ def _cut(run: Run, row: Row) -> str:
     return f"Too long: {tokens:,} tokens were cut, the model has not read them." if tokens else ""
 
 
-def _stopped(prediction: Row) -> str:
+def _stopped(prediction: Prediction) -> str:
     return "The text ends here because it reached the longest output." if prediction.get("cut") is True else ""
 
 

@@ -9,17 +9,19 @@ import gradio as gr
 from hf_tasks.demo.form import Form, large, listing, result
 from hf_tasks.run import Run
 from hf_tasks.tasks import TextClassification
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import Prediction, RawRow
 
 SHOWN = 5
 """Labels with their probabilities, the highest ones."""
 TITLES = {"text": "Text", "text_pair": "Second text"}
 
 
-def form(run: Run, task: TextClassification) -> Form:
-    columns = {name: gr.Textbox(label=TITLES[name], lines=3, render=False) for name in task.usage()}
+def form(run: Run) -> Form:
+    task = run.recipe.task
+    assert isinstance(task, TextClassification)
+    columns = {name: gr.Textbox(label=TITLES[name], lines=3, render=False) for name in task.traits.inputs}
 
-    def predict(row: Row) -> Row:
+    def predict(row: RawRow) -> Prediction:
         return run.predict([row])[0]  # type: ignore[no-any-return]
 
     match task.problem_type:
@@ -34,11 +36,11 @@ def form(run: Run, task: TextClassification) -> Form:
             return Form(columns, [result("Score")], predict, lambda _, found: [number(found["score"], scale)])
 
 
-def _label(_: Row, prediction: Row) -> list[Any]:
+def _label(_: RawRow, prediction: Prediction) -> list[Any]:
     return [large(prediction["label"]), prediction["probabilities"]]
 
 
-def _labels(task: TextClassification, prediction: Row) -> list[Any]:
+def _labels(task: TextClassification, prediction: Prediction) -> list[Any]:
     given, ranked = prediction["labels"], sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
     rows = [
         [label, f"{p:.3f}", f"{task.threshold_of(label):.3f}", "yes" if label in given else "no"] for label, p in ranked

@@ -7,15 +7,17 @@ import gradio as gr
 from hf_tasks.demo.form import Form, listing
 from hf_tasks.run import Run
 from hf_tasks.tasks import TokenClassification
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import Prediction, RawRow
 
 Marked = list[tuple[str, str | None]]
 
 
-def form(run: Run, task: TokenClassification) -> Form:
+def form(run: Run) -> Form:
+    task = run.recipe.task
+    assert isinstance(task, TokenClassification)
     columns = {"text": gr.Textbox(label="Text", lines=3, render=False)}
 
-    def predict(row: Row) -> Row:
+    def predict(row: RawRow) -> Prediction:
         return run.predict([row])[0]  # type: ignore[no-any-return]
 
     match task.scheme:
@@ -30,15 +32,15 @@ def form(run: Run, task: TokenClassification) -> Form:
             return Form(columns, [found, table], predict, _entities)
 
 
-def _words(_: Row, prediction: Row) -> list[Any]:
+def _words(_: RawRow, prediction: Prediction) -> list[Any]:
     return ["  ".join(prediction["words"])]
 
 
-def _tags(row: Row, prediction: Row) -> list[Any]:
+def _tags(row: RawRow, prediction: Prediction) -> list[Any]:
     return [marked(row["text"], spans_of(row["text"], prediction["tokens"], prediction["tags"]))]
 
 
-def _entities(row: Row, prediction: Row) -> list[Any]:
+def _entities(row: RawRow, prediction: Prediction) -> list[Any]:
     found = prediction["entities"]
     spans = [(entity["start"], entity["end"], entity["label"]) for entity in found]
     rows = [[entity["text"], entity["label"], f"{entity['score']:.3f}"] for entity in found]

@@ -18,8 +18,8 @@ from hf_tasks.frozen.feature_store import NoRoom, in_bytes
 from hf_tasks.frozen.replay import Reads, Replay, hidden, watched
 from hf_tasks.methods.layers import Stack
 from hf_tasks.models.fast_cpu import plain_attention
-from hf_tasks.tasks.collate import FEATURE_ROW
-from hf_tasks.tasks.examples import Collator
+from hf_tasks.tasks.collate import FEATURE_ROW, model_inputs
+from hf_tasks.tasks.types import Collator
 from hf_tasks.trainer.progress import say
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Encoder:
     def run(
         self, rows: Sequence[int], features: "Dataset", in_bfloat16: bool = False, known: "Tensor | None" = None
     ) -> tuple[Any, Any]:
-        """The model's output for rows of the features, and their labels, padded; None where they have none.
+        """The model's output for rows of the features, and the batch that it read.
 
         `known` (B,): what to give a replay as `feature_row`.
         """
@@ -149,13 +149,12 @@ class Encoder:
         device = next(self.model.parameters()).device
         batch |= {} if known is None else {FEATURE_ROW: known}
         tensors = {name: tensor.to(device) for name, tensor in batch.items()}
-        labels = tensors.pop("labels", None)
         with (
             plain_attention(),
             torch.inference_mode(),
             torch.autocast(device.type, torch.bfloat16, enabled=in_bfloat16),
         ):
-            return self.model(**tensors), labels
+            return self.model(**model_inputs(tensors)), tensors
 
     def key(self, features: "Dataset", in_bfloat16: bool) -> str:
         """What the states depend on, as 64 hexadecimal digits."""

@@ -16,7 +16,7 @@ from hf_tasks.frozen.feature_store import NoRoom
 from hf_tasks.frozen.reading import understood
 from hf_tasks.methods import Frozen
 from hf_tasks.recipe import Recipe
-from hf_tasks.tasks import DiscriminativeTask, Split
+from hf_tasks.tasks import EncodedSplit
 from hf_tasks.tasks.collate import FEATURE_ROW
 from hf_tasks.trainer.arguments import autocasts
 from hf_tasks.trainer.progress import say
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 def remembered(
-    recipe: Recipe, model: "nn.Module", splits: dict[str, Split], tokenizer: Any, device: Any
-) -> dict[str, Split]:
+    recipe: Recipe, model: "nn.Module", splits: dict[str, EncodedSplit], tokenizer: Any, device: Any
+) -> dict[str, EncodedSplit]:
     """The parts that training reads. Where their states are kept, column `feature_row` tells them to the model, which
     is changed so that it plays them; without that input it computes as before.
 
@@ -47,10 +47,13 @@ def remembered(
     return played(encoder, learned, kept) if encoder and kept else learned
 
 
-def encoder_of(recipe: Recipe, model: "nn.Module", train: Split, tokenizer: Any, device: Any) -> Encoder | None:
+def encoder_of(recipe: Recipe, model: "nn.Module", train: EncodedSplit, tokenizer: Any, device: Any) -> Encoder | None:
     """The encoder whose states can be kept; None where the recipe does not want it, or there is none."""
     task = recipe.task
-    if not (isinstance(recipe.method, Frozen) and recipe.method.cache and isinstance(task, DiscriminativeTask)):
+    if not (isinstance(recipe.method, Frozen) and recipe.method.cache and not task.traits.writes_text):
+        return None
+    if np.ndim(train.features[0]["input_ids"]) > 1:
+        say("  states     features of several texts are not kept: the encoder runs in every epoch")
         return None
     inputs = tuple(n for n in tokenizer.model_input_names if n in train.features.column_names)
     read = read_by_model(train.features, inputs)
@@ -60,13 +63,13 @@ def encoder_of(recipe: Recipe, model: "nn.Module", train: Split, tokenizer: Any,
     return encoder
 
 
-def played(encoder: Encoder, learned: dict[str, Split], kept: dict[str, Kept]) -> dict[str, Split]:
+def played(encoder: Encoder, learned: dict[str, EncodedSplit], kept: dict[str, Kept]) -> dict[str, EncodedSplit]:
     """The parts, where their states are kept with the column that tells the model to play them."""
     parts, first = dict(learned), 0
     for name, states in kept.items():
         column, split = np.arange(first, first + len(states.lengths)), learned[name]
         known = split.features.add_column(FEATURE_ROW, column, new_fingerprint=f"{name}-{id(split)}")
-        parts[name] = Split(split.examples, known)
+        parts[name] = EncodedSplit(split.examples, known)
         first += len(states.lengths)
     encoder.replay().states = partial(_states, list(kept.values()))
     return parts

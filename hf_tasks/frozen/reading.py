@@ -9,8 +9,8 @@ import torch
 from hf_tasks.frozen.encoder import Encoder, lengths_of, longest_first
 from hf_tasks.frozen.replay import Reads, watched
 from hf_tasks.methods.layers import pretrained_layers
-from hf_tasks.tasks import DiscriminativeTask
-from hf_tasks.tasks.examples import Collator
+from hf_tasks.tasks import Task
+from hf_tasks.tasks.types import Collator
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,7 +32,7 @@ READS = (
 
 
 def understood(
-    task: DiscriminativeTask, model: "nn.Module", features: "Dataset", inputs: tuple[str, ...], collate: Collator
+    task: Task, model: "nn.Module", features: "Dataset", inputs: tuple[str, ...], collate: Collator
 ) -> Encoder | None:
     """The model's encoder, with the least to read that gives the same logits and loss; None where nothing does."""
     stack, *more = pretrained_layers(model).stacks
@@ -69,14 +69,12 @@ def _tried(
         replay.remove()
 
 
-def _equal(
-    task: DiscriminativeTask, expected: tuple[Any, Any], found: tuple[Any, Any], tokens: "Tensor | None"
-) -> bool:
-    """Whether two (outputs, labels) have the same loss and logits; behind the `tokens` (B,) logits may differ."""
+def _equal(task: Task, expected: tuple[Any, Any], found: tuple[Any, Any], tokens: "Tensor | None") -> bool:
+    """Whether two (outputs, batch) have the same loss and logits; behind the `tokens` (B,) logits may differ."""
     pairs = [(logits, found[0][name]) for name, logits in expected[0].items() if isinstance(logits, torch.Tensor)]
     if not all(a.shape == b.shape and _close(_read(a, tokens), _read(b, tokens)) for a, b in pairs):
         return False
-    return expected[1] is None or _close(task.loss(*expected), task.loss(*found))
+    return "labels" not in expected[1] or _close(task.loss(*expected), task.loss(*found))
 
 
 def _read(logits: "Tensor", tokens: "Tensor | None") -> "Tensor":

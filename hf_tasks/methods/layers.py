@@ -151,12 +151,19 @@ def try_out(model: "nn.Module") -> None:
             module.training = mode
 
 
+def reads_choices(model: "nn.Module") -> bool:
+    """Whether a model reads token ids (B, choices, L), as the heads of transformers for multiple choice do."""
+    return any(type(module).__name__.endswith("ForMultipleChoice") for module in model.modules())
+
+
 def few_tokens(model: "nn.Module") -> dict[str, Any]:
     """A small batch that any text model can read."""
     import torch
 
     device = next(model.parameters()).device
     ids = torch.tensor([[1, 2, 3]], device=device)
+    if reads_choices(model):
+        ids = ids[:, None]  # (B, choices, L)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     config: Any = model.config
     return inputs | ({"decoder_input_ids": ids} if config.is_encoder_decoder else {})

@@ -116,8 +116,8 @@ class Sums(Statistics):
 class Metric:
     """A callable (predictions, references, ...) -> {name: value}; the first value is the metric's own.
 
-    `statistics` and `more` may ask, by parameter name, for what a task remembers of its training data (`Task.memory`),
-    what it says of the examples (`Task.context`), and how sure the predictions are (`Task.confidence`).
+    `statistics` and `more` may ask, by parameter name, for statistics of the training data (`Task.train_stats`),
+    for what a task says of the examples and of how sure the predictions are (`Task.metric_inputs`).
     """
 
     described: Mapping[str, Value] = field(default_factory=dict)

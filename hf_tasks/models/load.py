@@ -1,7 +1,7 @@
 """Loading a checkpoint: from the Hub, a folder, or an installed package; never with remote code."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.errors import RunError
@@ -11,21 +11,24 @@ from hf_tasks.models.section import Model, Subwords
 from hf_tasks.models.strange_files import check_config, check_weights
 from hf_tasks.pretrained import locate, quiet
 from hf_tasks.tasks import Task
+from hf_tasks.tasks.text2text.languages import knows_languages, set_first_token, set_languages
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def load_tokenizer(model: Model, task: Task, texts: Iterable[str] = ()) -> "PreTrainedTokenizerBase":
+def load_tokenizer(model: Model, task: Task, train: "Dataset | None" = None) -> "PreTrainedTokenizerBase":
     """The checkpoint's tokenizer; where it has no padding token, its end-of-text token pads. A model from scratch has
-    one that is learned from `texts`.
+    one that is trained on the texts of the `train` examples.
 
     It marks the segments of a pair for every model that tells them apart; ALBERT's class leaves that out.
     """
     from transformers import AutoConfig, AutoTokenizer
 
     if model.config is not None:
-        return from_scratch.train_tokenizer(model.tokenizer or Subwords(), texts)
+        assert train is not None and task.model_spec.tokenizer_texts is not None
+        return from_scratch.train_tokenizer(model.tokenizer or Subwords(), task.model_spec.tokenizer_texts(train))
     place = locate(model.name_or_path)
     options: dict[str, Any] = {"revision": model.revision, "trust_remote_code": False}
     with _explained(model):
@@ -33,14 +36,15 @@ def load_tokenizer(model: Model, task: Task, texts: Iterable[str] = ()) -> "PreT
         check_config(config.to_dict() | {"attn_implementation": config._attn_implementation})
         if config.to_dict().get("type_vocab_size", 0) > 1:
             options |= {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
-        tokenizer = AutoTokenizer.from_pretrained(place, **options, **task.tokenizer_options)
+        tokenizer = AutoTokenizer.from_pretrained(place, **options, **task.model_spec.tokenizer_options)
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise RunError(
             f"model.name_or_path: {model.name_or_path}: its tokenizer knows no words; add its tokenizer files"
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    task.set_languages(tokenizer)
+    if task.model_spec.languages and knows_languages(tokenizer):
+        set_languages(tokenizer, *task.model_spec.languages)
     return tokenizer
 
 
@@ -58,7 +62,7 @@ def load_model(
     if model.is_new:
         with _explained(model), quiet():
             return _limited(_new(model, tokenizer), tokenizer)
-    auto = getattr(transformers, task.auto_model)
+    auto = getattr(transformers, task.model_spec.auto_class)
     with _explained(model), quiet():
         check_weights(locate(model.name_or_path))
         loaded, info = auto.from_pretrained(
@@ -69,13 +73,14 @@ def load_model(
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
-            **task.head_config(),
+            **task.model_spec.config,
         )
     absent = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
     _check_complete(model, loaded, absent, trained)
     note_pretrained(loaded, absent)
     loaded.config.pad_token_id = tokenizer.pad_token_id
-    task.set_first_token(loaded, tokenizer)
+    if task.model_spec.languages and knows_languages(tokenizer):
+        set_first_token(loaded, tokenizer)
     return _limited(loaded, tokenizer)
 
 

@@ -83,7 +83,9 @@ def _whole(ready: Ready, steps: Steps, measured: Measured) -> Iterator[str]:
     parts = {"steps": training, f"{evaluations} evaluations": evaluation, f"{saves} checkpoints": saving}
     shown = ", ".join(f"{name} {seconds(value)}" for name, value in parts.items() if value)
     yield f"  time       {seconds(states.seconds + training + evaluation + saving)} of training: {shown}"
-    measuring = sum(tokens.values()) + (tokens.get("validation", 0) if ready.recipe.task.tunable else 0)
+    measuring = sum(tokens.values()) + (
+        tokens.get("validation", 0) if ready.recipe.task.postprocessor().calibrate else 0
+    )
     yield f"  {'':<10} then {seconds(measured.measuring * measuring)} to measure the trained model"
 
 

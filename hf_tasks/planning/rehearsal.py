@@ -24,7 +24,7 @@ from hf_tasks.planning.states import States, states_of
 from hf_tasks.planning.steps import Steps
 from hf_tasks.pretrained import quiet
 from hf_tasks.ready import Ready
-from hf_tasks.tasks import Split
+from hf_tasks.tasks import EncodedSplit
 from hf_tasks.trainer import checkpoints, resume
 from hf_tasks.trainer.arguments import arguments
 from hf_tasks.trainer.interrupts import Interrupted, Interrupts, answered
@@ -189,10 +189,10 @@ def _shortened(ready: Ready, steps: Steps, chosen: Sequence[int], folder: Path) 
     """The same training of the chosen steps alone, below `folder`, with a few examples to evaluate on."""
     given = OTHERWISE | {"max_steps": len(chosen), "output_dir": str(folder)}
     recipe = ready.recipe.model_copy(update={"training": ready.recipe.training.model_copy(update=given)})
-    train, splits = ready.splits["train"], dict[str, Split]()
+    train, splits = ready.splits["train"], dict[str, EncodedSplit]()
     several = chosen if steps.an_epoch > 1 else chosen[:1]
     rows = [row for step in several for row in steps.rows_of(step)]
-    splits["train"] = Split(train.examples, train.features.select(rows))
+    splits["train"] = EncodedSplit(train.examples, train.features.select(rows))
     measured = next((name for name in ("validation", "test") if name in ready.splits), None)
     if measured is not None:
         sequences = recipe.decoding.sequences if recipe.decoding else 0
@@ -201,7 +201,7 @@ def _shortened(ready: Ready, steps: Steps, chosen: Sequence[int], folder: Path) 
     return replace(ready, recipe=recipe, args=arguments(recipe, validated=False), splits=splits)
 
 
-def few(ready: Ready, split: Split, most: int) -> Split:
+def few(ready: Ready, split: EncodedSplit, most: int) -> EncodedSplit:
     """So many examples at most, of all lengths."""
     order = np.argsort(np.array(split.features["length"][:]), kind="stable")
     places = order[np.unique(np.linspace(0, len(order) - 1, most).astype(np.int64))]
@@ -219,7 +219,7 @@ def evaluated(trainer: Rehearsal) -> float:
         _evaluation(trainer)  # what is done once
         return _evaluation(trainer) / tokens
     assert decoding.max_new_tokens is not None
-    written = max(len(labels) for labels in features["labels"][:])
+    written = int(max(features["target_length"][:]))
     shorter, longer = (min(most, decoding.max_new_tokens) for most in WRITTEN)
     _evaluation(trainer, 1)
     brief, long = _evaluation(trainer, shorter), _evaluation(trainer, longer)

@@ -8,13 +8,13 @@ from hf_tasks.frozen import feature_store
 from hf_tasks.frozen.encoder import lengths_of
 from hf_tasks.frozen.frozen_features import encoder_of, played, read_by_model
 from hf_tasks.ready import Ready
-from hf_tasks.tasks import Split
+from hf_tasks.tasks import EncodedSplit
 from hf_tasks.trainer.arguments import autocasts
 
 
 @dataclass(frozen=True)
 class States:
-    learned: dict[str, Split]
+    learned: dict[str, EncodedSplit]
     """The few features as training will read them; their states are in memory."""
     seconds: float = 0.0
     """To encode all features that are not found on disk,"""
@@ -22,7 +22,7 @@ class States:
     """bytes of their states; 0: none are kept."""
 
 
-def states_of(few: Ready, splits: dict[str, Split]) -> States:
+def states_of(few: Ready, splits: dict[str, EncodedSplit]) -> States:
     """As `frozen_features.remembered`, with nothing written. `splits`: all the features."""
     encoder = encoder_of(few.recipe, few.model, few.splits["train"], few.tokenizer, few.args.device)
     if encoder is None:

@@ -21,7 +21,7 @@ from hf_tasks.proposal.detect import detect
 from hf_tasks.proposal.detection import Detection, Names, Reading, Wishes, examples, names_for, task_of
 from hf_tasks.proposal.files import DataFiles, Sample, SplitFiles, SplitName, find_files, read_sample
 from hf_tasks.recipe import validate
-from hf_tasks.tasks import GenerativeTask, Task
+from hf_tasks.tasks import Task
 
 __all__ = ["Proposal", "Wishes", "propose", "write"]
 
@@ -238,7 +238,7 @@ def _problem(seen: _Seen, written: str) -> str:
 
 
 def _text(seen: _Seen, data: Statistics, model: ModelChoice, bad_rows: str) -> str:
-    rows, generative = seen.samples["train"].total, isinstance(seen.task, GenerativeTask)
+    rows, generative = seen.samples["train"].total, seen.task.traits.writes_text
     scratch = SCRATCH if generative and rows >= defaults.MANY else ()
     method = "# method: {name: gradual-unfreezing}"
     why = "worth a try, rows are few: the head first, then one more block at a time"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 LANGUAGES = {
     "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "cy": "Welsh", "da": "Danish", "de": "German",
@@ -162,7 +162,7 @@ class Column:
 Columns = dict[str, Column]
 
 
-def profile(rows: Sequence[Row], names: Sequence[str]) -> Columns:
+def profile(rows: Sequence[RawRow], names: Sequence[str]) -> Columns:
     """The columns of rows, by name."""
     return {
         name: Column(name, tuple(value for row in rows if (value := row.get(name)) is not None and value != ""))

@@ -17,8 +17,8 @@ import numpy as np
 from hf_tasks.proposal import columns
 from hf_tasks.proposal.columns import LANGUAGES
 from hf_tasks.proposal.detection import Detection
-from hf_tasks.tasks import GenerativeTask, Task
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks import Task
+from hf_tasks.tasks.types import Example
 
 Line = tuple[str, Any, str]
 """A key of a section, its value, and why."""
@@ -77,7 +77,7 @@ class Statistics:
         return "characters" if self.language == "Chinese" else "words"
 
 
-def measure(examples: Sequence[Row]) -> Statistics:
+def measure(examples: Sequence[Example]) -> Statistics:
     inputs = [_input(example) for example in examples]
     lengths = [sum(map(columns.words, texts)) for texts in inputs]
     targets = [columns.words(text) for example in examples for text in example.get("target", ())]
@@ -103,13 +103,13 @@ def language_of(texts: Iterable[str]) -> Language:
     return "other"
 
 
-def _input(example: Row) -> list[str]:
+def _input(example: Example) -> list[str]:
     if "tokens" in example:
         return list(example["tokens"])
     return [example[name] for name in ("text", "text_pair", "question", "context", "source") if name in example]
 
 
-def _labels(examples: Sequence[Row]) -> Iterable[str]:
+def _labels(examples: Sequence[Example]) -> Iterable[str]:
     for example in examples:
         several = example.get("labels") or example.get("tags") or ()
         yield from [example["label"]] if "label" in example else several
@@ -144,8 +144,8 @@ T5 = (3e-4, "usual for T5")
 def choose_model(found: Detection, task: Task, data: Statistics, chosen: str | None) -> ModelChoice:
     """The checkpoint that suits the data; or the user's, whose configuration says its size where it can be read."""
     if chosen:
-        return _of_user(chosen, isinstance(task, GenerativeTask))
-    if isinstance(task, GenerativeTask):
+        return _of_user(chosen, task.traits.writes_text)
+    if task.traits.writes_text:
         if _t5(found, data):
             return ModelChoice("google-t5/t5-small", "writes texts; English", *T5)
         return ModelChoice("google/mt5-small", "writes texts; 101 languages", *T5)
@@ -204,14 +204,14 @@ def _t5(found: Detection, data: Statistics) -> bool:
 
 def task_lines(found: Detection, task: Task, data: Statistics, model: ModelChoice) -> list[Line]:
     lines: list[Line] = [("name", found.task, f"{found.kind}: {found.reason}")]
-    if isinstance(task, GenerativeTask) and (prefix := _prefix(found, data, model)):
+    if task.traits.writes_text and (prefix := _prefix(found, data, model)):
         lines.append(("prefix", prefix, "as T5 was pretrained"))
     lines += [(key, value, _WHY.get(key, "")) for key, value in found.keys.items()]
     length, why = _length(data.words, data, model.longest, found)
     lines.append(("max_length", length, why))
     if found.task == "question-answering" and length < SHORTEST_WINDOW:
         lines.append(("doc_stride", length // 4, "windows overlap by a quarter"))
-    if isinstance(task, GenerativeTask):
+    if task.traits.writes_text:
         lines.append(("max_target_length", *_length(data.target_words, data, model.longest, None)))
     if "label" in found.columns:
         lines.append(("metrics", *_metrics(data)))

@@ -24,7 +24,7 @@ from hf_tasks.proposal.columns import (
 )
 from hf_tasks.proposal.detect_labels import classification, label_problem, text_score
 from hf_tasks.proposal.detection import Detection, Names, Wishes
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 SHORTER = 0.5
 """A target with less than this share of its source's words is a summary."""
@@ -43,7 +43,7 @@ _COUNTER = re.compile(r"(.*?)[ _.-]?\d+")
 
 
 def detect(
-    rows: Sequence[Row], columns: Columns, languages: tuple[str | None, ...], where: str, wishes: Wishes
+    rows: Sequence[RawRow], columns: Columns, languages: tuple[str | None, ...], where: str, wishes: Wishes
 ) -> list[Detection]:
     """What the rows can be used for, best first; `languages`: of parallel files. Raises DataError where it is nothing
     that the user asked for."""
@@ -81,7 +81,7 @@ def _nothing(columns: Columns) -> str:
 # -- tags
 
 
-def _tagging(rows: Sequence[Row], columns: Columns) -> Iterator[Detection]:
+def _tagging(rows: Sequence[RawRow], columns: Columns) -> Iterator[Detection]:
     """Lists of words with a tag for each, or a text and spans of its characters."""
     lists = {name: column for name, column in columns.items() if column.kind in ("list", "numbers")}
     tags = {name: counts for name, column in lists.items() if _like_tags(counts := _counts(column))}
@@ -129,7 +129,7 @@ def _like_tags(tags: Counter[str]) -> bool:
     return 1 < len(tags) <= min(MOST_TAGS, max(2, tags.total() / 2))
 
 
-def _aligned(rows: Sequence[Row], one: str, other: str) -> bool:
+def _aligned(rows: Sequence[RawRow], one: str, other: str) -> bool:
     both = [
         (row[one], row[other]) for row in rows if isinstance(row.get(one), list) and isinstance(row.get(other), list)
     ]
@@ -149,7 +149,7 @@ def _kind_of_tags(tags: Counter[str]) -> str:
 # -- questions
 
 
-def _question_answering(rows: Sequence[Row], columns: Columns) -> Iterator[Detection]:
+def _question_answering(rows: Sequence[RawRow], columns: Columns) -> Iterator[Detection]:
     """Answers with their places in a context: in one column, or as a text and a number that point into the context."""
     texts = [name for name, column in columns.items() if column.kind == "text"]
     whole = next((name for name, column in columns.items() if column.kind == "answers"), None)
@@ -174,7 +174,7 @@ def _question_answering(rows: Sequence[Row], columns: Columns) -> Iterator[Detec
     yield Detection("question-answering", kind, reason + "; some questions have none" * unanswered, mapped, score=9.5)
 
 
-def _place(rows: Sequence[Row], columns: Columns, texts: Sequence[str]) -> tuple[str | None, dict[str, str] | None]:
+def _place(rows: Sequence[RawRow], columns: Columns, texts: Sequence[str]) -> tuple[str | None, dict[str, str] | None]:
     """The context, and the columns of the answer and its place, where the answer is in the context at this place."""
     starts = [name for name, column in columns.items() if column.kind in ("number", "identifier") and column.integers]
     answers = [name for name, column in columns.items() if column.kind in ("text", "label", "identifier")]
@@ -186,7 +186,7 @@ def _place(rows: Sequence[Row], columns: Columns, texts: Sequence[str]) -> tuple
     return None, None
 
 
-def _stands(rows: Sequence[Row], context: str, answer: str, start: str) -> bool:
+def _stands(rows: Sequence[RawRow], context: str, answer: str, start: str) -> bool:
     given = [row for row in rows if row.get(answer) not in (None, "") and row.get(start) not in (None, "")]
     right = sum(str(row.get(context)).startswith(str(row[answer]), int(float(row[start]))) for row in given)
     return bool(given) and right > 0.7 * len(given)
@@ -207,7 +207,7 @@ def _unanswered(columns: Columns, answers: str | None) -> bool:
 # -- texts to texts
 
 
-def _parallel(rows: Sequence[Row], languages: tuple[str | None, ...]) -> Iterator[Detection]:
+def _parallel(rows: Sequence[RawRow], languages: tuple[str | None, ...]) -> Iterator[Detection]:
     source, target = languages[0], languages[1]
     columns: dict[str, str | tuple[str, ...]] = {"source": "source", "target": "target"}
     if source and target and source != target:
@@ -253,7 +253,7 @@ def _translated(
     return Detection("translation", kind, reason, columns, keys, (other,) * (swapped is not None), 8)
 
 
-def _text_to_text(rows: Sequence[Row], columns: Columns, wishes: Wishes) -> Iterator[Detection]:
+def _text_to_text(rows: Sequence[RawRow], columns: Columns, wishes: Wishes) -> Iterator[Detection]:
     """A text, and another one or several references that are to be written for it."""
     texts = {name: column for name, column in columns.items() if column.kind == "text"}
     lists = [name for name in columns if columns[name].kind == "list"]
@@ -288,7 +288,7 @@ def _references(texts: Columns) -> tuple[str, ...]:
     return tuple(several) if 1 < len(several) < len(texts) else ()
 
 
-def _pairs(rows: Sequence[Row], source: str, target: str) -> list[tuple[str, str]]:
+def _pairs(rows: Sequence[RawRow], source: str, target: str) -> list[tuple[str, str]]:
     both = [(row[source], row[target]) for row in rows if row.get(source) and row.get(target)]
     return [(str(text), str(other[0] if isinstance(other, list) else other)) for text, other in both]
 

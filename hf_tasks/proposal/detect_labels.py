@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from hf_tasks.proposal.columns import LABELS, MOST_LABELS, PAIRS, SCORES, TEXTS, Column, Columns, name_words, named
 from hf_tasks.proposal.detection import Detection, Names, Wishes
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 SEPARATORS = ("|", ";", ",")
 SCALE = 20
@@ -22,7 +22,7 @@ _COUNTED = re.compile(r"(.+?)[ _.-]?([12]|[abAB])")
 _YEAR = re.compile(r"(19|20)\d\d")
 
 
-def classification(rows: Sequence[Row], columns: Columns, wishes: Wishes) -> list[Detection]:
+def classification(rows: Sequence[RawRow], columns: Columns, wishes: Wishes) -> list[Detection]:
     """Every column, or group of columns, that can be the target of a text or of a pair of texts."""
     inputs: Names = {**_inputs(columns, wishes)}
     if not inputs:
@@ -102,7 +102,7 @@ def text_score(column: Column) -> float:
 # -- targets
 
 
-def _votes(rows: Sequence[Row], columns: Columns) -> set[str]:
+def _votes(rows: Sequence[RawRow], columns: Columns) -> set[str]:
     """The columns that hold the votes of annotators, where another column holds their majority or a gold label."""
     votes = set()
     labels = [name for name, column in columns.items() if column.kind in ("label", "number") and column.few]
@@ -117,7 +117,7 @@ def _votes(rows: Sequence[Row], columns: Columns) -> set[str]:
     return votes
 
 
-def _agreement(rows: Sequence[Row], gold: str, votes: Sequence[str]) -> float:
+def _agreement(rows: Sequence[RawRow], gold: str, votes: Sequence[str]) -> float:
     """Share of rows in which the gold label is the most frequent vote, or one of them."""
     agreed = 0
     for row in rows:
@@ -131,7 +131,7 @@ def _repeats(column: Column) -> bool:
     return sum(len(set(value)) < len(value) for value in lists) > 0.05 * len(lists)
 
 
-def _contains(rows: Sequence[Row], votes: str, gold: str) -> bool:
+def _contains(rows: Sequence[RawRow], votes: str, gold: str) -> bool:
     both = [(row[votes], row[gold]) for row in rows if isinstance(row.get(votes), list) and row.get(gold) is not None]
     return sum(str(label) in map(str, several) for several, label in both) > 0.5 * len(both)
 

@@ -12,7 +12,7 @@ from hf_tasks.errors import DataError
 from hf_tasks.proposal.columns import Columns
 from hf_tasks.proposal.files import Sample
 from hf_tasks.tasks import AnyTask, Task
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import Example
 
 TaskName = Literal[
     "text-classification", "token-classification", "question-answering", "summarization", "translation",
@@ -97,7 +97,7 @@ class Wishes:
 class Reading:
     """The examples in a sample."""
 
-    examples: list[Row]
+    examples: list[Example]
     bad: tuple[str, ...]
     """Rows that cannot be used: `place: what is wrong`."""
     used: frozenset[str]
@@ -125,7 +125,7 @@ def examples(sample: Sample, names: Names, task: Task) -> Reading:
     good, bad = [], list(sample.bad)
     for row in sample.rows:
         try:
-            good.append(task.example(rename(row)))
+            good.append(task.parse(rename(row)))
         except ValueError as e:
             bad.append(str(e))
     several = (name for sources in rename.several.values() for name in sources)
@@ -138,7 +138,7 @@ def _reads(names: Names, found: Detection, task: Task, columns: Sequence[str]) -
     except ValueError:
         return False
     read: dict[str, Any] = {**rename.one, **rename.several}
-    others = {name for name in (*task.targets, "text_pair") if name in read and name not in found.columns}
+    others = {name for name in (*task.columns.targets, "text_pair") if name in read and name not in found.columns}
     return not others and all(read.get(name) == source for name, source in found.columns.items())
 
 

@@ -23,7 +23,7 @@ from hf_tasks.data.readers import SUFFIXES, TEXT_SUFFIXES, bare, format_of, read
 from hf_tasks.data.tables import Rows, before_number
 from hf_tasks.errors import DataError
 from hf_tasks.proposal.columns import language_of
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -335,7 +335,7 @@ def _notes(train: _File, units: Sequence[_File]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Sample:
-    rows: list[Row]
+    rows: list[RawRow]
     """At most SIZE, in their order, nested values also under their dotted names."""
     total: int
     """Rows that could be read."""
@@ -350,7 +350,7 @@ class Sample:
 def read_sample(files: SplitFiles, format: str | None, column_names: Sequence[str] = ()) -> Sample:
     """A sample of the rows of one split. Raises DataError where a file cannot be read, or has no rows."""
     draw = random.Random(42).randrange
-    kept: list[tuple[int, Row]] = []
+    kept: list[tuple[int, RawRow]] = []
     bad: list[str] = []
     total = 0
     for place, row in _rows(files, format, column_names):
@@ -368,18 +368,20 @@ def read_sample(files: SplitFiles, format: str | None, column_names: Sequence[st
     return Sample(rows, total, tuple(bad))
 
 
-def _rows(files: SplitFiles, format: str | None, column_names: Sequence[str]) -> Iterator[tuple[str, Row | ValueError]]:
+def _rows(
+    files: SplitFiles, format: str | None, column_names: Sequence[str]
+) -> Iterator[tuple[str, RawRow | ValueError]]:
     if files.targets:
         pairs: Rows = parallel.rows(str(files.paths[0]), list(map(str, files.targets)), labelled=True)
         yield from ((f"{files.paths[0]}:{line}", row) for line, row in pairs)
         return
     for path in map(str, files.paths):
-        read_rows = reader_of(path, format, "text", column_names)
+        read_rows = reader_of(path, format, column_names)
         with opened(path) as file:
             yield from ((f"{before_number(path, line)}{line}", row) for line, row in read_rows(file, path))
 
 
-def _flattened(row: Row, depth: int = 3) -> Row:
+def _flattened(row: RawRow, depth: int = 3) -> RawRow:
     """A row, and below its own values those in dicts, and in lists of one dict, under dotted names."""
     found = dict(row)
     for name, value in row.items():

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from hf_tasks.core.untrusted import as_written
 from hf_tasks.errors import RunError, UserError
-from hf_tasks.report import answers, classification, overview, regression, slices, suspects, tagging, texts
+from hf_tasks.report import overview, slices
 from hf_tasks.report.blocks import Block, Paragraph, Section
 from hf_tasks.report.columns import values_of
 from hf_tasks.report.measured import PARTS, Measured, load
 from hf_tasks.report.page import page
 from hf_tasks.run import Run
 from hf_tasks.runs.contained import check_inside
-from hf_tasks.tasks import QuestionAnswering, TextClassification, TextToText, TokenClassification
+from hf_tasks.views import view_of
 
 __all__ = ["FILE", "report"]
 
@@ -76,34 +76,14 @@ def _examined(parts: Sequence[Measured], columns: Sequence[str]) -> Iterator[Sec
     """What the examples tell; of the last part where one is enough."""
     if not parts:
         return
-    yield from _of_task(parts)
+    yield from view_of(parts[0].task).sections(parts)
     yield Section(f"Slices of {parts[0].name}", list(_slices(parts[0], columns)))
-
-
-def _of_task(parts: Sequence[Measured]) -> Iterator[Section]:
-    match parts[0].task:
-        case TextClassification(problem_type="single_label_classification"):
-            yield from classification.single(parts[0])
-            yield suspects.single(parts)
-        case TextClassification(problem_type="multi_label_classification"):
-            yield from classification.several(parts[0])
-            yield suspects.several(parts)
-        case TextClassification():
-            yield from regression.numbers(parts[0])
-        case TokenClassification(scheme=scheme):
-            yield from tagging.sentences(parts[0], scheme)
-            yield tagging.suspects(parts)
-        case QuestionAnswering():
-            yield from answers.questions(parts[0])
-        case TextToText():
-            yield from texts.written(parts[0])
 
 
 def _slices(measured: Measured, columns: Sequence[str]) -> Iterator[Block]:
     scorer = measured.scorer
     yield slices.table("By length", list(slices.by_length(measured)), scorer)
-    match measured.task:
-        case TextClassification(problem_type="single_label_classification" | "multi_label_classification"):
-            yield slices.table("By label", slices.by_label(measured), scorer, lowest_first=True)
+    if view_of(measured.task).sliced_by_label(measured.task):
+        yield slices.table("By label", slices.by_label(measured), scorer, lowest_first=True)
     for column in columns:
         yield slices.table(f"By {column}", slices.by_value(values_of(measured, column)), scorer)

@@ -13,7 +13,7 @@ from hf_tasks.report.blocks import Block, Example, Examples, Kind, Marked, Secti
 from hf_tasks.report.measured import Measured
 from hf_tasks.report.pictures import BLUE, MUTED, ORANGE
 from hf_tasks.report.slices import Group, by_value, table
-from hf_tasks.tasks.words import split
+from hf_tasks.tasks.token_classification.words import split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from hf_tasks.data.files import opened
 from hf_tasks.data.readers import reader_of
 from hf_tasks.errors import RunError
 from hf_tasks.report.measured import Measured
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import RawRow
 
 
 def values_of(measured: Measured, column: str) -> list[Any]:
@@ -30,13 +30,13 @@ def values_of(measured: Measured, column: str) -> list[Any]:
     return [found.get(key) for key in zip(part.place.tolist(), part.line.tolist(), strict=True)]
 
 
-def _raw(measured: Measured, place: str) -> Iterable[tuple[int, Row]]:
+def _raw(measured: Measured, place: str) -> Iterable[tuple[int, RawRow]]:
     """The rows of a place as they are, with their numbers; those that cannot be read are left out."""
-    section, task = measured.run.recipe.data, measured.task
+    section = measured.run.recipe.data
     if section.path:
         rows, _ = hub.load(section, place.removeprefix(f"{section.path} "))
         yield from ((line, row) for line, row in rows if isinstance(row, dict))
         return
     with opened(place) as file:
-        rows = reader_of(place, section.format, task.text_format, section.column_names)(file, place)
+        rows = reader_of(place, section.format, section.column_names)(file, place)
         yield from ((line, row) for line, row in rows if isinstance(row, dict))

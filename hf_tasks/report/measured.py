@@ -14,8 +14,9 @@ from hf_tasks.metrics import find, score
 from hf_tasks.metrics.intervals import uncertainty_of
 from hf_tasks.report.blocks import Interval
 from hf_tasks.run import Run
-from hf_tasks.tasks import Split, Task, TextClassification
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks import EncodedSplit, Task
+from hf_tasks.tasks.types import Example, MetricInputs, Prediction
+from hf_tasks.views import view_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -29,7 +30,7 @@ class Measured:
     run: Run
     name: PartName
     part: Part
-    predictions: list[Row]
+    predictions: list[Prediction]
 
     @property
     def task(self) -> Task:
@@ -44,23 +45,27 @@ class Measured:
         return self.part.where(row).rpartition("/")[2]
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Example]:
         return list(self.part.rows())
 
     @cached_property
     def answers(self) -> list[Any]:
-        return [self.task.answer(prediction) for prediction in self.predictions]
+        return self._inputs.predictions
 
     @cached_property
     def references(self) -> list[Any]:
-        return self.task.references(self.examples)
+        return self._inputs.references
+
+    @cached_property
+    def _inputs(self) -> MetricInputs:
+        return self.task.metric_inputs(self.predictions, self.examples)
 
     @cached_property
     def scorer(self) -> "Scorer":
         return Scorer(self)
 
     @cached_property
-    def split(self) -> Split:
+    def split(self) -> EncodedSplit:
         """As the model read it."""
         return evaluation.encode(self.examples, self.task, self.run.tokenizer)
 
@@ -79,15 +84,10 @@ class Measured:
 
 
 class Scorer:
-    """The main metric on any rows, with its interval where it has one.
-
-    Of one label an example, that is accuracy: averages over classes mean something else where a slice lacks classes.
-    """
+    """The metric of groups of examples on any rows, with its interval where it has one."""
 
     def __init__(self, measured: Measured) -> None:
-        task = measured.task
-        single = isinstance(task, TextClassification) and task.problem_type == "single_label_classification"
-        self.metric = "accuracy" if single else task.metrics[0]
+        self.metric = view_of(measured.task).slice_metric(measured.task)
         self.measured = measured
         everything = np.arange(len(measured.answers))
         self.name = next(iter(self._values(everything)))
@@ -111,8 +111,8 @@ class Scorer:
     def _asked(self, rows: np.ndarray) -> dict[str, Any]:
         """What the metric may ask for of these rows, as in an evaluation."""
         of = self.measured
-        predictions, references = [of.predictions[row] for row in rows], [of.references[row] for row in rows]
-        return evaluation.asked(of.task, predictions, of.examples.select(rows), references, of.run.memory)
+        inputs = of.task.metric_inputs([of.predictions[row] for row in rows], of.examples.select(rows))
+        return evaluation.asked(of.task, inputs, of.run.memory)
 
 
 def load(run: Run, name: PartName) -> Measured:
@@ -125,7 +125,7 @@ def load(run: Run, name: PartName) -> Measured:
     return Measured(run, name, part, predictions)
 
 
-def _predictions(run: Run, name: PartName) -> list[Row]:
+def _predictions(run: Run, name: PartName) -> list[Prediction]:
     file = run.path / "predictions" / f"{name}.jsonl"
     if not file.is_file():
         raise DataError(f"{file}: the predictions are not in the run any more")

@@ -8,8 +8,8 @@ import numpy as np
 
 from hf_tasks.report.blocks import Kind, Marked, Span, clipped
 from hf_tasks.run import Run
-from hf_tasks.tasks.examples import Row
-from hf_tasks.tasks.words import split
+from hf_tasks.tasks.token_classification.words import split
+from hf_tasks.tasks.types import Example
 
 LEGEND: tuple[tuple[Kind, str], ...] = (
     ("for", "without it, the value is lower"), ("against", "without it, it is higher"),
@@ -32,7 +32,7 @@ Passages = list[tuple[str, Marked]]
 NAMES = {"text": "text", "text_pair": "second"}
 
 
-def marked(run: Run, rows: Sequence[Row], labels: Sequence[str | None]) -> list[Passages]:
+def marked(run: Run, rows: Sequence[Example], labels: Sequence[str | None]) -> list[Passages]:
     """For each example its texts, marked with what each stretch of words adds to the probability of a label; None: to
     the predicted number."""
     if not rows:
@@ -52,7 +52,7 @@ def marked(run: Run, rows: Sequence[Row], labels: Sequence[str | None]) -> list[
     return [_passages(row, plan, change) for row, plan, change in zip(rows, plans, changes, strict=True)]
 
 
-def _value(prediction: Row, label: str | None) -> float:
+def _value(prediction: Example, label: str | None) -> float:
     """Log odds of a label: of probabilities near 0 and 1 too, they show what a word does."""
     if label is None:
         return float(prediction["score"])
@@ -60,7 +60,7 @@ def _value(prediction: Row, label: str | None) -> float:
     return math.log(p / (1 - p))
 
 
-def _pieces(run: Run, rows: Sequence[Row]) -> int:
+def _pieces(run: Run, rows: Sequence[Example]) -> int:
     """How many stretches of each text can be left out within the bound on operations."""
     words = sum(len(row[name].split()) for row in rows for name in NAMES if name in row)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
@@ -74,7 +74,7 @@ def _stretches(text: str, most: int) -> list[tuple[int, int]]:
     return [(offsets[group[0]][0], offsets[group[-1]][1]) for group in groups]
 
 
-def _passages(row: Row, plan: list[tuple[str, int, int]], change: list[float]) -> Passages:
+def _passages(row: Example, plan: list[tuple[str, int, int]], change: list[float]) -> Passages:
     largest = max([SMALL, *map(abs, change)])
     passages = []
     for name in [name for name in NAMES if name in row]:

@@ -15,6 +15,7 @@ from hf_tasks.report.blocks import Block, Facts, Interval, Paragraph, Picture, S
 from hf_tasks.report.measured import Measured
 from hf_tasks.report.pictures import BLUE, MUTED, ORANGE, SERIES
 from hf_tasks.run import LOG, RESULTS, Run
+from hf_tasks.tasks.types import max_input_length
 from hf_tasks.trainer.progress import seconds
 
 if TYPE_CHECKING:
@@ -171,10 +172,10 @@ def data(run: Run, parts: Sequence[Measured]) -> Section:
 
 
 def _lengths(measured: Measured) -> Iterator[Block]:
-    limit = measured.task.limit(measured.run.tokenizer)
+    limit = max_input_length(measured.task, measured.run.tokenizer)
     if cut := int((measured.cut > 0).sum()):
         yield Paragraph(f"{measured.name}: {cut:,} of {len(measured.cut):,} texts are cut to {limit} tokens")
-    yield from map(Paragraph, measured.task.summary(measured.split))
+    yield from map(Paragraph, measured.task.issues(measured.examples, measured.split.features).notes)
     marks = [(limit, "max_length")] if measured.lengths.max() > limit else []
     yield pictures.histogram(f"Length of the texts of {measured.name}", measured.lengths, "tokens", marks)
 

@@ -36,8 +36,9 @@ def written(measured: Measured) -> Iterator[Section]:
 def _counts(measured: Measured) -> list[tuple[str, Any]]:
     cut = sum(row["cut"] for row in measured.predictions)
     empty = sum(not text.strip() for text in measured.answers)
-    copies = sum(text == row["source"] for text, row in zip(measured.answers, measured.rows, strict=True))
-    return [("cut at max_new_tokens", cut), ("empty texts", empty), ("copies of the source", copies)]
+    source = measured.task.traits.inputs[0]
+    copies = sum(text == row[source] for text, row in zip(measured.answers, measured.rows, strict=True))
+    return [("cut at max_new_tokens", cut), ("empty texts", empty), (f"copies of the {source}", copies)]
 
 
 def _side_by_side(measured: Measured, rows: np.ndarray, scores: np.ndarray) -> Iterator[Examples]:
@@ -54,8 +55,9 @@ def _side_by_side(measured: Measured, rows: np.ndarray, scores: np.ndarray) -> I
 def _example(measured: Measured, row: int, score: float) -> Example:
     example, prediction = measured.rows[row], measured.predictions[row]
     facts = [("chrF", score), *([("cut", "at max_new_tokens")] if prediction["cut"] else [])]
-    passages = [("source", plain(example["source"], LONG))]
-    passages += [("reference", plain(text, LONG)) for text in example["target"][:3]]
+    source = measured.task.traits.inputs[0]
+    passages = [(source, plain(example[source], LONG))]
+    passages += [("reference", plain(text, LONG)) for text in measured.references[row][:3]]
     return Example(
         measured.where(row), facts, [*passages, ("prediction", plain(prediction["prediction"] or EMPTY, LONG))]
     )

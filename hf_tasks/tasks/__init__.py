@@ -1,28 +1,31 @@
-"""The tasks, one file for each shape. A new task is one file and one name in the union below."""
+"""The tasks, one file or folder for each shape. A new task is one file and one name in the union below."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from hf_tasks.tasks.base import DiscriminativeTask, GenerativeTask, Task
-from hf_tasks.tasks.examples import Split
-from hf_tasks.tasks.generation import TextToText
+from hf_tasks.tasks.base import Task
+from hf_tasks.tasks.multiple_choice import MultipleChoice
 from hf_tasks.tasks.question_answering import QuestionAnswering
+from hf_tasks.tasks.text2text import TextToText
 from hf_tasks.tasks.text_classification import TextClassification
+from hf_tasks.tasks.text_generation import TextGeneration
 from hf_tasks.tasks.token_classification import TokenClassification
+from hf_tasks.tasks.types import EncodedSplit
 
 AnyTask = Annotated[
-    QuestionAnswering | TextClassification | TextToText | TokenClassification, Field(discriminator="name")
+    MultipleChoice | QuestionAnswering | TextClassification | TextGeneration | TextToText | TokenClassification,
+    Field(discriminator="name"),
 ]
 
 __all__ = [
     "AnyTask",
-    "DiscriminativeTask",
-    "GenerativeTask",
+    "EncodedSplit",
+    "MultipleChoice",
     "QuestionAnswering",
-    "Split",
     "Task",
     "TextClassification",
+    "TextGeneration",
     "TextToText",
     "TokenClassification",
 ]

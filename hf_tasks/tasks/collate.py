@@ -10,10 +10,23 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+    from hf_tasks.tasks.types import Batch
+
 IGNORE = -100
 """The label of positions that do not count (torch.nn.CrossEntropyLoss.ignore_index)."""
 FEATURE_ROW = "feature_row"
 """Column and model input (B,) that says which features these are, where the encoder's states of them are known."""
+
+
+def model_inputs(batch: "Batch") -> "Batch":
+    """The columns of a batch that the model reads."""
+    return {name: tensor for name, tensor in batch.items() if name != "labels" and not name.startswith("loss_")}
+
+
+def items_in(batch: "Batch") -> "Tensor":
+    """What the mean loss of a batch is divided by (scalar): the sum of `loss_weights`, or else the number of labels
+    that are not -100."""
+    return batch["loss_weights"].sum() if "loss_weights" in batch else (batch["labels"] != IGNORE).sum()
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_tasks.tasks.examples import Columns
-from hf_tasks.tasks.spans import Windows
+from hf_tasks.tasks.types import Features
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -169,7 +168,7 @@ def windows(length: np.ndarray, size: np.ndarray, stride: int) -> tuple[np.ndarr
     return context, begin, np.minimum(size[context], length[context] - begin)
 
 
-def features(question: Stretches, context: Stretches, offsets: np.ndarray, template: PairTemplate) -> Columns:
+def features(question: Stretches, context: Stretches, offsets: np.ndarray, template: PairTemplate) -> Features:
     """N features: the tokenizer's columns for questions and what is read of the contexts; `length`; where the context
     is, `context_start` to `context_end`; and the `offsets` of its tokens, as bytes, which Arrow reads at no cost."""
     begin = template.context_start(question.size)
@@ -218,14 +217,3 @@ def labels(tokens: Tokens, text: np.ndarray, answer: np.ndarray, example: np.nda
     found[held, 0] = np.minimum(wanted[held, 0], last) - begin
     found[held, 1] = np.maximum(wanted[held, 1], begin) - begin
     return found
-
-
-def characters(
-    offsets: Sequence[bytes], where: Windows, window: np.ndarray, first: np.ndarray, last: np.ndarray
-) -> np.ndarray:
-    """(M, 2) the characters from the first to the last token, each (M,), in their windows (M,); `offsets` as in
-    `feature`, of each window."""
-    places = np.frombuffer(b"".join(offsets), np.int32).reshape(-1, 2)
-    sizes = where.context_end - where.context_start
-    token_0 = np.cumsum(sizes) - sizes - where.context_start  # where token 0 of each window would be in `places`
-    return np.column_stack([places[first + token_0[window], 0], places[last + token_0[window], 1]])

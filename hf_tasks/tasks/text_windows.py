@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hf_tasks.tasks.examples import Columns, Row
+from hf_tasks.tasks.types import Features
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -18,11 +18,11 @@ class TextReader:
     doc_stride: int | None
     """Tokens by which two windows of a long text overlap, at most half a window; None: long texts are cut."""
 
-    def features(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Columns:
+    def features(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Features:
         """The tokenizer's columns; `example`, `length`, `tokens_cut` as in `Task.encode`."""
         whole = self.tokenizer(texts, pairs, verbose=False)
         names = [name for name in self.tokenizer.model_input_names if name in whole]
-        features: Columns = {name: [] for name in (*names, "example", "length", "tokens_cut")}
+        features: Features = {name: [] for name in (*names, "example", "length", "tokens_cut")}
         for i, ids in enumerate(whole["input_ids"]):
             if 0 < len(ids) <= self.limit:
                 pieces = iter([{name: whole[name][i] for name in names}])
@@ -41,10 +41,10 @@ class TextReader:
         """A text of one token, for an empty one where the tokenizer adds no special tokens."""
         return str(self.tokenizer.unk_token or self.tokenizer.pad_token or self.tokenizer.eos_token)
 
-    def _cut(self, text: str, pair: str | None) -> Iterator[Row]:
+    def _cut(self, text: str, pair: str | None) -> Iterator[dict[str, Any]]:
         yield dict(self.tokenizer(text, pair, truncation=True, max_length=self.limit, verbose=False))
 
-    def _windows(self, text: str, pair: str | None) -> Iterator[Row]:
+    def _windows(self, text: str, pair: str | None) -> Iterator[dict[str, Any]]:
         """All windows of a text; of a pair, those of the longer text, each with the beginning of the other."""
         assert self.doc_stride is not None
         room = self.limit - self.tokenizer.num_special_tokens_to_add(pair is not None)

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from hf_tasks.tasks.collate import IGNORE
-from hf_tasks.tasks.examples import Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -76,7 +75,7 @@ class Frame:
         """Special tokens in a window."""
         return len(self.before["input_ids"]) + len(self.after["input_ids"])
 
-    def around(self, ids: list[int]) -> Row:
+    def around(self, ids: list[int]) -> dict[str, Any]:
         """The tokenizer's columns for a window of sub-words."""
         middle = {name: ids if name == "input_ids" else [value] * len(ids) for name, value in self.inside.items()}
         return {name: [*self.before[name], *middle[name], *self.after[name]] for name in middle}
@@ -95,7 +94,7 @@ def sub_words(sentences: Sequence[Sequence[str]], tokenizer: "PreTrainedTokenize
 
 def features_of(
     words: Sequence[list[int]], tags: Sequence[int] | None, frame: Frame, limit: int, stride: int
-) -> Iterator[Row]:
+) -> Iterator[dict[str, Any]]:
     """The windows of a sentence, each at most `limit` tokens long, given the sub-words of its words and their tags, if
     known: the tokenizer's columns; `heads`, the place of the first sub-word of each decided word; `labels`, the tag at
     each head; `length`; and `tokens_cut`, the sub-words that a word has too many for any window."""

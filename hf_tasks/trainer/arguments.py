@@ -32,7 +32,7 @@ WITHOUT_VALIDATION = {"eval_strategy": "no", "save_strategy": "epoch"}
 def values_of(recipe: Recipe, *, validated: bool) -> dict[str, Any]:
     """The recipe's `training` section over our defaults, `batch_size` included."""
     given = recipe.training.given()
-    order = "group_by_length" if recipe.task.weighs_examples_equally else "random"
+    order = "group_by_length" if recipe.task.traits.mean_over_examples else "random"
     ours = DEFAULTS | {"learning_rate": recipe.method.learning_rate, "train_sampling_strategy": order}
     ours |= {"project": recipe.name}
     values: dict[str, Any] = ours | (WITH_VALIDATION if validated else WITHOUT_VALIDATION) | given

@@ -10,7 +10,8 @@ from hf_tasks import evaluation
 from hf_tasks.errors import RecipeError
 from hf_tasks.models.fast_cpu import fast_dropout
 from hf_tasks.recipe import Recipe
-from hf_tasks.tasks import DiscriminativeTask, Split
+from hf_tasks.tasks import EncodedSplit
+from hf_tasks.tasks.collate import items_in, model_inputs
 from hf_tasks.trainer import resume
 from hf_tasks.trainer.arguments import autocasts, batch_size
 from hf_tasks.trainer.progress import say
@@ -20,13 +21,15 @@ from hf_tasks.trainer.safe_trainer import SafeTrainer
 class TaskTrainer(SafeTrainer):
     """The trainer with the task's loss, and with evaluation through `evaluation.predict`."""
 
-    def __init__(self, recipe: Recipe, *, validation: Split | None, memory: dict[str, Any], **options: Any) -> None:
+    def __init__(
+        self, recipe: Recipe, *, validation: EncodedSplit | None, memory: dict[str, Any], **options: Any
+    ) -> None:
         self.recipe, self.task, self.validation, self.memory = recipe, recipe.task, validation, memory
         self.in_bfloat16 = autocasts(recipe)
         features = validation and validation.features
         try:
             super().__init__(
-                batch_size=batch_size(recipe), eval_dataset=features, compute_loss_func=self.task.loss, **options
+                batch_size=batch_size(recipe), eval_dataset=features, compute_loss_func=self._loss, **options
             )
         except OSError as e:
             raise resume.unwritable(recipe.output_dir, e) from None
@@ -35,11 +38,25 @@ class TaskTrainer(SafeTrainer):
         self.remove_callback(PrinterCallback)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        self.batch = inputs
+        inputs = model_inputs(inputs) | {"labels": inputs["labels"]}
         if "attention_mask" in inputs:
             self.counters["tokens"] += int(inputs["attention_mask"].sum())
             self.counters["places"] += inputs["attention_mask"].numel()
         with fast_dropout(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             return super().compute_loss(model, inputs, *args, **options)
+
+    def get_batch_samples(self, *args: Any, **options: Any) -> Any:
+        """The batches of a step, and what their mean loss is divided by."""
+        batches, items = super().get_batch_samples(*args, **options)
+        if batches and "loss_weights" in batches[0]:
+            items = torch.stack([items_in(batch) for batch in batches]).sum().to(self.args.device)
+            if self.args.world_size > 1:
+                items = self.accelerator.gather(items).sum()
+        return batches, items
+
+    def _loss(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        return self.task.loss(outputs, self.batch, num_items_in_batch)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted: transformers would walk through all parameters at every step."""
@@ -50,7 +67,7 @@ class TaskTrainer(SafeTrainer):
     ) -> EvalLoopOutput:
         assert self.validation is not None
         predicted = evaluation.predict(
-            self.model, self.task.for_scores(), self.validation, self.processing_class,
+            self.model, self.task, self.validation, self.processing_class, scores_only=True,
             decoding=self.recipe.decoding, batch_size=self.args.eval_batch_size, description="Evaluating",
         )  # fmt: skip
         values = evaluation.numbers(evaluation.scores(self.task, predicted, self.validation.examples, self.memory))
@@ -60,10 +77,11 @@ class TaskTrainer(SafeTrainer):
 
     def tuned(self) -> Recipe:
         """The recipe with the task's decision thresholds and temperature tuned on the validation part."""
-        if self.validation is None or not isinstance(self.task, DiscriminativeTask) or not self.task.tunable:
+        calibrate = self.task.postprocessor().calibrate
+        if self.validation is None or calibrate is None:
             return self.recipe
         outputs, _ = evaluation.outputs(self.model, self.task, self.validation, self.processing_class)
-        task = self.task.tune(outputs, self.validation)
+        task = calibrate(outputs, self.validation)
         for name, value in task:
             if value != dict(self.task)[name]:
                 say(f"  tuned      {name}: {_shortly(value)}")

@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from hf_tasks import data
 from hf_tasks.checks import look, near
-from hf_tasks.tasks import QuestionAnswering, Split, Task, TextClassification, TextToText, TokenClassification
+from hf_tasks.tasks import EncodedSplit, QuestionAnswering, Task, TextClassification, TextToText, TokenClassification
 
 Rows = list[dict[str, Any]]
 CLASSIFIER = TextClassification(name="text-classification")
@@ -32,8 +32,8 @@ def findings(task: Task, readable: int = 512, split: dict[str, Any] | None = Non
     for name, several in rows.items():
         Path(f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in several))
         parts[name] = data.read_file(f"{name}.jsonl", task)
-    task = task.resolve(parts["train"].examples)
-    splits = {name: Split(part.examples, _features(len(part), split or {})) for name, part in parts.items()}
+    task = task.fit(parts["train"].examples)
+    splits = {name: EncodedSplit(part.examples, _features(len(part), split or {})) for name, part in parts.items()}
     checked = look(task, parts, splits, readable=readable, seed=1)
     return [str(finding) for finding in checked.findings]
 
@@ -236,8 +236,8 @@ def test_cut_texts_with_the_limits_that_would_hold_them() -> None:
 def test_the_facts_and_the_brief_form() -> None:
     Path("train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*CLEAN, CLEAN[0]]))
     part = data.read_file("train.jsonl", CLASSIFIER)
-    task = CLASSIFIER.resolve(part.examples)
-    split = Split(part.examples, _features(21, {"length": [*range(10, 31)]}))
+    task = CLASSIFIER.fit(part.examples)
+    split = EncodedSplit(part.examples, _features(21, {"length": [*range(10, 31)]}))
     checked = look(task, {"train": part}, {"train": split}, readable=512, seed=1)
     assert checked.facts == [
         "  labels     11 good, 10 bad",

@@ -26,7 +26,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(path: Path) -> list[Any]:
     with files.opened(str(path)) as file:
-        return list(readers.reader_of(str(path), None, "text")(file, str(path)))
+        return list(readers.reader_of(str(path), None)(file, str(path)))
 
 
 def refused(path: Path) -> str:

@@ -11,15 +11,15 @@ from hf_tasks.errors import DataError
     [
         ("a/b.csv", "csv"), ("b.CSV.GZ", "csv"), ("b.tsv.zst", "tsv"), ("b.ndjson.xz", "jsonl"), ("b.jsonl", "jsonl"),
         ("b.json.bz2", "json"), ("b.parquet", "parquet"), ("b.arrow", "arrow"), ("b.bio", "conll"),
-        ("b.iob2", "conll"), ("b.conll", "conll"), ("b.conllu", "conllu"), ("b.txt", "slashed"), ("b.text", "slashed"),
+        ("b.iob2", "conll"), ("b.conll", "conll"), ("b.conllu", "conllu"), ("b.txt", "text"), ("b.text", "text"),
     ],
 )  # fmt: skip
 def test_by_ending(name, format):
-    assert reader_of(name, None, "slashed") is READERS[format]
+    assert reader_of(name, None) is READERS[format]
 
 
 def test_given_format_wins():
-    assert reader_of("b.csv", "tsv", "text") is READERS["tsv"]
+    assert reader_of("b.csv", "tsv") is READERS["tsv"]
 
 
 ENDINGS = (
@@ -42,5 +42,5 @@ ENDINGS = (
 )  # fmt: skip
 def test_unknown(name, format, problem):
     with pytest.raises(DataError) as error:
-        reader_of(name, format, "text")
+        reader_of(name, format)
     assert str(error.value) == problem

@@ -17,6 +17,7 @@ from hf_tasks.demo import generation, layout, text_classification, token_classif
 from hf_tasks.demo.about import about, example
 from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.run import Run
+from hf_tasks.views import view_of
 
 Runs = Callable[[str], Run]
 KINDS = ["label", "labels", "number", "entities", "tags", "words", "answer", "text"]
@@ -34,6 +35,10 @@ LABELS = {
 }
 
 
+def form_of(run: Run) -> Any:
+    return view_of(run.recipe.task).form(run)
+
+
 def values(run: Run) -> list[str]:
     """The fields of the recorded example, as a person would fill them in."""
     recorded = example(run)
@@ -43,7 +48,7 @@ def values(run: Run) -> list[str]:
 
 def ask(run: Run, *given: Any) -> list[Any]:
     """What the button does: the notice, and the values of the outputs."""
-    return list(layout.asker(run, layout.form_of(run))(*given))
+    return list(layout.asker(run, form_of(run))(*given))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,7 +63,7 @@ def test_every_task_has_a_page_with_its_fields(runs: Runs, kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_shown_is_what_the_run_predicts(runs: Runs, kind: str) -> None:
     run = runs(kind)
-    form, row = layout.form_of(run), dict(zip(layout.form_of(run).columns, values(run), strict=True))
+    form, row = form_of(run), dict(zip(form_of(run).columns, values(run), strict=True))
     choices = GREEDY if kind == "text" else ()
     prediction = form.predict(row, *choices)
     assert prediction == run.predict([row])[0]
@@ -68,7 +73,7 @@ def test_what_is_shown_is_what_the_run_predicts(runs: Runs, kind: str) -> None:
 
 
 def show(run: Run, row: dict[str, Any], prediction: dict[str, Any]) -> list[Any]:
-    return layout.form_of(run).show(row, prediction)
+    return form_of(run).show(row, prediction)
 
 
 def test_a_label_and_probabilities(runs: Runs) -> None:
@@ -146,12 +151,12 @@ def test_a_text_is_found_as_predict_would_with_set(runs: Runs, strategy: str, ex
     extra = ["decoding.seed=7", "decoding.keep_candidates=true"] if strategy == "mbr" else []
     assert changes == [*expected, *extra]
     again = hf_tasks.load_run(run.path, changes).predict(source="the good film")
-    assert layout.form_of(run).predict({"source": "the good film"}, strategy, *chosen) == again
+    assert form_of(run).predict({"source": "the good film"}, strategy, *chosen) == again
 
 
 def test_of_mbr_the_candidates_and_their_expected_utilities_are_shown(runs: Runs) -> None:
     run, source = runs("text"), {"source": "the good film"}
-    prediction = layout.form_of(run).predict(source, "mbr", 4, 1.0, 1.0, 8, 0)
+    prediction = form_of(run).predict(source, "mbr", 4, 1.0, 1.0, 8, 0)
     texts = prediction["candidates"]
     choice = mbr(texts, UTILITIES["chrf"])
     assert prediction["expected_utilities"] == choice.expected.tolist()
@@ -172,7 +177,7 @@ def test_the_candidates_are_hidden_where_there_are_none(runs: Runs) -> None:
 
 def test_the_page_begins_with_what_the_recipe_says(runs: Runs) -> None:
     changes = ["decoding.name=mbr", "decoding.num_samples=100", "decoding.temperature=0.7"]
-    strategy, *fields = layout.form_of(Run.load(runs("text").path, changes)).choices
+    strategy, *fields = form_of(Run.load(runs("text").path, changes)).choices
     assert (strategy.value, [field.value for field in fields]) == ("mbr", [4, 0.7, 1.0, 100, 0])
     assert [field.visible for field in fields] == [False, True, True, True, True]
     assert fields[3].maximum == 100
@@ -202,7 +207,7 @@ def test_only_the_keys_of_a_strategy_are_seen() -> None:
 def test_what_is_wrong_with_an_input_is_said(runs: Runs, kind: str, given: list[Any], message: str) -> None:
     notice, *shown = ask(runs(kind), *given)
     assert (notice["value"], notice["visible"]) == (f'<p role="alert">{message}</p>', True)
-    assert shown == [None] * len(layout.form_of(runs(kind)).outputs)
+    assert shown == [None] * len(form_of(runs(kind)).outputs)
 
 
 def test_a_choice_that_cannot_be_is_said(runs: Runs) -> None:
@@ -247,4 +252,4 @@ def test_without_gradio_it_says_what_to_install(runs: Runs, monkeypatch: pytest.
 
 def test_overrides_are_checked_as_those_of_predict(runs: Runs) -> None:
     with pytest.raises(RecipeError):
-        layout.form_of(runs("text")).predict({"source": "a"}, "sample", 4, 0, 1.0, 8, 0)
+        form_of(runs("text")).predict({"source": "a"}, "sample", 4, 0, 1.0, 8, 0)

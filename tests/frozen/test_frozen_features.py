@@ -20,7 +20,7 @@ from hf_tasks.models.load import load_tokenizer
 from hf_tasks.preflight import prepare
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.run import Run
-from hf_tasks.tasks import Split
+from hf_tasks.tasks import EncodedSplit
 from hf_tasks.training import train
 
 READS = {
@@ -93,7 +93,7 @@ def make(tiny: Tiny, tmp_path: Path) -> Make:
     return build
 
 
-def ready(recipe: Recipe) -> tuple[Recipe, torch.nn.Module, dict[str, Split], Any]:
+def ready(recipe: Recipe) -> tuple[Recipe, torch.nn.Module, dict[str, EncodedSplit], Any]:
     """As training begins: the resolved recipe, its model, its parts, the tokenizer."""
     recipe, parts = prepare(recipe, None)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
@@ -103,7 +103,7 @@ def ready(recipe: Recipe) -> tuple[Recipe, torch.nn.Module, dict[str, Split], An
     return recipe, model, splits, tokenizer
 
 
-def encoder_of(recipe: Recipe) -> tuple[Encoder, Split]:
+def encoder_of(recipe: Recipe) -> tuple[Encoder, EncodedSplit]:
     recipe, model, splits, tokenizer = ready(recipe)
     features, collate = splits["train"].features, recipe.task.collator(tokenizer, model)
     names = tuple(name for name in tokenizer.model_input_names if name in features.column_names)

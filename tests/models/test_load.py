@@ -17,6 +17,7 @@ from hf_tasks.models.load import load_model, load_tokenizer, longest_input
 from hf_tasks.models.section import Model
 from hf_tasks.pretrained import locate
 from hf_tasks.tasks import TextClassification
+from hf_tasks.tasks.types import max_input_length
 
 TASK = TextClassification(
     name="text-classification", problem_type="single_label_classification", labels=("no", "yes", "maybe")
@@ -236,4 +237,4 @@ def test_the_tokenizer_s_limit_is_lowered_to_the_model_s(bert: Path) -> None:
     tokenizer = load_tokenizer(model, TASK)
     load_model(model, TASK, tokenizer)
     assert tokenizer.model_max_length == 64
-    assert TASK.limit(tokenizer) == 64
+    assert max_input_length(TASK, tokenizer) == 64

@@ -1,6 +1,6 @@
 import pytest
 
-from hf_tasks.tasks.answers import misplaced, read_answers
+from hf_tasks.tasks.question_answering.answers import misplaced, read_answers
 
 FORM = 'write {"text": [...], "answer_start": [...]}'
 EMPTY = (

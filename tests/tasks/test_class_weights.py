@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from hf_tasks.tasks.class_weights import scaled
+from hf_tasks.tasks.text_classification.labels import scaled
 
 
 def test_balanced_weights_have_mean_one_over_the_examples() -> None:

@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from hf_tasks import recipe
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks import Split, TextClassification
+from hf_tasks.tasks import EncodedSplit, TextClassification
 
 TWO = [{"text": "a", "label": label} for label in ("bad", "good")]
 THREE = [{"text": "a", "label": label} for label in ("bad", "good", "so so")]
@@ -17,11 +17,11 @@ SEVERAL = [{"text": "a", "labels": ["awe"]}, {"text": "b", "labels": ["fear", "j
 
 
 def resolved(rows: list[dict[str, Any]], **keys: Any) -> TextClassification:
-    return TextClassification(name="text-classification", **keys).resolve(Dataset.from_list(rows))
+    return TextClassification(name="text-classification", **keys).fit(Dataset.from_list(rows))
 
 
-def split(rows: list[dict[str, Any]]) -> Split:
-    return Split(Dataset.from_list(rows), Dataset.from_dict({"example": range(len(rows))}))
+def split(rows: list[dict[str, Any]]) -> EncodedSplit:
+    return EncodedSplit(Dataset.from_list(rows), Dataset.from_dict({"example": range(len(rows))}))
 
 
 def logits(n: int, classes: int) -> list[np.ndarray]:
@@ -38,14 +38,14 @@ def problem(task: dict[str, Any], **data: Any) -> str:
 def test_of_two_labels_the_threshold_is_that_of_the_second() -> None:
     row = [np.array([0.0, math.log(1 / 3)])]  # good: 0.25
     for threshold, label, score in ((0.5, "bad", 0.75), (0.2, "good", 0.25), (0.25, "bad", 0.75)):
-        [found] = resolved(TWO, threshold=threshold).decode(row, split(TWO[:1]))
+        [found] = resolved(TWO, threshold=threshold).postprocessor().decode(row, split(TWO[:1]))
         assert (found["label"], found["score"]) == (label, pytest.approx(score))
 
 
 def test_each_of_several_labels_has_its_threshold() -> None:
     task = resolved(SEVERAL, threshold={"fear": 0.8, "joy": 0.1})
     assert [task.threshold_of(label) for label in ("awe", "fear", "joy")] == [0.5, 0.8, 0.1]
-    [found] = task.decode([np.array([1.0, 1.0, -1.0])], split(SEVERAL[:1]))
+    [found] = task.postprocessor().decode([np.array([1.0, 1.0, -1.0])], split(SEVERAL[:1]))
     assert found["labels"] == ["awe", "joy"]
 
 
@@ -54,53 +54,67 @@ def test_a_temperature_changes_probabilities_and_no_label(rows: list[dict[str, A
     task = resolved(rows)
     target = "labels" if rows is SEVERAL else "label"
     examples, outputs = split(rows * 20), logits(20 * len(rows), len(task.labels))
-    plain = task.decode(outputs, examples)
+    plain = task.postprocessor().decode(outputs, examples)
     for temperature in (0.3, 1.7, 8.0):
-        scaled = task.model_copy(update={"temperature": temperature}).decode(outputs, examples)
+        scaled = task.model_copy(update={"temperature": temperature}).postprocessor().decode(outputs, examples)
         assert [row[target] for row in scaled] == [row[target] for row in plain]
         assert scaled[0]["probabilities"] != pytest.approx(plain[0]["probabilities"], abs=1e-3)
 
 
 def test_a_temperature_divides_the_logits() -> None:
     row = [np.array([0.0, 2 * math.log(3)])]
-    [found] = resolved(TWO, temperature=2.0).decode(row, split(TWO[:1]))
+    [found] = resolved(TWO, temperature=2.0).postprocessor().decode(row, split(TWO[:1]))
     assert found["probabilities"] == pytest.approx({"bad": 0.25, "good": 0.75})
-    [found] = resolved(SEVERAL, temperature=2.0).decode([np.array([0.0, 2 * math.log(3), -4.0])], split(SEVERAL[:1]))
+    [found] = (
+        resolved(SEVERAL, temperature=2.0)
+        .postprocessor()
+        .decode([np.array([0.0, 2 * math.log(3), -4.0])], split(SEVERAL[:1]))
+    )
     assert found["probabilities"]["fear"] == pytest.approx(0.75)
 
 
 def test_what_is_to_be_tuned_is_neutral_until_it_is() -> None:
     rows, outputs = split(TWO * 10), logits(20, 2)
     waiting = resolved(TWO, threshold="tuned", temperature="tuned")
-    assert waiting.tunable
-    assert not resolved(TWO).tunable
-    assert waiting.decode(outputs, rows) == resolved(TWO).decode(outputs, rows)
+    assert waiting.postprocessor().calibrate
+    assert not resolved(TWO).postprocessor().calibrate
+    assert waiting.postprocessor().decode(outputs, rows) == resolved(TWO).postprocessor().decode(outputs, rows)
 
 
 def test_two_labels_are_tuned_for_the_first_metric() -> None:
     probabilities = np.array([0.1, 0.2, 0.3, 0.35, 0.4, 0.45])
     rows = [{"text": "a", "label": label} for label in ("bad", "bad", "good", "good", "good", "good")]
     outputs = [np.array([0.0, math.log(p / (1 - p))]) for p in probabilities]
-    tuned = resolved(TWO, threshold="tuned").tune(outputs, split(rows))
+    tuned = resolved(TWO, threshold="tuned").postprocessor().calibrate(outputs, split(rows))
     assert tuned.threshold == pytest.approx(0.25)
-    assert [row["label"] for row in tuned.decode(outputs, split(rows))] == [row["label"] for row in rows]
+    assert [row["label"] for row in tuned.postprocessor().decode(outputs, split(rows))] == [
+        row["label"] for row in rows
+    ]
 
 
 def test_several_labels_are_tuned_each_by_itself_after_the_temperature() -> None:
     rows = [{"text": "a", "labels": labels} for labels in ([], ["awe"], ["awe", "fear"], [])]
     outputs = [np.array(row) for row in ([-3.0, 1.0, 0.0], [-1.0, 2.0, 0.0], [-2.0, 3.0, 0.0], [-4.0, 0.0, 0.0])]
-    tuned = resolved(SEVERAL, threshold="tuned", temperature="tuned").tune(outputs, split(rows))
+    tuned = resolved(SEVERAL, threshold="tuned", temperature="tuned").postprocessor().calibrate(outputs, split(rows))
     assert isinstance(tuned.temperature, float)
     assert isinstance(tuned.threshold, dict)
     assert tuned.threshold["joy"] == 0.5  # nobody has it
-    assert [row["labels"] for row in tuned.decode(outputs, split(rows))] == [[], ["awe"], ["awe", "fear"], []]
-    before = tuned.model_copy(update={"temperature": 1.0}).decode(outputs, split(rows))
+    found = tuned.postprocessor().decode(outputs, split(rows))
+    assert [row["labels"] for row in found] == [
+        [],
+        ["awe"],
+        ["awe", "fear"],
+        [],
+    ]
+    before = tuned.model_copy(update={"temperature": 1.0}).postprocessor().decode(outputs, split(rows))
     assert [row["labels"] for row in before] != [[], ["awe"], ["awe", "fear"], []]
 
 
 def test_what_was_tuned_is_kept_in_the_recipe() -> None:
     outputs = logits(6, 3)
-    tuned = resolved(SEVERAL, threshold="tuned", temperature="tuned").tune(outputs, split(SEVERAL * 3))
+    tuned = (
+        resolved(SEVERAL, threshold="tuned", temperature="tuned").postprocessor().calibrate(outputs, split(SEVERAL * 3))
+    )
     values = {"name": "x", "data": {"train": "a"}, "model": {"name_or_path": "m"}}
     whole = recipe.from_dict(values | {"task": tuned.model_dump(mode="json", exclude_unset=True)})
     assert recipe.validate(recipe.recipe_file.parse(recipe.to_yaml(whole), "r")).task == tuned

@@ -7,15 +7,17 @@ import pytest
 import torch
 from conftest import Tiny
 from datasets import Dataset
+from found import notes
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from hf_tasks import data, evaluation
+from hf_tasks.checks.lengths import lengths
 from hf_tasks.decoding import Greedy
 from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.evaluation import encode, outputs, predict, scores
 from hf_tasks.recipe import from_dict
 from hf_tasks.tasks import TextToText
-from hf_tasks.tasks.data_facts import Oddity
+from hf_tasks.tasks.types import Issue
 
 TASK = TextToText(name="text2text-generation", metrics=("bleu",), max_target_length=8)
 ROWS = [
@@ -77,15 +79,15 @@ def test_a_translation_is_a_dict_of_languages() -> None:
         'row 1: the translation has no "ro" (it has en, de, fr); set task.source_language and task.target_language'
     )
     assert message([{"translation": "a dog"}], task) == (
-        'row 1: the translation is no dict of languages; write for example {"en": "...", "de": "..."}'
+        'row 1: the translation is not a dict of languages; write for example {"en": "...", "de": "..."}'
     )
 
 
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        ({"source": "a", "target": 3}, "row 1: the target is no text (3); write it in quotes or remove the row"),
-        ({"source": None, "target": "b"}, "row 1: the source is no text (None); write it in quotes or remove the row"),
+        ({"source": "a", "target": 3}, "row 1: the target is not a string but 3; quote it"),
+        ({"source": None, "target": "b"}, "row 1: the source is missing; write it or remove the row"),
         ({"source": "a", "target": []}, "row 1: the list of targets is empty; write one or more"),
     ],
 )
@@ -150,17 +152,17 @@ def test_lengths_and_targets_that_equal_their_source(tokenizer: Any) -> None:
     task = TASK.model_copy(update={"max_target_length": 4})
     rows = [{"source": "a", "target": ["a"]}, *ROWS, {"source": "the film", "target": ["the film "]}]
     split = encode(Dataset.from_list(rows), task, tokenizer)
-    _, targets = task.lengths(split)
+    _, targets = lengths(task, split)
     assert (targets.what, targets.key, targets.limit) == ("targets", "max_target_length", 4)
     assert int((targets.tokens - targets.kept).sum()) == 5
     assert int(targets.tokens.max()) == 9
     remedy = "translate or summarize them, or remove the rows"
-    copies = Oddity([0, len(rows) - 1], "targets that equal their source", remedy)
+    copies = Issue([0, len(rows) - 1], "targets that equal their source", remedy)
     summarization = task.model_copy(update={"name": "summarization"})
-    assert list(summarization.oddities(split.examples)) == [copies]
-    assert list(summarization.oddities(split.examples.select([1]))) == []
-    assert list(task.oddities(split.examples)) == []
-    assert task.summary(split) == [
+    assert list(summarization.issues(split.examples).warnings) == [copies]
+    assert list(summarization.issues(split.examples.select([1])).warnings) == []
+    assert list(task.issues(split.examples).warnings) == []
+    assert notes(task, split) == [
         "1 sources have several targets; the first is learned, all are scored",
         "2 targets equal their source",
     ]
@@ -176,9 +178,9 @@ def test_the_loss_is_the_mean_over_tokens_that_are_no_padding(tokenizer: Any, mo
     with torch.inference_mode():
         output = model(**batch)
         own = model(**batch, labels=labels).loss
-    assert TASK.loss(output, labels).item() == pytest.approx(own.item(), abs=1e-5)
+    assert TASK.loss(output, {"labels": labels}).item() == pytest.approx(own.item(), abs=1e-5)
     tokens = int((labels != -100).sum())
-    assert TASK.loss(output, labels, 7).item() == pytest.approx(own.item() * tokens / 7, abs=1e-4)
+    assert TASK.loss(output, {"labels": labels}, 7).item() == pytest.approx(own.item() * tokens / 7, abs=1e-4)
 
 
 def test_label_smoothing_is_that_of_transformers_and_evaluation_has_none(tokenizer: Any, model: Any) -> None:
@@ -191,10 +193,10 @@ def test_label_smoothing_is_that_of_transformers_and_evaluation_has_none(tokeniz
     with torch.inference_mode():
         output = model(**batch)
     expected = LabelSmoother(epsilon=0.2)(output, labels.clone())
-    assert smooth.loss(output, labels).item() == pytest.approx(expected.item(), abs=1e-5)
+    assert smooth.loss(output, {"labels": labels}).item() == pytest.approx(expected.item(), abs=1e-5)
     decoding = Greedy(name="greedy", max_new_tokens=2)
     found = predict(model, smooth, split, tokenizer, decoding=decoding).loss
-    assert found == pytest.approx(TASK.loss(output, labels).item(), abs=1e-5)
+    assert found == pytest.approx(TASK.loss(output, {"labels": labels}).item(), abs=1e-5)
     assert abs(found - expected.item()) > 1e-4
 
 

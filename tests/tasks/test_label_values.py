@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hf_tasks.tasks.label_values import label_of, numbers_first, score_of, several
+from hf_tasks.tasks.text_classification.labels import label_of, numbers_first, score_of, several
 
 
 @pytest.mark.parametrize(

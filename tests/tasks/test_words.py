@@ -1,7 +1,7 @@
 import pytest
 
 from hf_tasks.tags import Entity
-from hf_tasks.tasks.words import entities_of, split, tokens_of_tool
+from hf_tasks.tasks.token_classification.words import entities_of, split, tokens_of_tool
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,8 @@ def test_a_loss_that_is_no_number_stops_with_step_rate_and_rows(
 ) -> None:
     real, calls = TextClassification.loss, iter(range(1, 100))
 
-    def loss(self: TextClassification, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-        one = real(self, outputs, labels, num_items_in_batch)
+    def loss(self: TextClassification, outputs: Any, batch: Any, items: Any = None) -> Any:
+        one = real(self, outputs, batch, items)
         return one * value if one.requires_grad and next(calls) == 5 else one
 
     monkeypatch.setattr(TextClassification, "loss", loss)

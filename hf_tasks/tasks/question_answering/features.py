@@ -16,7 +16,7 @@ from hf_tasks.tasks.context_windows import (
     tokenized,
     windows,
 )
-from hf_tasks.tasks.examples import Columns
+from hf_tasks.tasks.types import Examples, Features
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,7 +25,7 @@ LEAST_ADVANCE = 8
 """Tokens by which a window must advance at the least."""
 
 
-def encode(examples: Columns, tokenizer: "PreTrainedTokenizerBase", limit: int, doc_stride: int) -> Columns:
+def encode(examples: Examples, tokenizer: "PreTrainedTokenizerBase", limit: int, doc_stride: int) -> Features:
     """As `Task.encode`, and `context_start`, `context_end`, `offsets`; `answer_lost`: whether the answer of an example
     is in none of its windows as a whole, 1 in one of them. Windows have `limit` tokens, `doc_stride` in common."""
     template, size = _layout(tokenizer, limit, doc_stride)

@@ -1,4 +1,4 @@
-"""The three problems of text classification: what each one learns, and how its predictions are read off the logits."""
+"""The three heads of text classification: what each one learns, and how its predictions follow from the logits."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from hf_tasks.calibration import temperature_of_flags, temperature_of_labels
-from hf_tasks.tasks.examples import Row
+from hf_tasks.tasks.types import Prediction
 from hf_tasks.thresholds import NEUTRAL, best_for_f1, best_for_metric
 
 if TYPE_CHECKING:
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
 
-ONE_LABEL_ONLY = "only single-label classification has class weights; remove them"
+SINGLE_LABEL_ONLY = "only single-label classification has class weights; remove them"
 NOT_SEPARATED = 'only several labels are separated; name their column "labels", or remove it'
 NO_PROBABILITIES = "regression predicts a number and has no probabilities; remove it"
 
 
-class Problem(ABC):
+class Head(ABC):
     target: ClassVar[str]
     """The column that holds what is to be predicted, in examples and in predictions."""
     metrics: ClassVar[tuple[str, ...]]
@@ -31,7 +31,7 @@ class Problem(ABC):
 
     @abstractmethod
     def head_config(self) -> dict[str, Any]:
-        """As of `Task`."""
+        """The keys of the model's configuration."""
 
     @abstractmethod
     def learned(self, targets: Sequence[Any]) -> list[Any]:
@@ -42,25 +42,25 @@ class Problem(ABC):
         """The sum over a batch's logits (B, C) and what is learned of them."""
 
     @abstractmethod
-    def predictions(self, logits: np.ndarray) -> list[Row]:
+    def predictions(self, logits: np.ndarray) -> list[Prediction]:
         """For logits (E, C)."""
 
     def references(self, targets: Sequence[Any]) -> list[Any]:
         return list(targets)
 
-    def confidence(self, predictions: list[Row], references: list[Any]) -> dict[str, Any]:
-        """As of `Task`."""
+    def confidence(self, predictions: list[Prediction], references: list[Any]) -> dict[str, Any]:
+        """As of `MetricInputs`."""
         return {}
 
 
-class Regression(Problem):
+class Regression(Head):
     """To a number."""
 
     target = "score"
     metrics = ("pearson", "spearman", "mse")
     refused: ClassVar[dict[str, str]] = {
         "labels": "regression predicts a number and has no labels; remove them",
-        "class_weights": ONE_LABEL_ONLY,
+        "class_weights": SINGLE_LABEL_ONLY,
         "label_separator": NOT_SEPARATED,
         "threshold": NO_PROBABILITIES,
         "temperature": NO_PROBABILITIES,
@@ -77,12 +77,12 @@ class Regression(Problem):
 
         return functional.mse_loss(logits.squeeze(-1), learned, reduction="sum")
 
-    def predictions(self, logits: np.ndarray) -> list[Row]:
+    def predictions(self, logits: np.ndarray) -> list[Prediction]:
         return [{"score": float(row[0])} for row in logits]
 
 
 @dataclass(frozen=True)
-class OneLabel(Problem):
+class SingleLabel(Head):
     """To the most probable label; of two labels, to the second one where its probability is above a threshold."""
 
     target = "label"
@@ -120,7 +120,7 @@ class OneLabel(Problem):
 
         return np.asarray(softmax(logits / self.temperature, axis=1))
 
-    def predictions(self, logits: np.ndarray) -> list[Row]:
+    def predictions(self, logits: np.ndarray) -> list[Prediction]:
         rows = self.probabilities(logits)
         threshold = self.thresholds[-1]
         chosen = rows.argmax(axis=1) if threshold == NEUTRAL else (rows[:, 1] > threshold).astype(int)
@@ -129,7 +129,7 @@ class OneLabel(Problem):
             for row, best in zip(rows, chosen, strict=True)
         ]
 
-    def confidence(self, predictions: list[Row], references: list[Any]) -> dict[str, Any]:
+    def confidence(self, predictions: list[Prediction], references: list[Any]) -> dict[str, Any]:
         pairs = zip(predictions, references, strict=True)
         decisions = [([row["score"]], [row["label"] == right]) for row, right in pairs]
         return {"decisions": decisions, "probabilities": [row["probabilities"] for row in predictions]}
@@ -142,12 +142,12 @@ class OneLabel(Problem):
 
 
 @dataclass(frozen=True)
-class SeveralLabels(Problem):
+class MultiLabel(Head):
     """To every label whose probability is above its threshold."""
 
     target = "labels"
     metrics = ("f1", "precision", "recall", "accuracy")
-    refused: ClassVar[dict[str, str]] = {"class_weights": ONE_LABEL_ONLY}
+    refused: ClassVar[dict[str, str]] = {"class_weights": SINGLE_LABEL_ONLY}
 
     labels: tuple[str, ...]
     temperature: float
@@ -171,7 +171,7 @@ class SeveralLabels(Problem):
 
         return np.asarray(expit(logits / self.temperature))
 
-    def predictions(self, logits: np.ndarray) -> list[Row]:
+    def predictions(self, logits: np.ndarray) -> list[Prediction]:
         return [
             {
                 "labels": [label for label, over in zip(self.labels, row > self.thresholds, strict=True) if over],
@@ -184,7 +184,7 @@ class SeveralLabels(Problem):
         """In the order of the labels."""
         return [[label for label in self.labels if label in chosen] for chosen in map(set, targets)]
 
-    def confidence(self, predictions: list[Row], references: list[Any]) -> dict[str, Any]:
+    def confidence(self, predictions: list[Prediction], references: list[Any]) -> dict[str, Any]:
         sure = [row["probabilities"] for row in predictions]
         decisions = [
             (list(row.values()), [label in right for label in row]) for row, right in zip(sure, references, strict=True)
@@ -201,12 +201,12 @@ class SeveralLabels(Problem):
         return {label: best_for_f1(column, of_label) for label, column, of_label in columns}
 
 
-PROBLEMS: dict[ProblemType, type[OneLabel | SeveralLabels | Regression]] = {
-    "single_label_classification": OneLabel,
-    "multi_label_classification": SeveralLabels,
+HEADS: dict[ProblemType, type[SingleLabel | MultiLabel | Regression]] = {
+    "single_label_classification": SingleLabel,
+    "multi_label_classification": MultiLabel,
     "regression": Regression,
 }
-PROBLEM_OF_TARGET = {kind.target: name for name, kind in PROBLEMS.items()}
+PROBLEM_OF_TARGET = {kind.target: name for name, kind in HEADS.items()}
 
 
 def _names(labels: Sequence[str]) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hf_tasks.tags import Entity, Scheme, Tags, aliens, broken, chunks, entities, surface
-from hf_tasks.tasks.data_facts import Oddity
-from hf_tasks.tasks.examples import Row, values
+from hf_tasks.tasks.types import Example, Issue, Prediction, values
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,12 +25,12 @@ class Meaning(ABC):
     def summary(self, rows: list[list[str]]) -> str:
         """How much there is of it in the tags of sentences."""
 
-    def found(self, example: Row, tags: list[str], scores: np.ndarray) -> Row:
+    def found(self, example: Example, tags: list[str], scores: np.ndarray) -> Prediction:
         """What a prediction has beside its tags; `scores`: their probabilities."""
         return {}
 
-    def memory(self, rows: list[Tags]) -> dict[str, Any]:
-        """As of `Task`."""
+    def train_stats(self, rows: list[Tags]) -> dict[str, Any]:
+        """Statistics of the training tags that metrics need."""
         return {}
 
 
@@ -54,10 +53,10 @@ class Words(Meaning):
     def summary(self, rows: list[list[str]]) -> str:
         return f"{sum(map(len, rows))} characters, {sum(len(chunks(row)) for row in rows)} words"
 
-    def found(self, example: Row, tags: list[str], scores: np.ndarray) -> Row:
+    def found(self, example: Example, tags: list[str], scores: np.ndarray) -> Prediction:
         return {"words": ["".join(example["tokens"][start:end]) for start, end, _ in chunks(tags)]}
 
-    def memory(self, rows: list[Tags]) -> dict[str, Any]:
+    def train_stats(self, rows: list[Tags]) -> dict[str, Any]:
         return {"known_words": sorted({"".join(row.tokens[w.start : w.end]) for row in rows for w in chunks(row)})}
 
 
@@ -73,7 +72,7 @@ class Entities(Meaning):
         named = ": " * bool(types) + ", ".join(f"{count} {kind}" for kind, count in types.most_common())
         return f"{sum(map(len, rows))} words, tags of scheme {self.scheme}, {types.total()} entities{named}"
 
-    def found(self, example: Row, tags: list[str], scores: np.ndarray) -> Row:
+    def found(self, example: Example, tags: list[str], scores: np.ndarray) -> Prediction:
         return {
             "entities": [
                 _place(one, example) | {"label": one.type, "score": float(scores[one.start : one.end].mean())}
@@ -81,7 +80,7 @@ class Entities(Meaning):
             ]
         }
 
-    def memory(self, rows: list[Tags]) -> dict[str, Any]:
+    def train_stats(self, rows: list[Tags]) -> dict[str, Any]:
         known = {surface(row.tokens[e.start : e.end]) for row in rows for e in entities(row, self.scheme)}
         return {"scheme": self.scheme, "known_entities": sorted(known)}
 
@@ -96,7 +95,7 @@ def meaning(scheme: Scheme) -> Meaning:
             return Entities(scheme)
 
 
-def _place(entity: Entity, example: Row) -> Row:
+def _place(entity: Entity, example: Example) -> Prediction:
     """Where an entity is: in a text, its characters, else its words; each as first, and the one after the last."""
     if "offsets" in example:
         start, end = example["offsets"][entity.start][0], example["offsets"][entity.end - 1][1]
@@ -105,18 +104,18 @@ def _place(entity: Entity, example: Row) -> Row:
     return {"text": text, "start_word": entity.start, "end_word": entity.end}
 
 
-def oddities(examples: "Dataset", labels: tuple[str, ...], scheme: Scheme) -> Iterator[Oddity]:
+def warnings(examples: "Dataset", labels: tuple[str, ...], scheme: Scheme) -> Iterator[Issue]:
     """Tags that name no entity: those that break the rules of their scheme, those of another one."""
     if alien := aliens(labels, scheme):
         rows = [row for row, (tags,) in enumerate(values(examples, "tags")) if not alien.isdisjoint(tags)]
         if rows:
-            yield Oddity(rows, f"sentences with tags of another scheme than {scheme}, such as {min(alien)}",
+            yield Issue(rows, f"sentences with tags of another scheme than {scheme}, such as {min(alien)}",
                 "write one scheme everywhere, or name it as task.scheme")  # fmt: skip
     elif scheme == "none" and "O" in labels:
         others = set(labels) - {"O"}
         rows = [row for row, (tags,) in enumerate(values(examples, "tags")) if not others.isdisjoint(tags)]
         if rows:
-            yield Oddity(rows, f"sentences whose tags beside O are of no known scheme, such as {min(others)}; they are "
+            yield Issue(rows, f"sentences whose tags beside O are of no known scheme, such as {min(others)}; they are "
                 "measured word by word, not as entities", "write entities as B-TYPE and I-TYPE")  # fmt: skip
     if scheme in ("none", "segmentation"):
         return
@@ -124,5 +123,5 @@ def oddities(examples: "Dataset", labels: tuple[str, ...], scheme: Scheme) -> It
     wrong = [(row, len(found)) for row, (tags,) in rows_of_tags if (found := broken(tags, scheme))]
     if wrong:
         rows, count = [row for row, _ in wrong], sum(count for _, count in wrong)
-        yield Oddity(rows, f"stretches of tags that break the rules of {scheme} and name no entity",
+        yield Issue(rows, f"stretches of tags that break the rules of {scheme} and name no entity",
             "correct the tags, or name their scheme as task.scheme", count)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Spans: the best (start, end) pairs of a window's logits, and the best of an example's windows.
+"""Answers: the best (start, end) pairs of a window's logits, the best of an example's windows, the answer or none.
 
 The candidates of a window are the pairs of its `n_best_size` highest start logits and its `n_best_size` highest end
 logits, as in run_qa.py of transformers (which took it from Devlin et al. 2019, https://github.com/google-research/bert),
@@ -7,11 +7,21 @@ start, then end: the order of run_qa.py where its sort is stable. A window none 
 gives its best span of all; there run_qa.py has no answer.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from hf_tasks.tasks.context_windows import NO_ANSWER
+from hf_tasks.tasks.types import EncodedSplit, Features, Prediction
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 LOWEST = np.float32(-np.inf)
+NOTHING = {"text": "", "start": 0, "end": 0, "probability": 0.0}
 
 
 @dataclass(frozen=True)
@@ -154,3 +164,133 @@ class Candidates:
         chosen = ranked.select((rank < n) | empty)
         weight = np.exp((chosen.score - chosen.best()[chosen.example]).astype(np.float64))
         return chosen, weight / np.bincount(chosen.example, weight, self.examples)[chosen.example]
+
+
+@dataclass(frozen=True)
+class Search:
+    n_best_size: int
+    max_answer_length: int
+
+    def best(self, outputs: Any, features: Features) -> list[np.ndarray]:
+        """For each window (1 + K, 3) numbers: 0, 0 and the score of no answer; start and end characters and score of
+        the best spans."""
+        return self._items(best_spans, outputs, features)
+
+    def first(self, outputs: Any, features: Features) -> list[np.ndarray]:
+        """The same with the very best span alone, many times as fast."""
+        items = self._items(first_spans, outputs, features)
+        if unsure := [i for i, item in enumerate(items) if len(item) == 1]:
+            again = {name: outputs[name][unsure] for name in ("start_logits", "end_logits")}
+            columns = {name: [values[i] for i in unsure] for name, values in features.items()}
+            for i, item in zip(unsure, self.best(again, columns), strict=True):
+                items[i] = item[:2]
+        return items
+
+    def _items(self, search: Callable[..., Spans], outputs: Any, features: Features) -> list[np.ndarray]:
+        start, end = (outputs[name].float().cpu().numpy() for name in ("start_logits", "end_logits"))  # (B, L)
+        where = Windows(*(np.array(features[name], np.int32) for name in ("length", "context_start", "context_end")))
+        spans = search(start, end, where, self.n_best_size, self.max_answer_length)
+        window, k = np.nonzero(spans.score != LOWEST)  # each (M,)
+        places = characters(features["offsets"], where, window, spans.start[window, k], spans.end[window, k])
+        found = places[:, 0] < places[:, 1]  # a token may have no characters
+        size = 1 + np.bincount(window[found], minlength=len(start))
+        null = size.cumsum() - size  # where each item begins
+        rows = np.zeros((size.sum(), 3))
+        rows[null, 2] = start[:, NO_ANSWER] + end[:, NO_ANSWER]
+        rest = np.ones(len(rows), bool)
+        rest[null] = False
+        rows[rest] = np.column_stack([places, spans.score[window, k]])[found]
+        return [rows[begin : begin + n] for begin, n in zip(null.tolist(), size.tolist(), strict=True)]
+
+
+def characters(
+    offsets: Sequence[bytes], where: Windows, window: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> np.ndarray:
+    """(M, 2) the characters from the first to the last token, each (M,), in their windows (M,); `offsets` as in
+    `feature`, of each window."""
+    places = np.frombuffer(b"".join(offsets), np.int32).reshape(-1, 2)
+    sizes = where.context_end - where.context_start
+    token_0 = np.cumsum(sizes) - sizes - where.context_start  # where token 0 of each window would be in `places`
+    return np.column_stack([places[first + token_0[window], 0], places[last + token_0[window], 1]])
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found for E examples."""
+
+    spans: Candidates
+    """Those of all windows."""
+    nulls: np.ndarray
+    """(E,) the score of no answer, the least of its windows', as in run_qa.py: all windows must agree that there is
+    none."""
+    differences: np.ndarray
+    """(E,) that score less the best span's, 0 without spans."""
+
+    @classmethod
+    def of(cls, items: list[np.ndarray], split: EncodedSplit) -> Self:
+        rows = np.concatenate(items)  # (M + N, 3)
+        size = np.fromiter(map(len, items), np.int64, len(items))
+        of_window, null = np.array(split.features["example"][:]), size.cumsum() - size
+        nulls = np.full(len(split.examples), np.inf, np.float32)
+        np.minimum.at(nulls, of_window, rows[null, 2].astype(np.float32))
+        spans = np.delete(rows, null, axis=0)
+        candidates = Candidates(
+            spans[:, :2].astype(np.int64), spans[:, 2].astype(np.float32), np.repeat(of_window, size - 1), len(nulls)
+        )
+        best = candidates.best()
+        return cls(candidates, nulls, np.where(best > LOWEST, nulls - best, 0.0).astype(float))
+
+
+# -- from candidates to the answer
+
+
+@dataclass(frozen=True)
+class Choice:
+    n_best_size: int
+    """Answers that a prediction lists."""
+    threshold: float | None
+    """The null score difference above which there is no answer; None: there always is one."""
+
+    def predictions(self, found: Found, examples: "Dataset") -> list[Prediction]:
+        spans = found.spans if self.threshold is None else found.spans.with_empty(found.nulls)
+        spans, probabilities = spans.n_best(max(self.n_best_size, 1 if self.threshold is None else 2))
+        contexts = examples["context"][:]
+        places = zip(spans.example.tolist(), *spans.characters.T.tolist(), probabilities.tolist(), strict=True)
+        entries = [{"text": contexts[i][s:e], "start": s, "end": e, "probability": p} for i, s, e, p in places]
+        bounds = pairwise(spans.example.searchsorted(np.arange(len(contexts) + 1)).tolist())
+        rows = zip(_names(examples), bounds, found.differences.tolist(), strict=True)
+        return [{"id": name} | self._prediction(entries[begin:end], diff) for name, (begin, end), diff in rows]
+
+    def _prediction(self, nbest: list[Prediction], difference: float) -> Prediction:
+        none = self._refuses(difference)
+        chosen = next((entry for entry in nbest if (not entry["text"]) == none), (nbest or [NOTHING])[0])
+        row = {"answer": chosen["text"], "start": chosen["start"], "end": chosen["end"], "score": chosen["probability"]}
+        if self.threshold is not None:
+            row["null_score_diff"] = difference
+        return row | {"nbest": nbest}
+
+    def answers(self, found: Found, examples: "Dataset") -> list[Prediction]:
+        """Predictions with the same answers and null score differences, and nothing else that no metric reads."""
+        best, _ = found.spans.n_best(1)
+        differences = found.differences.tolist()
+        places = np.zeros((len(differences), 2), np.int64)
+        places[best.example] = best.characters
+        pairs = zip(examples["context"][:], places.tolist(), strict=True)
+        texts = [context[start:end] for context, (start, end) in pairs]
+        if self.threshold is None:
+            return [{"answer": text} for text in texts]
+        return [
+            {"answer": "" if self._refuses(diff) else text, "null_score_diff": diff, "nbest": [{"text": text}]}
+            for text, diff in zip(texts, differences, strict=True)
+        ]
+
+    def _refuses(self, difference: float) -> bool:
+        """By the score of no answer less that of the best span."""
+        return self.threshold is not None and difference > self.threshold
+
+
+def _names(examples: "Dataset") -> list[str]:
+    """The ids of the examples; their numbers where they have none."""
+    if "id" in examples.column_names:
+        return list(examples["id"][:])
+    return [str(number) for number in range(1, len(examples) + 1)]

@@ -7,31 +7,46 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from hf_tasks.block import did_you_mean
 from hf_tasks.errors import RecipeError
-from hf_tasks.tasks.base import TUNED, DiscriminativeTask
-from hf_tasks.tasks.class_weights import ClassWeights, scaled
-from hf_tasks.tasks.data_facts import Lengths
-from hf_tasks.tasks.examples import Columns, Row, Split, is_blank
-from hf_tasks.tasks.label_values import label_of, numbers_first, score_of, several
-from hf_tasks.tasks.problems import (
+from hf_tasks.tasks.base import TUNED, Task
+from hf_tasks.tasks.text_classification.heads import (
+    HEADS,
     PROBLEM_OF_TARGET,
-    PROBLEMS,
-    OneLabel,
-    Problem,
+    Head,
+    MultiLabel,
     ProblemType,
     Regression,
-    SeveralLabels,
+    SingleLabel,
 )
+from hf_tasks.tasks.text_classification.labels import ClassWeights, label_of, numbers_first, scaled, score_of, several
 from hf_tasks.tasks.text_windows import TextReader
+from hf_tasks.tasks.types import (
+    Batch,
+    Columns,
+    EncodedSplit,
+    Example,
+    Examples,
+    Features,
+    Issues,
+    MetricInputs,
+    ModelSpec,
+    Postprocessor,
+    Prediction,
+    RawRow,
+    Traits,
+    is_blank,
+    max_input_length,
+    rows,
+    text_of,
+)
 from hf_tasks.thresholds import NEUTRAL
 
 if TYPE_CHECKING:
@@ -45,19 +60,7 @@ EACH_ITS_OWN = 30
 """Rows from which labels that all differ are taken for texts."""
 
 
-class TextClassification(DiscriminativeTask):
-    auto_model: ClassVar[str] = "AutoModelForSequenceClassification"
-    inputs: ClassVar[tuple[str, ...]] = ("text",)
-    optional: ClassVar[tuple[str, ...]] = ("text_pair",)
-    targets: ClassVar[tuple[str, ...]] = ("label", "labels", "score")
-    aliases: ClassVar[dict[str, str]] = {
-        "sentence": "text",
-        "sentence1": "text",
-        "premise": "text",
-        "sentence2": "text_pair",
-        "hypothesis": "text_pair",
-    }
-
+class TextClassification(Task):
     name: Literal["text-classification"]
     problem_type: ProblemType | None = None
     """Found from the target column where it is not given: label, labels or score."""
@@ -83,7 +86,7 @@ class TextClassification(DiscriminativeTask):
     """Tokens by which two windows overlap; at most half a window."""
 
     @property
-    def problem(self) -> Problem:
+    def head(self) -> Head:
         """What is learned and how it is decided, once it is known; what is to be tuned is neutral until it is."""
         temperature = 1.0 if isinstance(self.temperature, str) else self.temperature
         thresholds = tuple(map(self.threshold_of, self.labels))
@@ -91,10 +94,10 @@ class TextClassification(DiscriminativeTask):
             case "regression":
                 return Regression()
             case "multi_label_classification":
-                return SeveralLabels(self.labels, temperature, thresholds)
+                return MultiLabel(self.labels, temperature, thresholds)
             case _:
                 weights = self.class_weights if isinstance(self.class_weights, dict) else None
-                return OneLabel(self.labels, weights, temperature, thresholds)
+                return SingleLabel(self.labels, weights, temperature, thresholds)
 
     def threshold_of(self, label: str) -> float:
         """The probability above which a label is predicted; 0.5 as long as it is not tuned."""
@@ -111,7 +114,7 @@ class TextClassification(DiscriminativeTask):
     def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
         if self.problem_type:
             given = {key: value for key, value in self if key in self.model_fields_set and value}
-            refused = PROBLEMS[self.problem_type].refused
+            refused = HEADS[self.problem_type].refused
             yield from (((key,), text) for key, text in refused.items() if key in given)
         if self.problem_type == "single_label_classification" and "threshold" in self.model_fields_set:
             if len(self.labels) > 2:
@@ -131,13 +134,42 @@ class TextClassification(DiscriminativeTask):
         if self.long_texts == "windows" and self.doc_stride >= self.max_length - 2:
             yield ("doc_stride",), f"windows of {self.max_length} tokens cannot overlap by {self.doc_stride}; lower it"
 
-    def missing(self, columns: Sequence[str], labelled: bool) -> str | None:
-        if self.pairs and "text" in columns and "text_pair" not in columns:
-            return 'column "text_pair"'
-        return super().missing(columns, labelled)
+    @property
+    def columns(self) -> Columns:
+        inputs = ("text", "text_pair")
+        return Columns(
+            required=inputs if self.pairs else inputs[:1],
+            optional=() if self.pairs else inputs[1:],
+            targets=("label", "labels", "score"),
+            aliases={
+                "sentence": "text", "sentence1": "text", "premise": "text",
+                "sentence2": "text_pair", "hypothesis": "text_pair",
+            },
+            lists=("labels",),
+        )  # fmt: skip
 
-    def example(self, row: Row) -> Row:
-        example: Row = {name: _text(row[name], name) for name in ("text", "text_pair") if name in row}
+    @property
+    def traits(self) -> Traits:
+        target, kind = self.head.target, (self.problem_type or "").replace("_", " ")
+        return Traits(
+            examples="pairs" if self.pairs else "texts",
+            targets=f"{target.rstrip('s')}s",
+            inputs=self.columns.required,
+            strata=_strata,
+            identity=("text",) if self.pairs is False else ("text", "text_pair"),
+            label_column="" if target == "score" else target,
+            score_column="score" if target == "score" else "",
+            class_labels=self.labels,
+            too_long="task.long_texts: windows reads them whole",
+            kind=kind,
+        )
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        return ModelSpec("AutoModelForSequenceClassification", self.head.head_config())
+
+    def parse(self, row: RawRow) -> Example:
+        example: Example = {name: text_of(row[name], name) for name in ("text", "text_pair") if name in row}
         indices = self.label_indices is not False
         if "label" in row:
             example["label"] = label_of(row["label"], self.labels, indices=indices)
@@ -148,10 +180,12 @@ class TextClassification(DiscriminativeTask):
             example["score"] = score_of(row["score"])
         return example
 
-    def resolve(self, train: "Dataset") -> Self:
-        found = self.target(train)
+    def fit(self, train: "Dataset", label_columns: tuple[str, ...] = ()) -> Self:
+        if label_columns and not self.labels:  # they are labels too where no training row has them
+            return self.model_copy(update={"labels": label_columns, "label_indices": False}).fit(train)
+        found = self.columns.target(train.column_names)
         problem = self.problem_type or PROBLEM_OF_TARGET[found]
-        target = PROBLEMS[problem].target
+        target = HEADS[problem].target
         if found != target:
             raise ValueError(
                 f'task.problem_type is {problem}, which reads the column "{target}", but the '
@@ -159,14 +193,14 @@ class TextClassification(DiscriminativeTask):
             )
         resolved = self._with(
             problem_type=problem,
-            metrics=self.metrics or PROBLEMS[problem].metrics,
+            metrics=self.metrics or HEADS[problem].metrics,
             label_indices=bool(self.labels) if self.label_indices is None else self.label_indices,
             pairs="text_pair" in train.column_names,
         )
         if problem == "regression":
             return resolved
-        rows = train[found][:]
-        return resolved._with_labels(Counter(rows if found == "label" else chain.from_iterable(rows)))
+        targets = train[found][:]
+        return resolved._with_labels(Counter(targets if found == "label" else chain.from_iterable(targets)))
 
     def _with_labels(self, counts: Counter[str]) -> Self:
         """Given how often each one occurs."""
@@ -189,7 +223,12 @@ class TextClassification(DiscriminativeTask):
             raise ValueError(f"task.{'.'.join(key)}: {text}")
         return copy
 
-    def check(self, example: Row) -> Iterator[str]:
+    def issues(self, examples: "Dataset", features: "Dataset | None" = None) -> Issues:
+        return Issues(
+            errors=((row, text) for row, example in enumerate(rows(examples)) for text in self._errors(example))
+        )
+
+    def _errors(self, example: Example) -> Iterator[str]:
         for name in ("text", "text_pair"):
             if name in example and is_blank(example[name]):
                 yield f"the {name} is empty; write it or remove the row"
@@ -200,85 +239,67 @@ class TextClassification(DiscriminativeTask):
                 hint = did_you_mean(label, self.labels) or known
                 yield f'label "{label}" is not among the labels of the training data{hint}'
 
-    def usage(self) -> tuple[str, ...]:
-        return (*self.inputs, *self.optional) if self.pairs else self.inputs
-
-    def unit(self) -> str:
-        return "pairs" if self.pairs else "texts"
-
-    def target_words(self) -> str:
-        return f"{self.problem.target.rstrip('s')}s"
-
-    def compared(self) -> tuple[str, ...]:
-        return self.inputs if self.pairs is False else (*self.inputs, *self.optional)
-
-    def lengths(self, split: Split) -> Iterator[Lengths]:
-        for lengths in super().lengths(split):
-            yield replace(lengths, otherwise="task.long_texts: windows reads them whole")
-
-    def strata(self, example: Row) -> tuple[str, ...]:
-        if "score" in example:
-            return ("",)
-        return (example["label"],) if "label" in example else tuple(sorted(set(example["labels"])))
-
     # -- from examples to features
 
-    def head_config(self) -> dict[str, Any]:
-        return self.problem.head_config()
-
-    def encode(self, examples: Columns, tokenizer: "PreTrainedTokenizerBase") -> Columns:
+    def encode(self, examples: Examples, tokenizer: "PreTrainedTokenizerBase") -> Features:
         if self.long_texts == "windows" and not tokenizer.is_fast:
             raise RecipeError("task.long_texts: windows need a fast tokenizer; choose truncate or another model")
         stride = self.doc_stride if self.long_texts == "windows" else None
-        reader = TextReader(tokenizer, self.limit(tokenizer), stride)
+        reader = TextReader(tokenizer, max_input_length(self, tokenizer), stride)
         features = reader.features(examples["text"], examples.get("text_pair"))
-        if self.problem.target in examples:
-            learned = self.problem.learned(examples[self.problem.target])
+        if self.head.target in examples:
+            learned = self.head.learned(examples[self.head.target])
             features["labels"] = [learned[i] for i in features["example"]]
         return features
 
     # -- from outputs to predictions
 
-    def loss(self, outputs: Any, labels: "Tensor", num_items_in_batch: "Tensor | int | None" = None) -> "Tensor":
-        items = labels.numel() if num_items_in_batch is None else num_items_in_batch
-        return self.problem.loss(outputs["logits"].float(), labels) / items
+    def loss(self, outputs: Any, batch: Batch, items: "Tensor | int | None" = None) -> "Tensor":
+        labels = batch["labels"]
+        return self.head.loss(outputs["logits"].float(), labels) / (labels.numel() if items is None else items)
 
-    def reduce(self, outputs: Any, features: Columns) -> list[Any]:
-        return list(outputs["logits"].float().cpu().numpy())  # B x (C,)
+    def postprocessor(self, *, scores_only: bool = False) -> Postprocessor:
+        return Postprocessor(_logits, self._decode, self._calibrated if self._tuned else None)
 
-    def decode(self, outputs: list[Any], split: Split) -> list[Row]:
-        return self.problem.predictions(_logits(outputs, split))
+    @property
+    def _tuned(self) -> bool:
+        return TUNED in (self.temperature, self.threshold)
 
-    def tune(self, outputs: list[Any], split: Split) -> Self:
-        task, logits, targets = self, _logits(outputs, split), split.examples[self.problem.target][:]
-        match task.problem:
-            case OneLabel() | SeveralLabels() as problem if task.temperature == TUNED:
-                task = task.model_copy(update={"temperature": problem.best_temperature(logits, targets)})
-        match task.problem:
-            case OneLabel() | SeveralLabels() as problem if task.threshold == TUNED:
-                threshold = problem.best_threshold(logits, targets, self.metrics[0])
+    def _decode(self, outputs: list[Any], split: EncodedSplit) -> list[Prediction]:
+        return self.head.predictions(_mean_logits(outputs, split))
+
+    def _calibrated(self, outputs: list[Any], split: EncodedSplit) -> Self:
+        task, logits, targets = self, _mean_logits(outputs, split), split.examples[self.head.target][:]
+        match task.head:
+            case SingleLabel() | MultiLabel() as head if task.temperature == TUNED:
+                task = task.model_copy(update={"temperature": head.best_temperature(logits, targets)})
+        match task.head:
+            case SingleLabel() | MultiLabel() as head if task.threshold == TUNED:
+                threshold = head.best_threshold(logits, targets, self.metrics[0])
                 task = task.model_copy(update={"threshold": threshold})
         return task
 
-    def references(self, examples: "Dataset") -> list[Any]:
-        return self.problem.references(examples[self.problem.target][:])
-
-    def confidence(self, predictions: list[Row], references: list[Any]) -> dict[str, Any]:
-        return self.problem.confidence(predictions, references)
-
-    def answer(self, prediction: Row) -> Any:
-        return prediction[self.problem.target]
-
-
-def _text(value: Any, name: str) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None:
-        raise ValueError(f"the {name} is missing; write it or remove the row")
-    raise ValueError(f"the {name} is not text but {value!r}; quote it")
+    def metric_inputs(self, predictions: list[Prediction], examples: "Dataset") -> MetricInputs:
+        target, references = self.head.target, self.head.references(examples[self.head.target][:])
+        return MetricInputs(
+            [prediction[target] for prediction in predictions],
+            references,
+            context={"labels": self.labels},
+            confidence=lambda: self.head.confidence(predictions, references),
+        )
 
 
-def _logits(outputs: list[Any], split: Split) -> np.ndarray:
+def _strata(example: Example) -> tuple[str, ...]:
+    if "score" in example:
+        return ("",)
+    return (example["label"],) if "label" in example else tuple(sorted(set(example["labels"])))
+
+
+def _logits(outputs: Any, features: Features) -> list[Any]:
+    return list(outputs["logits"].float().cpu().numpy())  # B x (C,)
+
+
+def _mean_logits(outputs: list[Any], split: EncodedSplit) -> np.ndarray:
     """(E, C): the mean of each example's windows."""
     rows, example = np.stack(outputs), np.array(split.features["example"][:])  # (N, C), (N,)
     sums = np.zeros((len(split.examples), rows.shape[1]))

@@ -12,8 +12,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.tasks.data_facts import Oddity
-from hf_tasks.tasks.examples import Row, values
+from hf_tasks.tasks.types import Issue, RawRow, values
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -28,7 +27,7 @@ NEAR = 2
 SHOWN = 40
 
 
-def read_answers(row: Row, *, unmarked: bool = False) -> dict[str, list[Any]]:
+def read_answers(row: RawRow, *, unmarked: bool = False) -> dict[str, list[Any]]:
     """The answers of a row in the canonical form. Raises ValueError: what is wrong, what to do.
 
     A question without answer has `is_impossible: true`; with `unmarked`, empty answers say it where there is no flag.
@@ -115,7 +114,7 @@ def cuts_a_word(context: str, text: str, start: int) -> bool:
     return _joined(context[max(start - 1, 0) : start + 1]) or _joined(context[end - 1 : end + 1])
 
 
-def odd_answers(examples: "Dataset") -> Iterator[Oddity]:
+def odd_answers(examples: "Dataset") -> Iterator[Issue]:
     """Answers with blanks around them, and those that cut a word."""
     blank, cut = [], []
     for row, (context, answers) in enumerate(values(examples, "context", "answers")):
@@ -125,10 +124,10 @@ def odd_answers(examples: "Dataset") -> Iterator[Oddity]:
         if any(cuts_a_word(context, text, start) for text, start in found):
             cut.append(row)
     if blank:
-        yield Oddity(blank, "questions with blanks around an answer", "remove them")
+        yield Issue(blank, "questions with blanks around an answer", "remove them")
     if cut:
         inside = "questions with an answer that begins or ends inside a word"
-        yield Oddity(cut, inside, "let it begin and end where words do")
+        yield Issue(cut, inside, "let it begin and end where words do")
 
 
 def _joined(two: str) -> bool:

@@ -1,9 +1,14 @@
-"""What the columns of a text's labels may hold: names, places in a list of labels, several labels, numbers."""
+"""Labels in rows: names, indices in a list of labels, several labels, numbers; and how much each label counts."""
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
+
+from hf_tasks.block import did_you_mean
+
+ClassWeights = Literal["balanced"] | dict[str, float]
 
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "0.0": False, "1.0": True}
 
@@ -67,3 +72,18 @@ def score_of(value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"the score is {number}; give the row a finite number or remove it")
     return number
+
+
+def scaled(weights: ClassWeights, counts: Counter[str], labels: tuple[str, ...]) -> dict[str, float]:
+    """Weights whose mean over the training examples is 1, so that they leave the learning rate's meaning alone; 1
+    before scaling where a label has none. "balanced": inverse to the `counts` of the labels.
+
+    Raises ValueError for a weight of no label.
+    """
+    if weights == "balanced":
+        weights = {label: 1 / counts[label] if counts[label] else 1.0 for label in labels}
+    if unknown := sorted(weights.keys() - set(labels)):
+        hint = did_you_mean(unknown[0], labels) or "; remove it"
+        raise ValueError(f'task.class_weights: "{unknown[0]}" is not one of the labels{hint}')
+    mean = sum(weights.get(label, 1.0) * counts[label] for label in labels) / counts.total()
+    return {label: weights.get(label, 1.0) / mean for label in labels}

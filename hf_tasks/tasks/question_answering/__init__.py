@@ -1,0 +1,3 @@
+from hf_tasks.tasks.question_answering.task import QuestionAnswering
+
+__all__ = ["QuestionAnswering"]

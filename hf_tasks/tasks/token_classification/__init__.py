@@ -1,0 +1,3 @@
+from hf_tasks.tasks.token_classification.task import TokenClassification
+
+__all__ = ["TokenClassification"]

@@ -1,0 +1,251 @@
+"""The data of a task, stage by stage, and what a task says of them.
+
+row (as a file has it) --parse--> example --encode--> features --model, postprocessor--> prediction
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from hf_tasks.tasks.base import Task
+
+RawRow = dict[str, Any]
+"""A row as its file has it: the task's column names, values of any type."""
+Example = dict[str, Any]
+"""A row with the task's columns and types; targets are absent where it is unlabelled."""
+Examples = dict[str, list[Any]]
+"""A batch of examples, column by column."""
+Features = dict[str, list[Any]]
+"""A batch of encoded examples, column by column; see `Task.encode`."""
+Prediction = dict[str, Any]
+"""What a model predicts for one example; JSON values."""
+Batch = dict[str, "Tensor"]
+"""What a collator returns. `labels` and columns named `loss_...` are for the loss, all others for the model."""
+Collator = Callable[[list[dict[str, Any]]], Batch]
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """One split of the data, ready for a model."""
+
+    examples: "Dataset"
+    """E examples."""
+    features: "Dataset"
+    """N >= E features in the order of their examples; column `example` is the row of `examples`, `length` is in tokens.
+    An example that is longer than the model may give several windows."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a task's rows."""
+
+    required: tuple[str, ...]
+    """Every row has them."""
+    targets: tuple[str, ...]
+    """They hold what is predicted: a labelled row has one of them."""
+    optional: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Usual names of columns in public datasets, accepted where `data.columns` does not say."""
+    instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns that can take the place of a required one or of a target."""
+    companions: Mapping[str, str] = field(default_factory=dict)
+    """Targets that need a second column."""
+    lists: tuple[str, ...] = ()
+    """Those whose value may be several columns of a file."""
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.required, *self.optional, *self.targets)
+
+    def missing(self, found: Sequence[str], *, labelled: bool) -> str | None:
+        """The first column that `found` lacks, in words, or None. `labelled`: a target is needed too."""
+        for name in self.required:
+            if not self._has(name, found):
+                return _either((name, *self.instead.get(name, ())))
+        if not labelled:
+            return None
+        targets = [name for name in self.targets if self._has(name, found)]
+        if not targets:
+            return _either(self.targets)
+        alone = [other for name in targets if (other := self.companions.get(name)) and other not in found]
+        return _either(alone[:1]) if len(alone) == len(targets) else None
+
+    def target(self, found: Sequence[str]) -> str:
+        """The column of labelled examples with the columns `found` that holds what is predicted."""
+        return next(name for name in self.targets if name in found)
+
+    def _has(self, name: str, found: Sequence[str]) -> bool:
+        return not {name, *self.instead.get(name, ())}.isdisjoint(found)
+
+
+def _either(names: Sequence[str]) -> str:
+    return "column " + " or ".join(f'"{name}"' for name in names)
+
+
+def _one_stratum(example: Example) -> tuple[str, ...]:
+    return ("",)
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a task says of itself to code that treats all tasks alike."""
+
+    examples: str = "texts"
+    """What examples are called, in the plural."""
+    targets: str = "targets"
+    """What targets are called, in the plural."""
+    inputs: tuple[str, ...] = ()
+    """The columns that a person gives for one prediction."""
+    identity: tuple[str, ...] = ()
+    """The columns that make two examples the same input; `inputs` where not given."""
+    one_answer: bool = True
+    """Whether an input has one right target, so that another one contradicts it."""
+    group: str = ""
+    """The column that examples share with others that must not be in another split; "" where they are independent."""
+    strata: Callable[[Example], tuple[str, ...]] = _one_stratum
+    """The groups of an example, e.g. its labels, whose shares a held-out split keeps."""
+    label_column: str = ""
+    """The column of examples with names of labels, one or several."""
+    score_column: str = ""
+    """The column of examples with numbers that are predicted."""
+    class_labels: tuple[str, ...] = ()
+    """The labels of whole examples, in the order of their ids."""
+    max_target_length: int | None = None
+    """The longest target in tokens of a task whose model writes texts; None for others."""
+    beams: bool = False
+    """Whether texts are found by beam search where the recipe does not say how."""
+    mean_over_examples: bool = True
+    """Whether every example counts the same in the loss. If a loss is averaged over the tokens of a batch, batches of
+    texts of like length would give the tokens of short texts more weight than those of long ones."""
+    too_long: str = "shorten them"
+    """What to do with examples that are longer than the model."""
+    kind: str = ""
+    """What runs of the task must have in common to be compared, beside its name."""
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The columns that make two examples the same input."""
+        return self.identity or self.inputs
+
+    @property
+    def writes_text(self) -> bool:
+        """Whether predictions are texts that the model generates; else they are read off its logits."""
+        return self.max_target_length is not None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """The model and the tokenizer that a task needs."""
+
+    auto_class: str
+    """The Auto class of transformers that has the head, e.g. `AutoModelForTokenClassification`."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """Keys of the model's configuration: num_labels, id2label, label2id, problem_type."""
+    tokenizer_options: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments for `AutoTokenizer.from_pretrained`."""
+    languages: tuple[str, str] | None = None
+    """Source and target, for tokenizers of several languages."""
+    tokenizer_texts: "Callable[[Dataset], Iterator[str]] | None" = None
+    """The texts of examples that a new tokenizer is trained on; None: the task needs a pretrained model."""
+
+
+RowError = tuple[int, str]
+"""A row of the examples, and why it cannot be used; what to do."""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """A valid but suspicious pattern in a split."""
+
+    rows: Sequence[int]
+    """Where, in order."""
+    text: str
+    """What: `targets that equal their source`."""
+    remedy: str
+    count: int | None = None
+    """How often, where that is not once in each of the rows."""
+
+
+@dataclass(frozen=True)
+class Issues:
+    """What a task finds in labelled examples; each kind is computed when it is iterated."""
+
+    errors: Iterable[RowError] = ()
+    warnings: Iterable[Issue] = ()
+    notes: Iterable[str] = ()
+    """What people should know before training, one line each."""
+
+
+Decode = Callable[[list[Any], EncodedSplit], list[Prediction]]
+
+
+@dataclass(frozen=True)
+class Postprocessor:
+    """From the model's outputs to predictions, in two steps: the logits of a whole split are never in memory."""
+
+    reduce: Callable[[Any, Features], list[Any]]
+    """(outputs, features) of a batch -> one small numpy array for each feature, or a tuple of them."""
+    decode: Decode
+    """(items of all features, or of each example a `decoding.generate.Generated` where the model writes texts; split)
+    -> one prediction for each example."""
+    calibrate: "Callable[[list[Any], EncodedSplit], Task] | None" = None
+    """(items of `reduce`, labelled split) -> the task with the decision thresholds and the temperature that suit this
+    split best; None where there is nothing to choose."""
+
+
+@dataclass(frozen=True)
+class MetricInputs:
+    """What metrics read of E predictions."""
+
+    predictions: list[Any]
+    """(E,) the part of each prediction that is compared."""
+    references: list[Any]
+    """(E,) what perfect predictions would be."""
+    context: dict[str, Any] = field(default_factory=dict)
+    """What metrics may ask for by parameter name, e.g. the sources."""
+    confidence: Callable[[], dict[str, Any]] = dict
+    """The same of how sure the predictions are: `decisions`, `probabilities` (see metrics/probability.py)."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """What is counted in the predictions beside the metrics."""
+
+
+BLANK = re.compile(r"[\s\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]*")
+"""Characters that nobody sees: blanks, joiners, marks of direction (Unicode's Default_Ignorable_Code_Point)."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing."""
+    return BLANK.fullmatch(text) is not None
+
+
+def values(examples: "Dataset", *columns: str) -> Iterator[tuple[Any, ...]]:
+    """The values of some columns row by row; read in batches, which is many times faster than `examples[i]`."""
+    for batch in examples.select_columns(list(columns)).iter(batch_size=1000):
+        yield from zip(*(batch[name] for name in columns), strict=True)
+
+
+def rows(examples: "Dataset") -> Iterator[Example]:
+    """The examples one by one, read in batches."""
+    for row in values(examples, *(names := examples.column_names)):
+        yield dict(zip(names, row, strict=True))
+
+
+def text_of(value: Any, name: str) -> str:
+    """A text from a row's column `name`. Raises ValueError: what is wrong, what to do."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise ValueError(f"the {name} is missing; write it or remove the row")
+    raise ValueError(f"the {name} is not a string but {value!r}; quote it")
+
+
+def max_input_length(task: "Task", tokenizer: "PreTrainedTokenizerBase") -> int:
+    """The longest input in tokens for this task and model."""
+    return int(min(task.max_length, tokenizer.model_max_length))
