@@ -88,7 +88,7 @@ def check_precision(recipe: Recipe, model: Any) -> None:
         )
 
 
-def with_decoding(recipe: Recipe, model: "nn.Module") -> Recipe:
+def with_decoding(recipe: Recipe, model: Any) -> Recipe:
     """The recipe with its decoding filled in, where the task has one: the strategy, and the longest output. RecipeError
     where that is longer than what the model can write."""
     traits = recipe.task.traits

@@ -160,7 +160,7 @@ class ChoicesCollator:
             for choice in range(max(counts))
         ]
         flat = PaddingCollator(self.tokenizer)(texts)  # (B * C, L)
-        batch = {name: tensor.unflatten(0, (len(features), -1)) for name, tensor in flat.items()}
+        batch = {name: tensor.view(len(features), max(counts), -1) for name, tensor in flat.items()}
         batch["loss_choices"] = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
         if "labels" in features[0]:
             batch["labels"] = torch.tensor([feature["labels"] for feature in features])
