@@ -16,6 +16,7 @@ from hf_tasks.checks import labels
 from hf_tasks.data import Part
 from hf_tasks.recipe import Recipe
 from hf_tasks.tasks import Task
+from hf_tasks.tasks.types import Traits
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,9 +33,8 @@ def of_data(recipe: Recipe, parts: Mapping[str, Part], memory: Mapping[str, Any]
     """`labels`: counts by split; `samples`: training examples; `baseline`: scores by split. What a task does not have
     is left out."""
     task, found = recipe.task, dict[str, Any]()
-    target = task.target(parts["train"].examples)
-    if target in labels.NAMES:
-        counts = {name: labels.counts(part.examples, target) for name, part in parts.items()}
+    if column := task.traits.label_column:
+        counts = {name: labels.counts(part.examples, column) for name, part in parts.items()}
         found |= {"labels": counts} if len(counts["train"]) <= MOST_LABELS else {}
     found["samples"] = samples(task, parts["train"].examples, recipe.card.samples)
     scores = baseline(task, {name: part.examples for name, part in parts.items()}, dict(memory))
@@ -43,7 +43,7 @@ def of_data(recipe: Recipe, parts: Mapping[str, Part], memory: Mapping[str, Any]
 
 def samples(task: Task, train: "Dataset", size: int) -> list[dict[str, str]]:
     """The shortest of the first training examples, with different targets first: what goes in, and the target."""
-    names = [*task.usage(), task.target(train)]
+    names = [*task.traits.inputs, task.columns.target(train.column_names)]
     few = train.select(range(min(CANDIDATES, len(train)))).select_columns([n for n in names if n in train.column_names])
     rows = [{name: _shown(value) for name, value in row.items()} for row in few]
     rows.sort(key=lambda row: sum(map(len, row.values())))
@@ -58,26 +58,24 @@ def samples(task: Task, train: "Dataset", size: int) -> list[dict[str, str]]:
 
 def baseline(task: Task, parts: Mapping[str, "Dataset"], memory: dict[str, Any]) -> dict[str, Any] | None:
     """What is always answered, and its scores by split; None for tasks without such an answer."""
-    target = task.target(parts["train"])
     ours = {name: metrics.METRICS[name] for name in task.metrics if name in metrics.METRICS}
     known = [name for name, metric in ours.items() if not metric.asks & {"decisions", "probabilities"}]
     scored = {name: examples for name, examples in parts.items() if name != "train"}
-    match target, task.references(parts["train"]):
-        case "label" | "labels", references:
-            what, answer = "the most frequent label of train for every example", _most_frequent(references)
-            answers = {name: [answer] * len(examples) for name, examples in scored.items()}
-        case "score", references:
-            what, mean = "the mean of train for every example", float(np.mean(references))
+    references = {name: task.metric_inputs([], examples).references for name, examples in parts.items()}
+    answers: dict[str, list[Any]]
+    match task.traits:
+        case Traits(score_column=column) if column:
+            what, mean = "the mean of train for every example", float(np.mean(references["train"]))
             answers = {name: [mean] * len(examples) for name, examples in scored.items()}
-        case "tags", references:
-            what, tag = (
-                "the most frequent tag of train for every word",
-                _most_frequent([*chain(*references)]),
-            )
-            answers = {name: [[tag] * len(tags) for tags in task.references(one)] for name, one in scored.items()}
+        case Traits(label_column=column, class_labels=classes) if column and classes:
+            what, answer = "the most frequent label of train for every example", _most_frequent(references["train"])
+            answers = {name: [answer] * len(examples) for name, examples in scored.items()}
+        case Traits(label_column=column) if column:
+            what, tag = "the most frequent tag of train for every word", _most_frequent([*chain(*references["train"])])
+            answers = {name: [[tag] * len(tags) for tags in references[name]] for name in scored}
         case _:
             return None
-    values = {name: _scores(known, answers[name], task.references(one), memory) for name, one in scored.items()}
+    values = {name: _scores(known, answers[name], references[name], memory) for name in scored}
     return {"what": what, "parts": values} if any(values.values()) else None
 
 

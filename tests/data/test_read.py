@@ -339,4 +339,4 @@ def test_a_target_is_not_proposed_as_the_source():
 def test_swapped_columns():
     rows = [{"text": "ab"[i % 2], "label": f"a film of {i} hours"} for i in range(40)]
     with pytest.raises(ValueError, match='each of 40 rows has a label of its own, such as "a film of 0 hours"'):
-        TASK.resolve(read_rows(rows, TASK, labelled=True).examples)
+        TASK.fit(read_rows(rows, TASK, labelled=True).examples)

@@ -154,7 +154,7 @@ def test_empty_answers_without_a_flag_are_counted_and_stop_or_are_dropped(tmp_pa
             data.read_file(str(file), asked)
         assert error.value.problems == (
             *(f"{file}:{line}: {problem}" for line in range(2, 12)),
-            "... and 2 more rows; data.bad_rows: drop leaves such rows out",
+            "... and 2 more rows; correct these rows or remove them",
         )
         part = data.read_file(str(file), asked, bad_rows="drop")
         assert (len(part), part.dropped) == (2, 12)
