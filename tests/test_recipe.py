@@ -110,8 +110,8 @@ def test_all_problems_of_a_file_are_reported_at_once(write: Write) -> None:
 def test_files_are_missed_even_where_the_task_is_wrong(write: Write) -> None:
     path = write(GOOD.replace("text-classification", "text-clasification").replace("train.csv", "nothere.tsv"))
     known = (
-        "question-answering, text-classification, summarization, translation, text2text-generation, "
-        "token-classification"
+        "multiple-choice, question-answering, text-classification, text-generation, summarization, translation, "
+        "text2text-generation, token-classification"
     )
     assert problems(path) == [
         f'r.yaml:3: task.name: there is no "text-clasification"; did you mean "text-classification"? (one of: {known})',

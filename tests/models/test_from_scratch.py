@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Tiny
+from datasets import Dataset
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from hf_tasks.errors import RecipeError
@@ -29,6 +30,7 @@ MARIAN = {
     "decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "max_position_embeddings": 40,
 }  # fmt: skip
 BART = MARIAN | {"model_type": "bart"}
+TRAIN = Dataset.from_dict({"source": TEXTS})
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +86,10 @@ def test_a_model_of_the_sizes_and_of_the_tokenizer_s_tokens(config: dict[str, An
 
 def test_the_table_of_positions_limits_texts() -> None:
     section = Model(config=MARIAN, tokenizer=Subwords(vocab_size=300))
-    tokenizer = load_tokenizer(section, TASK, TEXTS)
+    tokenizer = load_tokenizer(section, TASK, TRAIN)
     load_model(section, TASK, tokenizer)
     assert tokenizer.model_max_length == 40
-    free = load_tokenizer(section, TASK, TEXTS)
+    free = load_tokenizer(section, TASK, TRAIN)
     load_model(Model(config=T5), TASK, free)
     assert free.model_max_length > 100_000
 

@@ -179,7 +179,7 @@ def test_the_share_that_gradual_unfreezing_trains(make: Make, tiny: Tiny) -> Non
 
 
 def test_texts_are_taken_to_become_as_long_as_the_true_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = {"length": [10, 30], "labels": [[1] * 20, [1] * 50]}
+    features = {"length": [10, 30], "target_length": [20, 50]}
     decoding = SimpleNamespace(max_new_tokens=40)
     trainer: Any = SimpleNamespace(
         validation=SimpleNamespace(features=features), recipe=SimpleNamespace(decoding=decoding)
