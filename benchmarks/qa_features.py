@@ -14,7 +14,7 @@ from datasets import Dataset, disable_progress_bars
 from transformers import AutoTokenizer
 
 from hf_tasks.data import read_file
-from hf_tasks.evaluation import encode
+from hf_tasks.runs.evaluation import encode
 from hf_tasks.tasks import QuestionAnswering
 
 MAX_LENGTH, DOC_STRIDE = 384, 128

@@ -25,7 +25,7 @@ from datasets import Dataset, disable_progress_bars
 from transformers import AutoTokenizer
 
 from hf_tasks.data import read_file
-from hf_tasks.evaluation import encode
+from hf_tasks.runs.evaluation import encode
 from hf_tasks.tasks import EncodedSplit, QuestionAnswering
 
 BATCH_SIZE = 64

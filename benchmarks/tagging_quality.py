@@ -19,7 +19,7 @@ LEARNING_RATE, BATCH_SIZE, MAX_LENGTH = 2e-4, 32, 128
 
 
 def sentences(path: Path) -> tuple[list[list[str]], list[list[str]]]:
-    from hf_tasks.data.conll import read_conll
+    from hf_tasks.data.readers.conll import read_conll
 
     rows = [row for _, row in read_conll(path.read_text(encoding="utf-8").split("\n"), str(path))]
     return [row["tokens"] for row in rows], [row["tags"] for row in rows]
@@ -44,10 +44,10 @@ def peer(data: Path, epochs: float, seed: int) -> float:
         set_seed,
     )
 
-    from hf_tasks.pretrained import locate
+    from hf_tasks.core.checkpoint_paths import resolve_checkpoint
 
     set_seed(seed)
-    tokenizer = AutoTokenizer.from_pretrained(locate(MODEL))
+    tokenizer = AutoTokenizer.from_pretrained(resolve_checkpoint(MODEL))
     (train_words, train_tags), (test_words, test_tags) = sentences(data / "train.conll"), sentences(data / "test.conll")
     labels = sorted({tag for row in train_tags for tag in row})
     ids = {tag: i for i, tag in enumerate(labels)}
@@ -64,7 +64,7 @@ def peer(data: Path, epochs: float, seed: int) -> float:
 
     known = [[tag if tag in ids else "O" for tag in row] for row in test_tags]
     (train, _), (test, owners) = encode(train_words, train_tags), encode(test_words, known)
-    model = AutoModelForTokenClassification.from_pretrained(locate(MODEL), num_labels=len(labels))
+    model = AutoModelForTokenClassification.from_pretrained(resolve_checkpoint(MODEL), num_labels=len(labels))
     with tempfile.TemporaryDirectory() as folder:
         args = TrainingArguments(
             output_dir=folder, num_train_epochs=epochs, learning_rate=LEARNING_RATE, seed=seed, save_strategy="no",

@@ -34,13 +34,13 @@ def peer(data: Path, epochs: float) -> dict[str, float]:
         set_seed,
     )
 
-    from hf_tasks.pretrained import locate
+    from hf_tasks.core.checkpoint_paths import resolve_checkpoint
 
     set_seed(SEED)
-    folder = locate(MODEL)
+    folder = resolve_checkpoint(MODEL)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2)
-    rows = load_dataset("csv", data_files={part: str(data / f"{part}.csv") for part in ("train", "dev")})
+    rows = load_dataset("csv", data_files={split: str(data / f"{split}.csv") for split in ("train", "dev")})
     encoded = rows.map(
         lambda batch: tokenizer(batch["text"], padding="max_length", max_length=MAX_LENGTH, truncation=True),
         batched=True,

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.errors import DataError, RecipeError, RunError, UserError
+from hf_tasks.core.errors import DataError, RecipeError, RunError, UserError
 
 if TYPE_CHECKING:
-    from hf_tasks.hub.push import Pushed
+    from hf_tasks.publish.hub.push import Pushed
     from hf_tasks.recipe import Recipe
-    from hf_tasks.run import Run
-    from hf_tasks.seeds import SeedRuns
+    from hf_tasks.runs.run import Run
+    from hf_tasks.training.seeds import SeedRuns
 
 __all__ = ["DataError", "RecipeError", "RunError", "UserError", "check", "load_run", "load_runs", "push", "train"]
 __version__ = "0.1.0"
@@ -27,13 +27,13 @@ def train(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, overw
 
     `overrides` are `dotted.key=value` strings. Raises RecipeError, DataError or RunError.
     """
-    from hf_tasks.seeds import train as train_seeds
     from hf_tasks.training import train as train_recipe
+    from hf_tasks.training.seeds import train as train_seeds
 
-    loaded, beside = _recipe(recipe, overrides)
+    loaded, recipe_dir = _recipe(recipe, overrides)
     if loaded.seeds is not None:
-        return train_seeds(loaded, beside=beside, overwrite=overwrite)
-    return train_recipe(loaded, beside=beside, overwrite=overwrite)
+        return train_seeds(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
+    return train_recipe(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
 
 
 def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, rehearse: bool = True) -> list[str]:
@@ -41,16 +41,16 @@ def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, rehea
 
     Raises RecipeError, DataError or RunError.
     """
-    from hf_tasks.planning.plan import check as check_recipe
+    from hf_tasks.training.check import check as check_recipe
 
-    loaded, beside = _recipe(recipe, overrides)
-    return check_recipe(loaded, beside=beside, rehearse=rehearse)
+    loaded, recipe_dir = _recipe(recipe, overrides)
+    return check_recipe(loaded, recipe_dir=recipe_dir, rehearse=rehearse)
 
 
 def load_run(path: str | Path, overrides: Sequence[str] = ()) -> "Run":
     """The run in a directory, or of the Hub (ORG/NAME, ORG/NAME@REVISION): `load_run(path).predict(rows)`,
     `.evaluate(rows)`. `overrides`: `decoding.key=value`, for a run that writes texts. Raises RunError."""
-    from hf_tasks.run import Run
+    from hf_tasks.runs.run import Run
 
     return Run.load(path, overrides)
 
@@ -61,7 +61,7 @@ def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
     >>> runs = load_runs({"intent": "runs/intent", "sentiment": "runs/sentiment"})
     >>> runs["sentiment"].predict(text="A quiet, moving film.")
     """
-    from hf_tasks.sharing import load_runs as load_all
+    from hf_tasks.runs.shared_weights import load_runs as load_all
 
     return load_all(paths)
 
@@ -69,14 +69,14 @@ def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
 def push(run_path: str | Path, repo_id: str, **options: Any) -> "Pushed":
     """Upload a run to the Hub, into a new private repository unless the options of `hub.push.push` say otherwise:
     private, update, revision, tag, dry_run, predictions. Raises RunError."""
-    from hf_tasks.hub.push import push as push_run
+    from hf_tasks.publish.hub.push import push as push_run
 
     return push_run(run_path, repo_id, **options)
 
 
 def _recipe(recipe: "str | Path | Recipe", overrides: Sequence[str]) -> "tuple[Recipe, Path | None]":
     from hf_tasks import recipe as recipes
-    from hf_tasks.shipped import find
+    from hf_tasks.core.shipped import find
 
     if isinstance(recipe, recipes.Recipe):
         return recipe, None

@@ -131,11 +131,11 @@ def _byte_pairs() -> tuple[list[str], list[tuple[str, str]]]:
     pieces, merges = sorted(ByteLevel.alphabet()), []
     for word in WORDS:
         for start in ("", "Ġ"):
-            parts = [*start, *word]
-            while len(parts) > 1:
-                merges.append((parts[0], parts[1]))
-                parts[:2] = [parts[0] + parts[1]]
-                pieces.append(parts[0])
+            splits = [*start, *word]
+            while len(splits) > 1:
+                merges.append((splits[0], splits[1]))
+                splits[:2] = [splits[0] + splits[1]]
+                pieces.append(splits[0])
     return pieces, list(dict.fromkeys(merges))
 
 

@@ -214,15 +214,15 @@ class Handler(BaseHTTPRequestHandler):
     def _read(self, cut: bool) -> bytes:
         """The body, by size or in chunks."""
         if self.headers.get("Transfer-Encoding") == "chunked":
-            parts = []
+            splits = []
             while size := int(self.rfile.readline(), 16):
-                parts.append(self.rfile.read(size))
+                splits.append(self.rfile.read(size))
                 self.rfile.readline()
                 if cut:
                     raise Cut
                 self._held()
             self.rfile.readline()
-            return b"".join(parts)
+            return b"".join(splits)
         size = int(self.headers.get("Content-Length") or 0)
         half = self.rfile.read(size // 2)
         if cut:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hf_tasks.core.hashing import sha256
 from hf_tasks.recipe import from_dict
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 
 BAD_WORDS = ("bad", "awful", "slow")
 ENVIRONMENT = {
@@ -92,8 +92,8 @@ def maker(tmp_path: Path, tokenizer: Path) -> Make:
         (path / "training_log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log), encoding="utf-8")
         for name, content in {"results": results, "memory": {}, "environment": ENVIRONMENT}.items():
             (path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-        parts = {"train": str(data), "validation": str(data), "test": str(data)}
-        given = {"name": "tried", "task": task, "data": parts, "model": {"name_or_path": "org/model"}, **recipe}
+        splits = {"train": str(data), "validation": str(data), "test": str(data)}
+        given = {"name": "tried", "task": task, "data": splits, "model": {"name_or_path": "org/model"}, **recipe}
         return StubRun(path, from_dict(given), tokenizer)
 
     return made

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hf_tasks import block
-from hf_tasks.block import Block, did_you_mean, mirror
+from hf_tasks.core import section
+from hf_tasks.core.section import Section, did_you_mean, mirror
 
 SOURCE = '''
 from dataclasses import dataclass, field
@@ -34,19 +34,19 @@ class Options(Other):
 '''
 
 
-class Small(Block):
+class Small(Section):
     rate: float = 0.5
     labels: tuple[str, ...] = ()
 
 
 @pytest.fixture
-def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Block]:
+def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Section]:
     package = tmp_path / "somelibrary" / "sub"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").write_text("raise RuntimeError('imported')")
     (package / "options.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(str(tmp_path))
-    block.mirror.cache_clear()
+    section.mirror.cache_clear()
     return mirror("somelibrary.sub.options", "Options")
 
 
@@ -72,7 +72,7 @@ def test_did_you_mean_names_the_closest_word_or_none(word: str, hint: str) -> No
     assert did_you_mean(word, ["learning_rate", "labels", "seed"]) == hint
 
 
-def test_a_mirror_has_the_annotated_fields_of_the_class_and_does_not_import_it(options: type[Block]) -> None:
+def test_a_mirror_has_the_annotated_fields_of_the_class_and_does_not_import_it(options: type[Section]) -> None:
     names = ["rate", "size", "name", "kind", "parts", "extra", "strategy", "other"]
     assert list(options.model_fields) == names
     assert options().given() == {}
@@ -85,14 +85,14 @@ def test_a_mirror_has_the_annotated_fields_of_the_class_and_does_not_import_it(o
         ("kind", "b", "c"), ("parts", ["x"], [1]), ("parts", "x", 1), ("extra", {"a": 1}, [1]),
     ],
 )  # fmt: skip
-def test_a_mirror_checks_plain_annotations(options: type[Block], name: str, right: object, wrong: object) -> None:
+def test_a_mirror_checks_plain_annotations(options: type[Section], name: str, right: object, wrong: object) -> None:
     assert options(**{name: right}).given() == {name: right}
     with pytest.raises(ValidationError):
         options(**{name: wrong})
 
 
 @pytest.mark.parametrize("value", ["epoch", 3, None, ["x"]])
-def test_a_mirror_takes_as_it_is_what_the_library_s_own_types_describe(options: type[Block], value: object) -> None:
+def test_a_mirror_takes_as_it_is_what_the_library_s_own_types_describe(options: type[Section], value: object) -> None:
     assert options(strategy=value, other=value).given() == {"strategy": value, "other": value}
 
 

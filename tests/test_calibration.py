@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from hf_tasks.calibration import (
+from hf_tasks.metrics.calibration import (
     Bin,
     expected_calibration_error,
     reliability,

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hf_tasks import cli
-from hf_tasks.errors import DataError, RecipeError, RunError, UserError
+from hf_tasks.core.errors import DataError, RecipeError, RunError, UserError
 
 COMMANDS = [
     "train", "check", "explain", "evaluate", "compare", "predict", "features", "report", "card", "export", "push",
@@ -80,7 +80,7 @@ def test_a_user_error_is_one_message_and_exit_code_2(
     def broken(name: str) -> Path:
         raise kind("here: this; do that")
 
-    monkeypatch.setattr("hf_tasks.shipped.find", broken)
+    monkeypatch.setattr("hf_tasks.core.shipped.find", broken)
     assert failure(capfd, monkeypatch, "recipes", "show", "x") == "error: here: this; do that\n"
 
 
@@ -88,7 +88,7 @@ def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(name: str) -> Path:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("hf_tasks.shipped.find", broken)
+    monkeypatch.setattr("hf_tasks.core.shipped.find", broken)
     monkeypatch.setattr(sys, "argv", ["hf-tasks", "recipes", "show", "x"])
     with pytest.raises(ZeroDivisionError):
         cli.main()
@@ -98,7 +98,7 @@ def test_interruption_is_exit_code_130(capfd: pytest.CaptureFixture[str], monkey
     def interrupted(name: str) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hf_tasks.shipped.find", interrupted)
+    monkeypatch.setattr("hf_tasks.core.shipped.find", interrupted)
     code, out, err = run(capfd, monkeypatch, "recipes", "show", "x")
     assert (code, out) == (130, "")
     assert "Traceback" not in err
@@ -127,7 +127,7 @@ def test_recipes_list_names_every_recipe_with_its_title(
 def test_recipes_show_prints_the_file_as_it_is(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hf_tasks.shipped import FOLDER
+    from hf_tasks.core.shipped import FOLDER
 
     code, out, _ = run(capfd, monkeypatch, "recipes", "show", "quickstart")
     assert code == 0

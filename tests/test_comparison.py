@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import pytest
 
 from hf_tasks import data
-from hf_tasks.comparison import compare, lines
-from hf_tasks.errors import RunError
-from hf_tasks.evaluation import Predicted
+from hf_tasks.core.errors import RunError
+from hf_tasks.core.terminal import table
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.show import table
+from hf_tasks.runs.compare import compare, lines
+from hf_tasks.runs.evaluation import Predicted
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Answers:
     labels: list[str]
     memory: ClassVar[dict[str, Any]] = {}
 
-    def predict_part(self, part: Any, description: str) -> Predicted:
+    def predict_split(self, split: Any, description: str) -> Predicted:
         return Predicted([{"label": label} for label in self.labels], None)
 
 
@@ -42,10 +42,10 @@ def recipe(task: str = "text-classification") -> Recipe:
 
 def test_two_runs_on_eight_rows() -> None:
     """The second has five right that the first has wrong, the first one that the second has wrong: 7 of 64."""
-    part = data.read_rows([{"text": f"t{i}", "label": "yes"} for i in range(8)], recipe().task, labelled=True)
+    split = data.read_rows([{"text": f"t{i}", "label": "yes"} for i in range(8)], recipe().task, labelled=True)
     first = Answers(Path("a"), recipe(), ["yes", "no", "no", "no", "no", "no", "yes", "no"])
     second = Answers(Path("b"), recipe(), ["no", "yes", "yes", "yes", "yes", "yes", "yes", "no"])
-    found = compare(first, second, part)  # type: ignore[arg-type]
+    found = compare(first, second, split)  # type: ignore[arg-type]
     (test,) = found.tests
     assert (test.value, test.first, test.second, test.method) == ("accuracy", 2 / 8, 6 / 8, "McNemar, exact")
     assert test.p == pytest.approx(2 * (1 + 6) / 64)
@@ -85,10 +85,10 @@ def test_a_table_shows_intervals_beside_their_values() -> None:
 
 
 def test_classes_are_not_compared_with_numbers() -> None:
-    part = data.read_rows([{"text": "t", "label": "yes"}], recipe().task, labelled=True)
+    split = data.read_rows([{"text": "t", "label": "yes"}], recipe().task, labelled=True)
     number = recipe().model_copy(update={"task": recipe().task.model_copy(update={"problem_type": "regression"})})
     with pytest.raises(RunError) as e:
-        compare(Answers(Path("a"), recipe(), ["yes"]), Answers(Path("b"), number, []), part)  # type: ignore[arg-type]
+        compare(Answers(Path("a"), recipe(), ["yes"]), Answers(Path("b"), number, []), split)  # type: ignore[arg-type]
     assert str(e.value) == (
         "b: its task is text-classification (regression), not text-classification (single label classification); "
         "compare runs of one task"

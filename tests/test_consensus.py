@@ -8,7 +8,7 @@ import sacrebleu
 from typer.testing import CliRunner
 
 from hf_tasks.cli import app
-from hf_tasks.errors import DataError, UserError
+from hf_tasks.core.errors import DataError, UserError
 
 SYSTEMS = {
     "a.en": ["The cat sat on the mat.", "good morning all", "x\u2028y"],

@@ -11,10 +11,10 @@ import pytest
 from conftest import Tiny
 from safetensors.torch import load_file
 
-from hf_tasks import distributed
-from hf_tasks.errors import RunError
+from hf_tasks.core import distributed
+from hf_tasks.core.errors import RunError
 from hf_tasks.recipe import load
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 from hf_tasks.training import train
 
 TOLERANCE = 1e-5
@@ -49,8 +49,8 @@ def log_of(run: Run, key: str) -> list[float]:
     return [row[key] for row in rows if key in row]
 
 
-def predictions_of(run: Run, part: str) -> list[float]:
-    lines = (run.path / "predictions" / f"{part}.jsonl").read_text().splitlines()
+def predictions_of(run: Run, split: str) -> list[float]:
+    lines = (run.path / "predictions" / f"{split}.jsonl").read_text().splitlines()
     return [json.loads(line)["score"] for line in lines]
 
 
@@ -66,9 +66,9 @@ def test_two_processes_train_as_one_does(tiny: Tiny, tmp_path: Path, monkeypatch
     assert len(log_of(two, "loss")) == 8
     for key in ("loss", "eval_loss", "eval_mse"):
         assert log_of(two, key) == pytest.approx(log_of(one, key), abs=TOLERANCE), key
-    for part in ("validation", "test"):
-        assert two.results[part]["n"] == one.results[part]["n"]
-        assert predictions_of(two, part) == pytest.approx(predictions_of(one, part), abs=TOLERANCE)
+    for split in ("validation", "test"):
+        assert two.results[split]["n"] == one.results[split]["n"]
+        assert predictions_of(two, split) == pytest.approx(predictions_of(one, split), abs=TOLERANCE)
     for name, tensor in load_file(two.path / "model.safetensors").items():
         assert float((tensor - load_file(one.path / "model.safetensors")[name]).abs().max()) < 1e-4, name
     said = [line.strip() for line in done.stderr.splitlines()]
@@ -80,8 +80,8 @@ def test_two_processes_train_as_one_does(tiny: Tiny, tmp_path: Path, monkeypatch
 def test_alone_nothing_is_exchanged() -> None:
     assert distributed.rank_and_size() == (0, 1)
     assert distributed.gather("a") == ["a"]
-    assert distributed.largest([2.0, 0.0], "cpu") == [2.0, 0.0]
-    assert distributed.told_by_main(lambda: 7) == 7
+    assert distributed.all_reduce_max([2.0, 0.0], "cpu") == [2.0, 0.0]
+    assert distributed.broadcast_from_main(lambda: 7) == 7
 
 
 def test_what_the_main_process_cannot_do_stops_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,13 +89,13 @@ def test_what_the_main_process_cannot_do_stops_all(monkeypatch: pytest.MonkeyPat
         raise RunError("the disk is full")
 
     with pytest.raises(RunError, match="the disk is full"):
-        distributed.told_by_main(fails)
+        distributed.broadcast_from_main(fails)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    assert (distributed.launched(), distributed.is_main()) == (2, False)
+    assert (distributed.world_size(), distributed.is_main()) == (2, False)
     monkeypatch.setattr(distributed, "gather", lambda value: [RunError("the disk is full"), value])
     with pytest.raises(RunError, match="the disk is full"):
-        distributed.told_by_main(lambda: pytest.fail("only the main process finds out"))
+        distributed.broadcast_from_main(lambda: pytest.fail("only the main process finds out"))
 
 
 def test_a_number_of_processes_that_were_not_started_is_refused(

@@ -9,7 +9,7 @@ from conftest import Tiny
 from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from hf_tasks.evaluation import Predicted, encode, flat, numbers, outputs, predict, scores
+from hf_tasks.runs.evaluation import Predicted, encode, flat, numbers, outputs, predict, scores
 from hf_tasks.tasks import TextClassification
 from hf_tasks.tasks.types import EncodedSplit
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from hf_tasks.explain import explain, lines
+from hf_tasks.training.explain import explain, lines
 
 
 def test_each_value_names_its_origin(tmp_path: Path) -> None:

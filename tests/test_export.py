@@ -8,12 +8,13 @@ import torch
 from conftest import Tiny
 from typer.testing import CliRunner
 
-from hf_tasks import artifacts, cli
-from hf_tasks.errors import RunError
-from hf_tasks.export import export
+from hf_tasks import cli
+from hf_tasks.core.errors import RunError
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import from_dict, to_yaml
-from hf_tasks.run import Run
+from hf_tasks.runs import model_files
+from hf_tasks.runs.export import export
+from hf_tasks.runs.run import Run
 
 IDS = torch.tensor([[2, 9, 10, 11, 12, 3]])
 
@@ -31,12 +32,12 @@ def run_of(base: Path, folder: Path, method: dict[str, Any], **model: Any) -> Ru
     )
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     torch.manual_seed(0)
-    made = artifacts.assemble(recipe, tokenizer)
+    made = model_files.build_model(recipe, tokenizer)
     for parameter in made.parameters():
         if parameter.requires_grad:
             parameter.data += 0.1 * torch.randn_like(parameter)
     folder.mkdir()
-    artifacts.save(recipe, made, folder)
+    model_files.save(recipe, made, folder)
     tokenizer.save_pretrained(folder)
     (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
     return Run.load(folder)

@@ -12,12 +12,12 @@ from conftest import Tiny
 from transformers import AutoModel, AutoTokenizer
 from typer.testing import CliRunner
 
-from hf_tasks import features
 from hf_tasks.cli import app
-from hf_tasks.errors import DataError, RecipeError, RunError
-from hf_tasks.features import Extractor
+from hf_tasks.core.errors import DataError, RecipeError, RunError
 from hf_tasks.recipe import from_dict
-from hf_tasks.run import Run
+from hf_tasks.runs import embed
+from hf_tasks.runs.embed import Extractor
+from hf_tasks.runs.run import Run
 from hf_tasks.training import train
 
 TEXTS = ["a good film", "", "the old city by the river is slow and quiet and small", "bad", "a good film"]
@@ -99,7 +99,7 @@ def test_long_texts_are_cut_and_counted(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_chunks_keep_the_order(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "CHUNK", 2)
+    monkeypatch.setattr(embed, "CHUNK", 2)
     chunks = list(Extractor.load(str(tiny("bert"))).encode(TEXTS, [2], "mean", batch_size=1))
     assert [[one.text for one in chunk] for chunk in chunks] == [TEXTS[:2], TEXTS[2:4], TEXTS[4:]]
 
@@ -155,7 +155,7 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         ("no/out.npy", "mean", f"there is no folder {tmp_path}/no; make it first"),
     ]:
         with pytest.raises(DataError) as e:
-            features.check_output(tmp_path / name, pool)  # type: ignore[arg-type]
+            embed.check_output(tmp_path / name, pool)  # type: ignore[arg-type]
         assert str(e.value) == f"{tmp_path / name}: {problem}"
 
 

@@ -12,15 +12,15 @@ from conftest import Tiny
 from hub_server import Hub
 
 import hf_tasks
-from hf_tasks import card
-from hf_tasks.errors import RunError
-from hf_tasks.hub.fetch import fetch
-from hf_tasks.hub.files import is_one_of, stage
-from hf_tasks.methods.peft_method import load_adapter
+from hf_tasks.core.errors import RunError
+from hf_tasks.methods.peft import load_adapter
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model
 from hf_tasks.models.strange_files import check_adapter, check_config, check_weights
-from hf_tasks.run import Run
+from hf_tasks.publish import card
+from hf_tasks.publish.hub.fetch import fetch
+from hf_tasks.publish.hub.files import is_one_of, stage
+from hf_tasks.runs.run import Run
 from hf_tasks.tasks import TextClassification
 
 RECIPE = """name: x
@@ -122,7 +122,7 @@ def test_results_of_other_kinds_are_one_line(run: Path, results: dict[str, Any])
     strange = Run.load(run)
     try:
         card.write(strange)
-    except hf_tasks.errors.UserError as e:
+    except hf_tasks.core.errors.UserError as e:
         assert len(e.problems) == 1
         assert str(e).startswith((f"{run}/results.json: does not hold", "card.template: "))
 
@@ -145,7 +145,7 @@ def test_a_metric_of_a_run_runs_no_code(run: Path) -> None:
     (run / "recipe.yaml").write_text(RECIPE.replace("accuracy", str(run / "metric.py")))
     (run / "metric.py").write_text("raise SystemExit('code has run')")
     strange = Run.load(run)
-    with pytest.raises(hf_tasks.errors.RecipeError, match="there is no metric"):
+    with pytest.raises(hf_tasks.core.errors.RecipeError, match="there is no metric"):
         hf_tasks.metrics.score(strange.recipe.task.metrics, [], [], {})
 
 
@@ -225,4 +225,4 @@ def test_names_of_a_listing_do_not_lead_out_of_the_cache(hub: Hub, tmp_path: Pat
     else:
         assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["recipe.yaml"]
     assert [path for path in tmp_path.rglob("*out*") if path.name.startswith("out")] == []
-    assert not any(is_one_of(name, hf_tasks.hub.files.ALLOWED) for name in names)
+    assert not any(is_one_of(name, hf_tasks.publish.hub.files.ALLOWED) for name in names)

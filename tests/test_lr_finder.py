@@ -11,9 +11,9 @@ import pytest
 from conftest import Tiny
 from transformers import TrainerControl, TrainerState
 
-from hf_tasks import lr_finder
-from hf_tasks.errors import RunError
-from hf_tasks.lr_finder import Curve, RangeTest, find, lines
+from hf_tasks.core.errors import RunError
+from hf_tasks.training import lr_finder
+from hf_tasks.training.lr_finder import Curve, RangeTest, find, lines
 
 NOTHING: Any = (None, TrainerState(), TrainerControl())
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import f1_score, matthews_corrcoef, precision_score, recall_score
 
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.metrics import METRICS, from_evaluate, score
 from hf_tasks.metrics import classification as c
 from hf_tasks.metrics.metric import Metric

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from hf_tasks import recipe_file
 from hf_tasks.cli import app
-from hf_tasks.recipe import validate
-from hf_tasks.shipped import shipped
+from hf_tasks.core.shipped import shipped
+from hf_tasks.recipe import validate, yaml_file
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -30,7 +29,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_recipe_is_valid() -> None:
-    assert validate(recipe_file.parse(blocks("yaml")[0], "README.md")).name == "intent"
+    assert validate(yaml_file.parse(blocks("yaml")[0], "README.md")).name == "intent"
 
 
 def test_every_section_is_valid() -> None:
@@ -39,7 +38,7 @@ def test_every_section_is_valid() -> None:
     assert sections.keys() - {"compute_environment"} == {"data", "card", "training"}  # the one is Accelerate's
     for name, section in sections.items() - {("compute_environment", sections["compute_environment"])}:
         rest = re.sub(rf"^{name}:.*\n(?:  .*\n)+", "", whole, flags=re.MULTILINE)
-        validate(recipe_file.parse(rest + section, "README.md"))
+        validate(yaml_file.parse(rest + section, "README.md"))
 
 
 def test_every_command_exists() -> None:

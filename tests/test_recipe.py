@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from hf_tasks import recipe_file
-from hf_tasks.errors import RecipeError
-from hf_tasks.recipe import Recipe, from_dict, load, to_yaml, validate
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.recipe import Recipe, from_dict, load, to_yaml, validate, yaml_file
 
 VALUES: dict[str, Any] = {
     "name": "x",
@@ -136,7 +135,7 @@ def test_splits_of_the_hub_are_no_files(write: Write) -> None:
 
 def test_a_saved_recipe_needs_no_data_files() -> None:
     assert from_dict(VALUES | {"data": {"train": "gone.csv"}}).data.train == "gone.csv"
-    source = recipe_file.Source("run/recipe.yaml", VALUES | {"data": {"train": "gone.csv"}})
+    source = yaml_file.Source("run/recipe.yaml", VALUES | {"data": {"train": "gone.csv"}})
     assert validate(source).data.train == "gone.csv"
 
 
@@ -225,8 +224,8 @@ def test_yaml_and_back() -> None:
     }
     recipe = from_dict(values)
     text = to_yaml(recipe)
-    assert recipe_file.parse(text, "again").values == values
-    assert validate(recipe_file.parse(text, "again")) == recipe
+    assert yaml_file.parse(text, "again").values == values
+    assert validate(yaml_file.parse(text, "again")) == recipe
 
 
 def objects(schema: Any) -> list[dict[str, Any]]:

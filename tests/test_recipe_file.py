@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hf_tasks.errors import RecipeError
-from hf_tasks.recipe_file import parse, read
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.recipe.yaml_file import parse, read
 
 
 def message(text: str) -> str:

@@ -9,12 +9,12 @@ from conftest import Tiny
 from typer.testing import CliRunner
 
 from hf_tasks.cli import app
-from hf_tasks.provenance import git_revision
 from hf_tasks.recipe import load
-from hf_tasks.reproduce import reproduce
-from hf_tasks.run import Run
 from hf_tasks.runs import manifest, trained_here
+from hf_tasks.runs.provenance import git_revision
+from hf_tasks.runs.run import Run
 from hf_tasks.training import train
+from hf_tasks.training.reproduce import reproduce
 
 
 def test_a_run_is_reproduced_and_a_difference_is_found(
@@ -32,7 +32,7 @@ model: {{name_or_path: {tiny("bert")}}}
 training: {{max_steps: 2, batch_size: 8, seed: 7, output_dir: {tmp_path}/run}}
 """
     )
-    run = train(load(tmp_path / "recipe.yaml"), beside=tmp_path)
+    run = train(load(tmp_path / "recipe.yaml"), recipe_dir=tmp_path)
     environment = json.loads((run.path / "environment.json").read_text())
     assert environment["seeds"] == {"seed": 7, "data_seed": 7}
     assert environment["packages"].keys() >= {"torch", "transformers", "accelerate", "peft", "datasets"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hf_tasks.errors import DataError
-from hf_tasks.rows_out import flat, highest, writer
+from hf_tasks.core.errors import DataError
+from hf_tasks.core.files import flat, highest, writer
 
 ODD = ["two\nlines", "a\rb", "a\r\nb", 'say "hi", please', "", " blanks ", "1.0", "Zoë 好 \u2028", ";|\t"]
 

@@ -11,12 +11,11 @@ import pytest
 from conftest import Tiny
 
 from hf_tasks import metrics
-from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict, load
-from hf_tasks.run import Run
-from hf_tasks.trainer import checkpoints
-from hf_tasks.trainer.safe_trainer import SafeTrainer
-from hf_tasks.training import train
+from hf_tasks.runs.run import Run
+from hf_tasks.training import checkpoints, train
+from hf_tasks.training.trainer import SafeTrainer
 
 CODE = "from pathlib import Path\nPath({!r}).write_text('code has run')\n"
 Make = Callable[..., Recipe]

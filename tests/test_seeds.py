@@ -10,13 +10,13 @@ from conftest import Tiny
 from scipy.stats import t
 
 import hf_tasks
-from hf_tasks import seeds
 from hf_tasks.cli import runs, training
-from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.run import Run
-from hf_tasks.seeds import SeedRuns, compare, of_seed, summarize, summary, welch
-from hf_tasks.training import train
+from hf_tasks.runs.run import Run
+from hf_tasks.runs.status import begun_with
+from hf_tasks.training import seeds, train
+from hf_tasks.training.seeds import SeedRuns, compare, of_seed, summarize, summary, welch
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def test_seeds_on_other_data_are_refused(values: dict[str, Any], tmp_path: Path)
     rows.write_text(before)
     hf_tasks.train(from_dict(values))
     status = tmp_path / "runs" / "seed-2" / "status.json"  # as if the data had changed while seed 1 was trained
-    status.write_text(status.read_text().replace(seeds.begun_with(status.parent).data["test"][str(rows)], "0" * 64))  # type: ignore[union-attr]
+    status.write_text(status.read_text().replace(begun_with(status.parent).data["test"][str(rows)], "0" * 64))  # type: ignore[union-attr]
     with pytest.raises(RunError) as e:
         seeds._check_alike(tmp_path / "runs", 1, 2)
     assert str(e.value) == (
@@ -108,13 +108,13 @@ def test_seeds_on_other_data_are_refused(values: dict[str, Any], tmp_path: Path)
 
 
 def test_all_seeds_hold_out_the_same_rows(values: dict[str, Any]) -> None:
-    from hf_tasks.preflight import prepare
+    from hf_tasks.recipe.resolve import resolve
 
-    parts = [prepare(of_seed(from_dict(values), seed), None)[1] for seed in (1, 2)]
-    rows = [[part.validation.where(i) for i in range(8)] for part in parts if part.validation]
+    splits = [resolve(of_seed(from_dict(values), seed), None)[1] for seed in (1, 2)]
+    rows = [[split.validation.where(i) for i in range(8)] for split in splits if split.validation]
     assert rows[0] == rows[1]
     values["data"]["seed"] = 7
-    again = prepare(of_seed(from_dict(values), 1), None)[1].validation
+    again = resolve(of_seed(from_dict(values), 1), None)[1].validation
     assert again and [again.where(i) for i in range(8)] != rows[0]
 
 

@@ -9,9 +9,9 @@ from conftest import Tiny
 from test_export import IDS, run_of
 
 import hf_tasks
-from hf_tasks.errors import RunError
-from hf_tasks.run import Run
-from hf_tasks.sharing import SMALL
+from hf_tasks.core.errors import RunError
+from hf_tasks.runs.run import Run
+from hf_tasks.runs.shared_weights import SMALL
 
 WORDS = "embeddings.word_embeddings.weight"
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from hf_tasks import recipe, recipe_file, shipped
-from hf_tasks.errors import RecipeError
+from hf_tasks import recipe
+from hf_tasks.core import shipped
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.recipe import yaml_file
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
 NAMES = [path.stem for path in RECIPES]
@@ -19,7 +21,7 @@ def test_all_files_of_the_folder_are_shipped() -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=NAMES)
 def test_a_shipped_recipe_is_valid_and_flat_and_says_what_it_is(path: Path) -> None:
-    source = recipe_file.read(path)
+    source = yaml_file.read(path)
     loaded = recipe.validate(source)
     assert loaded.name.replace("-", "_") == path.stem
     title = shipped.title(path)
@@ -31,7 +33,7 @@ def test_a_shipped_recipe_is_valid_and_flat_and_says_what_it_is(path: Path) -> N
 @pytest.mark.parametrize("path", RECIPES, ids=NAMES)
 def test_a_shipped_recipe_fits_the_schema(path: Path) -> None:
     schema = recipe.Recipe.model_json_schema()
-    values = recipe_file.read(path).values
+    values = yaml_file.read(path).values
     assert set(schema["required"]) <= values.keys() <= schema["properties"].keys()
     for section, name in (("data", "Data"), ("model", "Model"), ("training", "Training")):
         assert values.get(section, {}).keys() <= schema["$defs"][name]["properties"].keys()

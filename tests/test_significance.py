@@ -9,8 +9,8 @@ from hf_tasks.metrics import METRICS
 from hf_tasks.metrics.classification import Ranks
 from hf_tasks.metrics.intervals import Jackknife, uncertainty, wilson
 from hf_tasks.metrics.metric import Metric
-from hf_tasks.significance import compare, mcnemar, randomisation
-from hf_tasks.tags import Tags
+from hf_tasks.metrics.significance import compare, mcnemar, randomisation
+from hf_tasks.metrics.tag_schemes import Tags
 
 Pairs = tuple[list[Any], list[Any]]
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "while", "one", "dog", "ran", "to", "red", "paris", "river"]

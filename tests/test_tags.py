@@ -6,7 +6,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import BILOU, IOB1, IOB2, IOBES
 from seqeval.scheme import Entities as SeqevalEntities
 
-from hf_tasks.tags import Entity, Tags, broken, chunks, complete, detect, entities, surface, tags_of
+from hf_tasks.metrics.tag_schemes import Entity, Tags, broken, chunks, complete, detect, entities, surface, tags_of
 
 # Ann Lee met Bo in New York; and two neighbours of one type.
 SENTENCES = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from hf_tasks.thresholds import best_for_f1, best_for_metric
+from hf_tasks.metrics.thresholds import best_for_f1, best_for_metric
 
 LABELS = ("no", "yes")
 GENERATOR = np.random.default_rng(0)

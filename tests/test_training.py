@@ -13,13 +13,13 @@ import transformers
 from conftest import Tiny
 
 import hf_tasks
-from hf_tasks.errors import DataError, RecipeError, RunError
-from hf_tasks.preflight import prepare
+from hf_tasks.core.errors import DataError, RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.run import Run
-from hf_tasks.trainer.arguments import arguments
-from hf_tasks.trainer.task_trainer import TaskTrainer
+from hf_tasks.recipe.resolve import resolve
+from hf_tasks.runs.run import Run
 from hf_tasks.training import train
+from hf_tasks.training.arguments import arguments
+from hf_tasks.training.trainer import TaskTrainer
 
 GOOD, BAD = "a good moving film", "an awful slow book"
 Make = Callable[..., Recipe]
@@ -119,11 +119,11 @@ def test_the_same_recipe_gives_the_same_weights(make: Make, tmp_path: Path, unve
 
 def one_step(recipe: Recipe) -> dict[str, torch.Tensor]:
     """The parameters after one optimizer step, without dropout."""
-    from hf_tasks.evaluation import encode
     from hf_tasks.models.load import load_model, load_tokenizer
+    from hf_tasks.runs.evaluation import encode
     from hf_tasks.tasks.collate import PaddingCollator
 
-    recipe, parts = prepare(recipe, None)
+    recipe, splits = resolve(recipe, None)
     torch.manual_seed(1)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     model = load_model(recipe.model, recipe.task, tokenizer)
@@ -137,7 +137,7 @@ def one_step(recipe: Recipe) -> dict[str, torch.Tensor]:
         memory={},
         model=model,
         args=arguments(recipe, validated=False),
-        train_dataset=encode(parts.train.examples, recipe.task, tokenizer).features,
+        train_dataset=encode(splits.train.examples, recipe.task, tokenizer).features,
         data_collator=PaddingCollator(tokenizer),
     )
     trainer.train()
@@ -174,12 +174,12 @@ def test_a_changed_file_is_not_taken_for_the_trained_model(make: Make, unverifie
     weights["classifier.bias"] = weights["classifier.bias"] + 1
     save_file(weights, path, {"format": "pt"})
     monkeypatch.undo()
-    _, parts = prepare(run.recipe, None)
-    from hf_tasks.evaluation import encode
+    _, splits = resolve(run.recipe, None)
+    from hf_tasks.runs.evaluation import encode
 
-    split = encode(parts.train.examples, run.recipe.task, run.tokenizer)
+    encoded = encode(splits.train.examples, run.recipe.task, run.tokenizer)
     with pytest.raises(RunError, match="the saved run computes something else than the trained model"):
-        run.verify(trained, split)
+        run.verify(trained, encoded)
 
 
 def test_a_finished_run_is_not_overwritten_unasked(
@@ -269,7 +269,7 @@ def test_a_column_of_flags_is_a_label_even_if_no_training_row_has_it(make: Make,
     path = tmp_path / "flags.csv"
     path.write_text("text,joy,anger,grief\n" + f"{GOOD},1,0,0\n{BAD},0,1,0\n" * 4, encoding="utf-8")
     recipe = make(data={"train": str(path), "columns": {"labels": ["joy", "anger", "grief"]}})
-    resolved, _ = prepare(recipe, None)
+    resolved, _ = resolve(recipe, None)
     assert resolved.task.labels == ("joy", "anger", "grief")
 
 
@@ -344,5 +344,5 @@ def test_models_without_padding_token_or_segments_and_slow_tokenizers(
 def test_a_template_that_cannot_be_used_stops_before_training(make: Make, tmp_path: Path) -> None:
     (tmp_path / "mine.jinja").write_text("{{ nothing }}", encoding="utf-8")
     with pytest.raises(RecipeError, match=r"card\.template: mine\.jinja cannot be used \(UndefinedError"):
-        train(make(card={"template": "mine.jinja"}), beside=tmp_path)
+        train(make(card={"template": "mine.jinja"}), recipe_dir=tmp_path)
     assert not (tmp_path / "run").exists()

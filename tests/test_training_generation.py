@@ -13,14 +13,15 @@ from typer.testing import CliRunner
 
 import hf_tasks
 from hf_tasks.cli import app
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.decoding import MBR, Beam, Greedy
-from hf_tasks.errors import RecipeError
 from hf_tasks.metrics import score
-from hf_tasks.planning.plan import check
-from hf_tasks.preflight import check_precision
-from hf_tasks.recipe import Recipe, Training, from_dict
-from hf_tasks.run import Run
+from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.recipe.sections import Training
+from hf_tasks.runs.run import Run
 from hf_tasks.training import train
+from hf_tasks.training.check import check
+from hf_tasks.training.setup import check_precision
 
 WORDS = {"good": "bad", "film": "book", "paris": "rome", "mary": "john", "red": "blue"}
 SOURCES = [f"{a} {b}" for a in WORDS for b in WORDS]

@@ -9,7 +9,7 @@ import yaml
 from conftest import Tiny
 
 from hf_tasks.recipe import from_dict
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 from hf_tasks.tasks import TextClassification, TokenClassification
 from hf_tasks.training import train
 

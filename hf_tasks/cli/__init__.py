@@ -7,11 +7,10 @@ from typing import NoReturn
 
 import typer
 
-from hf_tasks.cli import recipes, runs, texts, training
-from hf_tasks.distributed import is_loss_of_a_process, is_main, launched
-from hf_tasks.errors import UserError
-from hf_tasks.launch import LAUNCHER
-from hf_tasks.trainer.interrupts import Interrupted, answered, end_with
+from hf_tasks.cli import recipes, runs, text, training
+from hf_tasks.core.distributed import LAUNCHER, is_loss_of_a_process, is_main, world_size
+from hf_tasks.core.errors import UserError
+from hf_tasks.core.signals import Interrupted, answered, end_with
 
 app = typer.Typer(
     help="Fine-tune pretrained language models, from one recipe file to a measured model.",
@@ -21,7 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(training.app)
 app.add_typer(runs.app)
-app.add_typer(texts.app)
+app.add_typer(text.app)
 app.add_typer(
     recipes.app,
     name="recipes",
@@ -36,7 +35,7 @@ OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS
 
 def main() -> NoReturn:
     """Run the command line: user errors are one message and exit code 2, Ctrl-C is exit code 130."""
-    if launched() > 1:
+    if world_size() > 1:
         end_with(int(os.environ.get(LAUNCHER, os.getppid())))
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its lines about each try; what fails in the end is one of ours
     try:

@@ -5,28 +5,28 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.cli.options import PartName
+from hf_tasks.cli.options import SplitName
 
 if TYPE_CHECKING:
-    from hf_tasks.run import Run
+    from hf_tasks.runs.run import Run
 
 
-def labelled(run: "Run", data: str | None, part: PartName, format: str | None, references: list[str] | None) -> Any:
+def labelled(run: "Run", data: str | None, split: SplitName, format: str | None, references: list[str] | None) -> Any:
     """The rows of a file, or of a part of the run's own recipe."""
-    from hf_tasks.errors import RunError
-    from hf_tasks.preflight import prepare
+    from hf_tasks.core.errors import RunError
+    from hf_tasks.recipe.resolve import resolve
     from hf_tasks.runs import same_data
 
     if data is not None:
         return read(run, data, format, references or (), labelled=True)
     if references:
         raise RunError("--references: they belong to a file of sources; name it with --data")
-    parts = prepare(run.recipe, run.recipe_folder)[1].named()
-    if part not in parts:
-        raise RunError(f"--part {part}: the run's recipe has no {part} part; give a labelled file with --data")
-    if change := same_data.changed(run).get(part):
+    splits = resolve(run.recipe, run.recipe_folder)[1].named()
+    if split not in splits:
+        raise RunError(f"--part {split}: the run's recipe has no {split} part; give a labelled file with --data")
+    if change := same_data.changed(run).get(split):
         print(f"warning: {change}; results.json is about what they were", file=sys.stderr)
-    return parts[part]
+    return splits[split]
 
 
 def read(run: "Run", path: str, format: str | None, targets: Sequence[str] = (), *, labelled: bool) -> Any:

@@ -24,7 +24,7 @@ RunSnippetsOption = Annotated[
     bool,
     typer.Option("--run-snippets", help="Run the Python code of the card of a run that was not trained here, too."),
 ]
-PartName = Literal["train", "validation", "test"]
+SplitName = Literal["train", "validation", "test"]
 ReferencesOption = Annotated[
     list[str] | None, typer.Option(help="With --data, a text file of sources: the files of true texts, line by line.")
 ]

@@ -12,7 +12,7 @@ app = typer.Typer()
 @app.command("list")
 def list_recipes() -> None:
     """The shipped recipes, one a line."""
-    from hf_tasks.shipped import shipped, title
+    from hf_tasks.core.shipped import shipped, title
 
     for name, path in shipped().items():
         print(f"{name:<32} {title(path)}")
@@ -21,7 +21,7 @@ def list_recipes() -> None:
 @app.command("show")
 def show_recipe(name: Annotated[str, typer.Argument(help="A shipped recipe.")]) -> None:
     """Print a recipe."""
-    from hf_tasks.shipped import find
+    from hf_tasks.core.shipped import find
 
     print(find(name).read_text(encoding="utf-8"), end="")
 
@@ -32,8 +32,8 @@ def copy_recipe(
     to: Annotated[Path, typer.Argument(help="A file or folder.")] = Path(),
 ) -> None:
     """Copy a recipe, to be changed."""
-    from hf_tasks.errors import RecipeError
-    from hf_tasks.shipped import find
+    from hf_tasks.core.errors import RecipeError
+    from hf_tasks.core.shipped import find
 
     source = find(name)
     target = to / source.name if to.is_dir() else to

@@ -10,13 +10,13 @@ from hf_tasks.cli.input import labelled, read
 from hf_tasks.cli.options import (
     DecodingOption,
     FormatOption,
-    PartName,
     ReferencesOption,
     RunArg,
     RunSnippetsOption,
     SeveralValues,
+    SplitName,
 )
-from hf_tasks.show import table
+from hf_tasks.core.terminal import table
 
 app = typer.Typer()
 
@@ -25,7 +25,7 @@ app = typer.Typer()
 def evaluate(
     run: RunArg,
     data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the recipe's own part.")] = None,
-    part: Annotated[PartName, typer.Option(help="Without --data: which part of the run's recipe.")] = "test",
+    split: Annotated[SplitName, typer.Option(help="Without --data: which part of the run's recipe.")] = "test",
     references: ReferencesOption = None,
     format: FormatOption = None,
     overrides: DecodingOption = None,
@@ -34,7 +34,7 @@ def evaluate(
     from hf_tasks import load_run
 
     loaded = load_run(run, overrides or ())
-    rows = labelled(loaded, data, part, format, references)
+    rows = labelled(loaded, data, split, format, references)
     results = loaded.evaluate(rows)
     print(table(results))
 
@@ -44,7 +44,7 @@ def compare(
     first: RunArg,
     second: RunArg,
     data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the first run's own part.")] = None,
-    part: Annotated[PartName, typer.Option(help="Without --data: which part of the first run's recipe.")] = "test",
+    split: Annotated[SplitName, typer.Option(help="Without --data: which part of the first run's recipe.")] = "test",
     references: ReferencesOption = None,
     format: FormatOption = None,
     output: Annotated[
@@ -55,18 +55,20 @@ def compare(
 
     Two folders of several seeds: whether their means differ.
     """
-    from hf_tasks import comparison, load_run, seeds
+    from hf_tasks import load_run
+    from hf_tasks.runs import compare
+    from hf_tasks.training import seeds
 
     if seeds.SeedRuns.is_here(first) and seeds.SeedRuns.is_here(second) and data is None:
-        print("\n".join(seeds.compare(seeds.SeedRuns.load(first), seeds.SeedRuns.load(second), part)))
+        print("\n".join(seeds.compare(seeds.SeedRuns.load(first), seeds.SeedRuns.load(second), split)))
         return
     runs = load_run(first), load_run(second)
     if data is None:
-        comparison.check_same_data(*runs, part)
-    found = comparison.compare(*runs, labelled(runs[0], data, part, format, references))
-    print("\n".join(comparison.lines(found, *(run.path for run in runs))))
+        compare.check_same_data(*runs, split)
+    found = compare.compare(*runs, labelled(runs[0], data, split, format, references))
+    print("\n".join(compare.lines(found, *(run.path for run in runs))))
     if output:
-        comparison.write(found, output)
+        compare.write(found, output)
 
 
 @app.command()
@@ -84,12 +86,12 @@ def predict(
 ) -> None:
     """Predict every row of a file, in order."""
     from hf_tasks import load_run
-    from hf_tasks.rows_out import highest, writer
+    from hf_tasks.core.files import highest, writer
 
     loaded = load_run(run, overrides or ())
     with writer(output, texts=loaded.recipe.decoding is not None) as write:
-        part = read(loaded, input, format, labelled=False)
-        predictions = loaded.predict_part(part, "Predicting").predictions
+        split = read(loaded, input, format, labelled=False)
+        predictions = loaded.predict_split(split, "Predicting").predictions
         write([highest(row, top) for row in predictions] if top else predictions)
     if output:
         print(f"{len(predictions)} predictions in {output}", file=sys.stderr)
@@ -109,11 +111,11 @@ def report(
 ) -> None:
     """All that a run tells, as one HTML file: curves, results, errors with their texts, slices, suspected labels."""
     from hf_tasks import load_run
-    from hf_tasks.report import report as write_report
+    from hf_tasks.publish.report import report as write_report
 
     loaded, of_hub = load_run(run), not Path(run).exists()
-    beside = Path(f"{run.partition('@')[0].rpartition('/')[2]}-report.html") if of_hub else None
-    print(write_report(loaded, output or beside, columns or ()))
+    recipe_dir = Path(f"{run.partition('@')[0].rpartition('/')[2]}-report.html") if of_hub else None
+    print(write_report(loaded, output or recipe_dir, columns or ()))
 
 
 @app.command()
@@ -127,9 +129,9 @@ def demo(
     ] = None,
 ) -> None:
     """A page in the browser where one asks a run; nothing leaves this machine."""
-    from hf_tasks import demo as demos
     from hf_tasks import load_run
-    from hf_tasks.errors import RunError
+    from hf_tasks.core.errors import RunError
+    from hf_tasks.publish import demo as demos
 
     if space:
         where = repo_id or (None if Path(run).exists() else run)
@@ -148,9 +150,9 @@ def card(
     run_snippets: RunSnippetsOption = False,
 ) -> None:
     """Show the model card of a run, as it is or would be; write it; check that all of it is true."""
-    from hf_tasks import card as cards
     from hf_tasks import load_run
-    from hf_tasks.errors import RunError
+    from hf_tasks.core.errors import RunError
+    from hf_tasks.publish import card as cards
 
     loaded = load_run(run)
     if write and not Path(run).exists():
@@ -180,7 +182,7 @@ def push(
     run_snippets: RunSnippetsOption = False,
 ) -> None:
     """Push a run to the Hub: private, as one commit, with its card."""
-    from hf_tasks.hub.push import push as push_run
+    from hf_tasks.publish.hub.push import push as push_run
 
     pushed = push_run(
         run, repo_id, private=not public, update=update, tag=tag, revision=revision, predictions=predictions,
@@ -200,7 +202,7 @@ def export(
 ) -> None:
     """Write a run's model as one plain checkpoint, which transformers loads by itself."""
     from hf_tasks import load_run
-    from hf_tasks.export import export as export_run
+    from hf_tasks.runs.export import export as export_run
 
     difference = export_run(load_run(run), out, merge=merge)
     print(f"{out}: loads with transformers alone; its outputs differ from the run's by {difference:.1e} at most")
@@ -213,7 +215,7 @@ def verify(
 ) -> None:
     """Compare every file of a run with the hashes that training wrote; say whether its data have changed since."""
     from hf_tasks import load_run
-    from hf_tasks.errors import DataError, RunError
+    from hf_tasks.core.errors import DataError, RunError
     from hf_tasks.runs import manifest, same_data
 
     if renew:

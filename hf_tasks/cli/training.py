@@ -7,13 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hf_tasks.cli.options import (
-    RecipeArg,
-    RunArg,
-    SetOption,
-)
-from hf_tasks.distributed import is_main, launched
-from hf_tasks.show import table
+from hf_tasks.cli.options import RecipeArg, RunArg, SetOption
+from hf_tasks.core.distributed import is_main, world_size
+from hf_tasks.core.terminal import table
 
 app = typer.Typer()
 
@@ -32,14 +28,14 @@ def init(
     overwrite: Annotated[bool, typer.Option(help="Replace an existing recipe.")] = False,
 ) -> None:
     """Look at data files, recognise the task, and propose a recipe with comments, ready to train."""
-    from hf_tasks import proposal
+    from hf_tasks.recipe import init
 
-    found = proposal.propose(data, model, proposal.Wishes(task, text, pair, label))
+    found = init.propose(data, model, init.Wishes(task, text, pair, label))
     print("\n".join(found.seen), file=sys.stderr)
     if output == Path("-"):
         print(found.recipe, end="")
         return
-    path = proposal.write(found, output, overwrite=overwrite)
+    path = init.write(found, output, overwrite=overwrite)
     print(f"The recipe is in {path}; next:\n  hf-tasks check {path}\n  hf-tasks train {path}", file=sys.stderr)
 
 
@@ -61,9 +57,9 @@ def check(
 @app.command()
 def explain(recipe: RecipeArg, overrides: SetOption = None) -> None:
     """Every resolved value of a recipe, and where it comes from: a line, a default, the data."""
-    from hf_tasks.explain import explain as explain_recipe
-    from hf_tasks.explain import lines
-    from hf_tasks.shipped import find
+    from hf_tasks.core.shipped import find
+    from hf_tasks.training.explain import explain as explain_recipe
+    from hf_tasks.training.explain import lines
 
     print("\n".join(lines(explain_recipe(find(recipe), tuple(overrides or ())))))
 
@@ -82,10 +78,10 @@ def train(
 ) -> None:
     """Train a recipe, evaluate it, and save the run. The same command goes on with a training that was interrupted."""
     from hf_tasks import train as train_recipe
-    from hf_tasks.seeds import SeedRuns
+    from hf_tasks.training.seeds import SeedRuns
 
     changes = [*(overrides or ()), *([f"training.output_dir={json.dumps(str(output_dir))}"] if output_dir else [])]
-    if num_processes and num_processes != launched():
+    if num_processes and num_processes != world_size():
         sys.exit(_in_processes(num_processes, ["train", recipe], changes, overwrite))
     run = train_recipe(recipe, changes, overwrite=overwrite)
     if not is_main():
@@ -93,9 +89,9 @@ def train(
     if isinstance(run, SeedRuns):
         print("\n".join(["", *run.lines(), f"The runs are in {run.path}"]))
         return
-    for part in ("validation", "test"):
-        if part in run.results:
-            print(f"\n{part}\n" + table(run.results[part]))
+    for split in ("validation", "test"):
+        if split in run.results:
+            print(f"\n{split}\n" + table(run.results[split]))
     training = run.results["training"]
     print(f"\n{training['seconds']} s in all, {training['samples_per_second']:.0f} training windows a second")
     print(f"The run is in {run.path}; next:")
@@ -121,9 +117,9 @@ def sweep(
     ] = None,
 ) -> None:
     """Train a recipe with several values of its keys; rank them; write the best recipe. The same command goes on."""
-    from hf_tasks.shipped import find
-    from hf_tasks.sweep.report import lines
-    from hf_tasks.sweep.study import sweep as sweep_recipe
+    from hf_tasks.core.shipped import find
+    from hf_tasks.training.sweep.report import lines
+    from hf_tasks.training.sweep.study import sweep as sweep_recipe
 
     options = {"trials": trials, "metric": metric, "prune": prune or None, "keep": keep}
     swept = sweep_recipe(find(recipe), over or (), overrides or (), options, output_dir=output_dir, timeout=timeout)
@@ -137,8 +133,8 @@ def lr_find(
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture, .png or .svg.")] = Path("lr_find.png"),
 ) -> None:
     """Which learning rate suits a recipe: a hundred steps with a growing rate, the curve of their losses."""
-    from hf_tasks import lr_finder
-    from hf_tasks.shipped import find
+    from hf_tasks.core.shipped import find
+    from hf_tasks.training import lr_finder
 
     lr_finder.check_output(output)
     curve = lr_finder.find(find(recipe), overrides or ())
@@ -157,7 +153,7 @@ def reproduce(
 ) -> None:
     """Train a run again and compare what is measured: exit code 1 where a metric differs."""
     from hf_tasks import load_run
-    from hf_tasks.reproduce import reproduce as train_again
+    from hf_tasks.training.reproduce import reproduce as train_again
 
     reproduction = train_again(load_run(run), output_dir)
     print("\n".join(reproduction.lines()))
@@ -166,10 +162,12 @@ def reproduce(
 
 def _in_processes(processes: int, command: list[str], changes: list[str], overwrite: bool) -> int:
     """The exit code of a command that several processes share."""
-    from hf_tasks.errors import RunError
-    from hf_tasks.launch import launch
+    from hf_tasks.core.distributed import launch
+    from hf_tasks.core.errors import RunError
 
-    if launched() > 1:
-        raise RunError(f"--num-processes {processes}: {launched()} processes were started; remove it, or start as many")
+    if world_size() > 1:
+        raise RunError(
+            f"--num-processes {processes}: {world_size()} processes were started; remove it, or start as many"
+        )
     options = [argument for change in changes for argument in ("--set", change)]
     return launch(processes, [*command, *options, *(["--overwrite"] if overwrite else [])])

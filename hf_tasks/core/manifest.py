@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hf_tasks import durable
+from hf_tasks.core.files import write_json
 from hf_tasks.core.hashing import sha256
 from hf_tasks.core.untrusted import read_json
 
@@ -28,7 +28,7 @@ def text(files: Entries, facts: Mapping[str, Any] | None = None) -> dict[str, An
 
 def write(folder: Path, files: Entries, facts: Mapping[str, Any] | None = None) -> None:
     """Write a folder's manifest at one instant."""
-    durable.write_json(folder / FILE, text(files, facts))
+    write_json(folder / FILE, text(files, facts))
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from hf_tasks.errors import RunError, UserError
+from hf_tasks.core.errors import RunError, UserError
 
 LARGEST = 64 << 20
 """Bytes of a JSON file or a card."""

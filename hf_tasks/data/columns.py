@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hf_tasks.block import did_you_mean
+from hf_tasks.core.section import did_you_mean
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.types import RawRow
 

@@ -4,21 +4,21 @@ from pathlib import Path
 from typing import Literal
 
 from hf_tasks.core.hashing import cached_sha256
-from hf_tasks.data import parallel
-from hf_tasks.data.find import find, folders
+from hf_tasks.data.paths import find, folders
+from hf_tasks.data.readers import parallel
 from hf_tasks.data.section import Data, Parallel
 
 SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 
 
-def file_hashes(section: Data, beside: Path | None) -> dict[str, dict[str, str]]:
+def file_hashes(section: Data, recipe_dir: Path | None) -> dict[str, dict[str, str]]:
     """For each split the SHA-256 of each file, as `read_part` notes them; a held-out validation split has those of
     train. Empty for a dataset of the Hub. Raises DataError where a file is missing."""
     if section.path:
         return {}
-    places = folders(section.data_dir, beside)
+    places = folders(section.data_dir, recipe_dir)
     found: dict[str, dict[str, str]] = {
-        name: _of(named, places) for name in SPLITS if (named := section.part(name)) is not None
+        name: _of(named, places) for name in SPLITS if (named := section.split(name)) is not None
     }
     if "train" in found and "validation" not in found and section.validation_size:
         found["validation"] = found["train"]

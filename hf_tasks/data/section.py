@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from hf_tasks.block import Block
+from hf_tasks.core.section import Section
 
 
-class Parallel(Block):
+class Parallel(Section):
     """Text files whose lines belong to each other, for tasks with a source and a target."""
 
     source: str = Field(min_length=1)
@@ -24,7 +24,7 @@ Named = str | tuple[str, ...] | Parallel
 """Files or globs of one part of the data, or a Hub data set's split."""
 
 
-class Data(Block):
+class Data(Section):
     """Files (paths or globs), or a data set of the Hub (`path`), for each part."""
 
     path: str | None = None
@@ -62,7 +62,7 @@ class Data(Block):
     def _one_source(self) -> "Data":
         if self.path and self.data_dir:
             raise ValueError("path (a Hub data set) and data_dir (a folder) exclude each other; keep one of them")
-        if self.path and any(isinstance(part, Parallel) for part in (self.train, self.validation, self.test)):
+        if self.path and any(isinstance(split, Parallel) for split in (self.train, self.validation, self.test)):
             raise ValueError("path (a Hub data set) has splits, not files; name a split, e.g. train: train")
         if twice := [name for name in self.column_names if self.column_names.count(name) > 1]:
             raise ValueError(f'column_names has "{twice[0]}" twice; give each column its own name')
@@ -70,7 +70,7 @@ class Data(Block):
             raise ValueError("name and revision belong to a Hub data set; give its id as path")
         return self
 
-    def part(self, name: Literal["train", "validation", "test"]) -> Named | None:
+    def split(self, name: Literal["train", "validation", "test"]) -> Named | None:
         """What the section names for a part; the split "train" of a Hub data set by default."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}[name]
         return named or (name if self.path and name == "train" else None)

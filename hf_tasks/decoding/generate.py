@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks import distributed
-from hf_tasks.decoding.section import Beam, Decoding, Sampling, special_tokens
+from hf_tasks.core import distributed
+from hf_tasks.decoding.strategies import Beam, Decoding, Sampling, special_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,8 +105,7 @@ def _batch(
 
 def _search(model: Any, decoding: Decoding, places: list[int]) -> tuple[Callable[..., Any], Any]:
     """The loop over tokens, and what draws them, where they are drawn."""
-    from hf_tasks.decoding.sampling import Sampler, uniforms
-    from hf_tasks.decoding.search import beam_search, one_path
+    from hf_tasks.decoding.loops import Sampler, beam_search, one_path, uniforms
 
     assert decoding.max_new_tokens is not None
     match decoding:

@@ -10,7 +10,7 @@ from hf_tasks.methods.bottleneck_adapter import BottleneckAdapter
 from hf_tasks.methods.frozen import Frozen
 from hf_tasks.methods.full import Full
 from hf_tasks.methods.gradual_unfreezing import GradualUnfreezing
-from hf_tasks.methods.peft_method import AnyPeft, PeftMethod
+from hf_tasks.methods.peft import AnyPeft, PeftMethod
 
 AnyMethod = Annotated[
     BitFit | BottleneckAdapter | Frozen | Full | GradualUnfreezing | AnyPeft, Field(discriminator="name")

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from hf_tasks.block import Block
+from hf_tasks.core.section import Section
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,7 +14,7 @@ Saved = Literal["model", "trained", "peft"]
 """What a run keeps: the whole model as transformers saves it; the trained parameters alone; PEFT's adapter files."""
 
 
-class Method(Block, ABC):
+class Method(Section, ABC):
     learning_rate: ClassVar[float] = 5e-5
     """The default: what trains few or new parameters needs more than full fine-tuning does."""
     saves: ClassVar[Saved] = "model"

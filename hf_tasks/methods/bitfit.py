@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.methods.base import Method, Saved
-from hf_tasks.methods.layers import pretrained_layers
+from hf_tasks.models.layers import pretrained_layers
 
 if TYPE_CHECKING:
     from torch import nn

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.methods.base import Method, Saved
-from hf_tasks.methods.layers import Layers, pretrained_layers
+from hf_tasks.models.layers import Layers, pretrained_layers
 
 if TYPE_CHECKING:
     from torch import nn

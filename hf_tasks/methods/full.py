@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from hf_tasks.methods.base import Method
-from hf_tasks.methods.layers import Layers, pretrained_layers
+from hf_tasks.models.layers import Layers, pretrained_layers
 
 if TYPE_CHECKING:
     from torch import nn

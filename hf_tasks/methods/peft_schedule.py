@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 
 
 class Allocation(TrainerCallback):  # type: ignore[misc]

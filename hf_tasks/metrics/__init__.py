@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hf_tasks.block import did_you_mean
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.core.section import did_you_mean
 from hf_tasks.metrics import classification, generation, probability, squad, tagging
 from hf_tasks.metrics.cmrc2018 import cmrc2018
 from hf_tasks.metrics.gleu import gleu

@@ -55,7 +55,7 @@ def segments(text: str) -> list[str]:
 
     words = NLTKWordTokenizer().tokenize
     pieces = _PIECES.findall(bare(text))
-    return [part for piece in pieces for part in (piece if "\u4e00" <= piece[0] <= "\u9fa5" else words(piece))]
+    return [split for piece in pieces for split in (piece if "\u4e00" <= piece[0] <= "\u9fa5" else words(piece))]
 
 
 def f1(prediction: str, reference: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hf_tasks.calibration import BINS, places
+from hf_tasks.metrics.calibration import BINS, places
 from hf_tasks.metrics.metric import Metric, Sums, Value, Values, means, share
 
 Decisions = Sequence[tuple[Sequence[float], Sequence[bool]]]
@@ -54,9 +54,9 @@ def _debiased(s: np.ndarray) -> np.ndarray:
     distance, noise = np.abs(s[:, :BINS]), np.maximum(_noise(s), np.finfo(float).tiny)
     seen = distance.sum(1)
 
-    def mean_seen(part: np.ndarray) -> np.ndarray:
+    def mean_seen(split: np.ndarray) -> np.ndarray:
         """Of true distances that are a part (R,) of those seen."""
-        true = part[:, None] * distance
+        true = split[:, None] * distance
         folded = noise * 2 * norm.pdf(true / noise) + true * (1 - 2 * norm.cdf(-true / noise))
         return np.asarray(folded.sum(1))
 
@@ -75,7 +75,7 @@ def _ece_interval(form: Sums) -> dict[str, tuple[float, float]]:
     seen, total = np.abs(s[0, :BINS]), np.abs(s[0, :BINS]).sum()
     noise = _noise(s)[0] * np.random.default_rng(0).normal(size=(DRAWS, BINS))
 
-    def part(quantile: float) -> float:
+    def split(quantile: float) -> float:
         """The part of the distances seen for which a quantile of the estimates is what was seen."""
         low, high = 0.0, 4.0
         for _ in range(HALVINGS):
@@ -84,7 +84,7 @@ def _ece_interval(form: Sums) -> dict[str, tuple[float, float]]:
             low, high = (low, middle) if above else (middle, high)
         return high if low > 0 else 0.0
 
-    return {"ece_debiased": (part(0.975) * total / s[0, -2], min(1.0, part(0.025) * total / s[0, -2]))}
+    return {"ece_debiased": (split(0.975) * total / s[0, -2], min(1.0, split(0.025) * total / s[0, -2]))}
 
 
 def _brier(predictions: Sequence[Any], references: Sequence[Any], probabilities: Probabilities) -> Sums:

@@ -73,10 +73,10 @@ def _squad_v2(predictions: Sequence[Row], references: Sequence[list[str]]) -> Su
     there = {name: of_group for name, of_group in groups.items() if of_group[:, -1].any()}
 
     def of_sums(s: np.ndarray) -> Values:
-        parts = zip(there, np.split(s, max(len(there), 1), axis=1), strict=False)
+        splits = zip(there, np.split(s, max(len(there), 1), axis=1), strict=False)
         return {
-            group + name: 100 * share(part[:, i], part[:, 2], np.nan)
-            for group, part in parts
+            group + name: 100 * share(split[:, i], split[:, 2], np.nan)
+            for group, split in splits
             for i, name in enumerate(measures)
         }
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from hf_tasks.metrics.classification import RATIOS
 from hf_tasks.metrics.metric import Metric, Sums, Value, Values, share
-from hf_tasks.tags import Entity, Scheme, Tags, chunks, detect, entities, surface
+from hf_tasks.metrics.tag_schemes import Entity, Scheme, Tags, chunks, detect, entities, surface
 
 Sentences = Sequence[Sequence[str]]
 Read = Callable[[Sequence[str]], Iterable[tuple[Any, ...]]]

@@ -3,9 +3,9 @@
 from fnmatch import fnmatch
 from pathlib import Path
 
+from hf_tasks.core.checkpoint_paths import resolve_checkpoint
 from hf_tasks.core.hashing import cached_sha256
 from hf_tasks.models.section import Model
-from hf_tasks.pretrained import locate
 
 READ = (
     "config.json", "generation_config.json", "adapter_config.json", "*.safetensors", "*.safetensors.index.json",
@@ -37,7 +37,7 @@ def folder_hashes(folder: Path) -> dict[str, str]:
 def _folder(name_or_path: str, revision: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    place = locate(name_or_path)
+    place = resolve_checkpoint(name_or_path)
     if Path(place).is_dir():
         return Path(place)
     config = try_to_load_from_cache(place, "config.json", revision=revision)

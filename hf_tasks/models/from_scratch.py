@@ -11,8 +11,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.block import did_you_mean
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.core.section import did_you_mean
 from hf_tasks.models.section import Subwords
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.errors import RunError
-from hf_tasks.methods.layers import note_pretrained
+from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoint
+from hf_tasks.core.errors import RunError
 from hf_tasks.models import from_scratch
+from hf_tasks.models.layers import note_pretrained
 from hf_tasks.models.section import Model, Subwords
 from hf_tasks.models.strange_files import check_config, check_weights
-from hf_tasks.pretrained import locate, quiet
 from hf_tasks.tasks import Task
 from hf_tasks.tasks.text2text.languages import knows_languages, set_first_token, set_languages
 
@@ -29,7 +29,7 @@ def load_tokenizer(model: Model, task: Task, train: "Dataset | None" = None) -> 
     if model.config is not None:
         assert train is not None and task.model_spec.tokenizer_texts is not None
         return from_scratch.train_tokenizer(model.tokenizer or Subwords(), task.model_spec.tokenizer_texts(train))
-    place = locate(model.name_or_path)
+    place = resolve_checkpoint(model.name_or_path)
     options: dict[str, Any] = {"revision": model.revision, "trust_remote_code": False}
     with _explained(model):
         config = AutoConfig.from_pretrained(place, **options)
@@ -60,13 +60,13 @@ def load_model(
     import transformers
 
     if model.is_new:
-        with _explained(model), quiet():
+        with _explained(model), quiet_transformers():
             return _limited(_new(model, tokenizer), tokenizer)
     auto = getattr(transformers, task.model_spec.auto_class)
-    with _explained(model), quiet():
-        check_weights(locate(model.name_or_path))
+    with _explained(model), quiet_transformers():
+        check_weights(resolve_checkpoint(model.name_or_path))
         loaded, info = auto.from_pretrained(
-            locate(model.name_or_path),
+            resolve_checkpoint(model.name_or_path),
             revision=model.revision,
             trust_remote_code=False,
             use_safetensors=True,
@@ -88,7 +88,9 @@ def _new(model: Model, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel
     if model.config is not None:
         return from_scratch.build(model.config, tokenizer)
     assert model.decoder_name_or_path is not None
-    return from_scratch.warm_start(locate(model.name_or_path), locate(model.decoder_name_or_path), tokenizer)
+    return from_scratch.warm_start(
+        resolve_checkpoint(model.name_or_path), resolve_checkpoint(model.decoder_name_or_path), tokenizer
+    )
 
 
 def _limited(loaded: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from hf_tasks.core.checkpoint_paths import PACKAGE, resolve_checkpoint
 from hf_tasks.core.untrusted import parse_yaml
 from hf_tasks.models.section import Model
-from hf_tasks.pretrained import PACKAGE, locate
 
 COMMIT = re.compile(r"/snapshots/([0-9a-f]{40})/")
 FRONT = re.compile(r"\A---[ \t\r]*\n(.*?)^---[ \t\r]*$", re.MULTILINE | re.DOTALL)
@@ -38,7 +38,7 @@ def origin(model: Model) -> dict[str, Any]:
 
     if model.config is not None:
         return {"from": "scratch", "model_type": model.config["model_type"], "license": None}
-    place = locate(model.name_or_path)
+    place = resolve_checkpoint(model.name_or_path)
     kind = "hub" if _on_hub(model) else "package" if model.name_or_path.startswith(PACKAGE) else "folder"
     config = AutoConfig.from_pretrained(place, revision=model.revision, trust_remote_code=False)
     revision = model.revision if kind == "hub" else None
@@ -46,7 +46,7 @@ def origin(model: Model) -> dict[str, Any]:
 
 
 def _on_hub(model: Model) -> bool:
-    return not Path(locate(model.name_or_path)).is_dir()
+    return not Path(resolve_checkpoint(model.name_or_path)).is_dir()
 
 
 def _license(place: str, revision: str | None, kind: str) -> dict[str, str | None]:

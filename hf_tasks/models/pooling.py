@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from hf_tasks.errors import RunError
-from hf_tasks.methods.layers import few_tokens
+from hf_tasks.core.errors import RunError
+from hf_tasks.models.layers import few_tokens
 
 if TYPE_CHECKING:
-    from hf_tasks.methods.layers import Stack
+    from hf_tasks.models.layers import Stack
 
 Pooling = Literal["mean", "max"]
 

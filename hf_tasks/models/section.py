@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from hf_tasks.block import Block
+from hf_tasks.core.section import Section
 
 
-class Subwords(Block):
+class Subwords(Section):
     """A tokenizer that is learned from the training texts, sources and targets together."""
 
     vocab_size: int = Field(8000, ge=300)
@@ -16,7 +16,7 @@ class Subwords(Block):
     """Byte pairs, which know every character; or a unigram language model of subwords, as T5 and Marian have."""
 
 
-class Model(Block):
+class Model(Section):
     name_or_path: str = ""
     """A Hub model id, a folder, or `package:NAME`, the checkpoint that an installed Python package carries."""
     revision: str | None = None

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hf_tasks.errors import RunError
+from hf_tasks.core.errors import RunError
 
 if TYPE_CHECKING:
-    from hf_tasks.methods.layers import Stack
+    from hf_tasks.models.layers import Stack
 
 CHILD = "scalar_mix"
 BAR = 30

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hf_tasks.errors import RunError
+from hf_tasks.core.errors import RunError
 
 
 def check_inside(run: Path, file: Path) -> None:

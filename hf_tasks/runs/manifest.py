@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from hf_tasks import durable
 from hf_tasks.core import manifest
+from hf_tasks.core.errors import RunError
+from hf_tasks.core.files import files_below
 from hf_tasks.core.hashing import cached_sha256, sha256
-from hf_tasks.errors import RunError
 from hf_tasks.models.checkpoint_files import is_read
 
 FILE = manifest.FILE
@@ -27,7 +27,7 @@ def write(run: Path) -> None:
     """Write a run's manifest, or write it anew: its files are accepted as they are. RunError where no run is."""
     if not all((run / name).is_file() for name in ("recipe.yaml", "results.json")):
         raise RunError(f"{run}: no finished run is here; give the directory that `train` wrote")
-    names = (path.relative_to(run).as_posix() for path in durable.files_below(run))
+    names = (path.relative_to(run).as_posix() for path in files_below(run))
     manifest.write(run, manifest.entries(run, filter(is_of_a_run, names)))
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hf_tasks.core.errors import RunError
 from hf_tasks.data import file_hashes
-from hf_tasks.errors import RunError
 
 if TYPE_CHECKING:
-    from hf_tasks.run import Run
+    from hf_tasks.runs.run import Run
 
 
 def identity(facts: Mapping[str, Any]) -> tuple[Any, ...]:

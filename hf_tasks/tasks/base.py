@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from hf_tasks.block import Block
+from hf_tasks.core.section import Section
 from hf_tasks.tasks.collate import PaddingCollator
 from hf_tasks.tasks.types import (
     Batch,
@@ -40,7 +40,7 @@ TUNED = "tuned"
 """The value of a key that is chosen on the validation split."""
 
 
-class Task(Block, ABC):
+class Task(Section, ABC):
     name: str
     max_length: int = Field(512, ge=8)
     """The longest input in tokens; the model's own limit where that is smaller."""

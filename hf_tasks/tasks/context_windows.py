@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
     from transformers import PreTrainedTokenizerBase
 
-
 NO_ANSWER = 0
 """The token that stands for no answer: the first one, [CLS]."""
 
@@ -97,8 +96,8 @@ class PairTemplate:
     def token_type_ids(self, first: "Stretches", second: "Stretches") -> list[np.ndarray]:
         before, between, after = (Stretches.same(types, len(first.size)) for types in self.types)
         own = [
-            Stretches(np.full(part.size.max(), kind, np.int8), np.zeros_like(part.size), part.size)
-            for part, kind in zip((first, second), self.sequence_types, strict=True)
+            Stretches(np.full(split.size.max(), kind, np.int8), np.zeros_like(split.size), split.size)
+            for split, kind in zip((first, second), self.sequence_types, strict=True)
         ]
         return joined(before, own[0], between, own[1], after)
 
@@ -140,15 +139,15 @@ class Stretches:
         return end
 
 
-def joined(*parts: Stretches) -> list[np.ndarray]:
+def joined(*splits: Stretches) -> list[np.ndarray]:
     """N rows: the first stretches of all parts after each other, the second ones, ..."""
-    size = np.sum([part.size for part in parts], axis=0)
+    size = np.sum([split.size for split in splits], axis=0)
     begin = np.cumsum(size) - size
-    row = np.empty(size.sum(), parts[0].values.dtype)
+    row = np.empty(size.sum(), splits[0].values.dtype)
     at = begin.copy()
-    for part in parts:
-        row[_places(at, part.size)] = part.values[_places(part.begin, part.size)]
-        at += part.size
+    for split in splits:
+        row[_places(at, split.size)] = split.values[_places(split.begin, split.size)]
+        at += split.size
     return [row[a:b] for a, b in pairwise([*begin.tolist(), len(row)])]
 
 

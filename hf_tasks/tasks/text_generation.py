@@ -1,7 +1,7 @@
 """Text generation by a decoder-only model (GPT-2, Llama): a prompt, and the completion that the model learns to write.
 
-    {"prompt": "Ann: Lunch at one?\\nBo: Fine.", "completion": "Ann and Bo have lunch at one."}
-    {"prompt": "Ann: Lunch at one?\\nBo: Fine."}                            for prediction
+    {"prompt": "Ann: Lunch at one?\nBo: Fine.", "completion": "Ann and Bo have lunch at one."}
+    {"prompt": "Ann: Lunch at one?\nBo: Fine."}                            for prediction
 
 The model reads prompt, separator, completion and the end-of-text token as one text. The loss is the mean negative
 log-likelihood of completion and end-of-text token; with `prompt_loss_weight` also of prompt and separator, each with
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.collate import IGNORE, PaddingCollator, items_in
 from hf_tasks.tasks.text2text.task import written

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 import hf_tasks
-from hf_tasks import card
-from hf_tasks.card import checks
-from hf_tasks.card.usage import same_output
+from hf_tasks.publish import card
+from hf_tasks.publish.card import checks
+from hf_tasks.publish.card.usage import same_output
 from hf_tasks.recipe import Recipe, from_dict, to_yaml
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 
 Tiny = Callable[[str], Path]
 

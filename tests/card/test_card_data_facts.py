@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from hf_tasks.card.data_facts import baseline, samples
+from hf_tasks.publish.card.data_facts import baseline, samples
 from hf_tasks.recipe import from_dict
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from hf_tasks.card import example, gather
-from hf_tasks.card.facts import curve
+from hf_tasks.publish.card import example, gather
+from hf_tasks.publish.card.facts import curve
 from hf_tasks.recipe import Recipe, from_dict
 
 

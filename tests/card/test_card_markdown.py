@@ -5,7 +5,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from hf_tasks.card.markdown import code, escape, fence, literal, number, value
+from hf_tasks.publish.card.markdown import code, escape, fence, literal, number, value
 
 NASTY = [
     "<script>alert(1)</script>",

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
-from hf_tasks.card import render
-from hf_tasks.card.metadata import metadata
 from hf_tasks.metrics import hub_name
+from hf_tasks.publish.card import render
+from hf_tasks.publish.card.metadata import metadata
 from hf_tasks.recipe import Recipe, from_dict
 
 

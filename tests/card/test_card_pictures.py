@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hf_tasks.card import draw
+from hf_tasks.publish.card import draw
 
 
 def size(png: Path) -> tuple[int, int]:

@@ -6,12 +6,12 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from hf_tasks.card import render
-from hf_tasks.card.blocks import blocks, metadata
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.models.section import Model, Subwords
+from hf_tasks.publish.card import render
+from hf_tasks.publish.card.write import blocks, metadata
 from hf_tasks.recipe import Recipe, from_dict, validate
-from hf_tasks.recipe_file import Source
+from hf_tasks.recipe.yaml_file import Source
 
 PARSER = MarkdownIt("commonmark").enable("table")
 NAMES = ["summary", "usage", "results", "limits", "data", "training", "recipe", "licence", "citation"]
@@ -260,7 +260,7 @@ def test_a_template_that_is_not_there_is_a_problem_of_the_recipe(values: dict[st
     (tmp_path / "train.csv").write_text("text,label\n")
     values["data"]["train"], values["card"]["template"] = "train.csv", "mine.jinja"
     with pytest.raises(RecipeError) as e:
-        validate(Source("recipe", values), beside=tmp_path)
+        validate(Source("recipe", values), recipe_dir=tmp_path)
     assert str(e.value) == "recipe: card.template: there is no file mine.jinja beside the recipe; name one"
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from hf_tasks.card import checks
-from hf_tasks.card.blocks import blocks
-from hf_tasks.card.markdown import literal
-from hf_tasks.card.render import render
-from hf_tasks.card.sandbox import find_template, plain
-from hf_tasks.card.usage import asked
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.publish.card import checks
+from hf_tasks.publish.card.markdown import literal
+from hf_tasks.publish.card.render import render
+from hf_tasks.publish.card.sandbox import find_template, plain
+from hf_tasks.publish.card.usage import asked
+from hf_tasks.publish.card.write import blocks
 from hf_tasks.recipe import from_dict
 
 ATTACKS = [

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from hf_tasks import card
-from hf_tasks.card.blocks import blocks, metadata, renewed
-from hf_tasks.errors import RunError
+from hf_tasks.core.errors import RunError
+from hf_tasks.publish import card
+from hf_tasks.publish.card.write import blocks, metadata, renewed
 from hf_tasks.recipe import Recipe, to_yaml
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 
 
 @pytest.fixture

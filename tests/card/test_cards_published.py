@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from hf_tasks import recipe_file, shipped
-from hf_tasks.card.publish import CARD, RECIPE, published
+from hf_tasks.core import shipped
+from hf_tasks.publish.card.shipped_cards import CARD, RECIPE, published
+from hf_tasks.recipe import yaml_file
 
 CARDS = Path(__file__).parent.parent.parent / "cards"
 FOLDERS = sorted(path.parent for path in CARDS.glob(f"*/{CARD}"))
@@ -28,7 +29,7 @@ def test_a_card_is_what_its_recipe_and_results_give(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
 def test_its_recipe_is_the_shipped_one(folder: Path) -> None:
-    run, here = recipe_file.read(folder / RECIPE).values, recipe_file.read(shipped.find(folder.name)).values
+    run, here = yaml_file.read(folder / RECIPE).values, yaml_file.read(shipped.find(folder.name)).values
     assert run["model"] == here["model"] and run["card"].keys() == here["card"].keys()
     for key, value in here.get("training", {}).items():
         assert run["training"][key] == value

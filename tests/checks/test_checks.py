@@ -8,7 +8,7 @@ import pytest
 from datasets import Dataset
 
 from hf_tasks import data
-from hf_tasks.checks import look, near
+from hf_tasks.data.checks import near_duplicates, run_checks
 from hf_tasks.tasks import EncodedSplit, QuestionAnswering, Task, TextClassification, TextToText, TokenClassification
 
 Rows = list[dict[str, Any]]
@@ -25,16 +25,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def findings(task: Task, readable: int = 512, split: dict[str, Any] | None = None, **rows: Rows) -> list[str]:
+def findings(task: Task, readable: int = 512, encoded: dict[str, Any] | None = None, **rows: Rows) -> list[str]:
     """What `check` prints of rows that stand in train.jsonl, validation.jsonl, test.jsonl, one a line; `split` holds
     columns of the features of train where they matter."""
-    parts = {}
+    splits = {}
     for name, several in rows.items():
         Path(f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in several))
-        parts[name] = data.read_file(f"{name}.jsonl", task)
-    task = task.fit(parts["train"].examples)
-    splits = {name: EncodedSplit(part.examples, _features(len(part), split or {})) for name, part in parts.items()}
-    checked = look(task, parts, splits, readable=readable, seed=1)
+        splits[name] = data.read_file(f"{name}.jsonl", task)
+    task = task.fit(splits["train"].examples)
+    encoded_splits = {
+        name: EncodedSplit(split.examples, _features(len(split), encoded or {})) for name, split in splits.items()
+    }
+    checked = run_checks(task, splits, encoded_splits, readable=readable, seed=1)
     return [str(finding) for finding in checked.findings]
 
 
@@ -69,8 +71,8 @@ def test_a_text_with_three_labels_contradicts_twice() -> None:
 
 def test_leaks_between_all_parts() -> None:
     new = {"text": "seen nowhere else", "label": "good"}
-    parts = {"validation": [CLEAN[3], new], "test": [CLEAN[4] | {"label": "bad"}, new, CLEAN[3]]}
-    assert findings(CLASSIFIER, train=CLEAN, **parts) == [
+    splits = {"validation": [CLEAN[3], new], "test": [CLEAN[4] | {"label": "bad"}, new, CLEAN[3]]}
+    assert findings(CLASSIFIER, train=CLEAN, **splits) == [
         "texts that are in train too: 1 of 2 in validation, 2 of 3 in test (validation.jsonl:1 = train.jsonl:4, "
         "test.jsonl:1 = train.jsonl:5, :3 = :4); 1 of them have other labels there; remove them from train, or scores "
         "are not those of unseen texts",
@@ -219,15 +221,15 @@ def test_a_source_may_have_several_targets_but_not_in_several_rows_of_a_test() -
 def test_cut_texts_with_the_limits_that_would_hold_them() -> None:
     task = TextClassification(name="text-classification", max_length=16)
     lengths = {"length": [10] * 17 + [16] * 3, "tokens_cut": [0] * 17 + [5, 9, 30]}
-    assert findings(task, split=lengths, train=CLEAN) == [
+    assert findings(task, encoded=lengths, train=CLEAN) == [
         "texts cut to max_length 16: 3 of 20 in train, 44 tokens (16.8%) lost; task.max_length: 48 holds all for 20.2% "
         "more tokens to read"
     ]
-    assert findings(task, readable=32, split=lengths, train=CLEAN) == [
+    assert findings(task, readable=32, encoded=lengths, train=CLEAN) == [
         "texts cut to max_length 16: 3 of 20 in train, 44 tokens (16.8%) lost; task.max_length: 32 holds 95.0 % for "
         "13.8% more tokens to read"
     ]
-    assert findings(task, readable=16, split=lengths, train=CLEAN) == [
+    assert findings(task, readable=16, encoded=lengths, train=CLEAN) == [
         "texts cut to max_length 16: 3 of 20 in train, 44 tokens (16.8%) lost; the model reads 16 tokens at most; "
         "task.long_texts: windows reads them whole"
     ]
@@ -235,10 +237,10 @@ def test_cut_texts_with_the_limits_that_would_hold_them() -> None:
 
 def test_the_facts_and_the_brief_form() -> None:
     Path("train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*CLEAN, CLEAN[0]]))
-    part = data.read_file("train.jsonl", CLASSIFIER)
-    task = CLASSIFIER.fit(part.examples)
-    split = EncodedSplit(part.examples, _features(21, {"length": [*range(10, 31)]}))
-    checked = look(task, {"train": part}, {"train": split}, readable=512, seed=1)
+    split = data.read_file("train.jsonl", CLASSIFIER)
+    task = CLASSIFIER.fit(split.examples)
+    encoded = EncodedSplit(split.examples, _features(21, {"length": [*range(10, 31)]}))
+    checked = run_checks(task, {"train": split}, {"train": encoded}, readable=512, seed=1)
     assert checked.facts == [
         "  labels     11 good, 10 bad",
         "  lengths    95 % of the texts have at most 29 tokens, 99 % 30, all 30; max_length 512",
@@ -253,7 +255,7 @@ def test_the_facts_and_the_brief_form() -> None:
 
 
 def test_the_search_finds_what_comparing_all_pairs_finds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near, "AT_ONCE", 64)
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 64)
     draw = random.Random(3)
     words = ["eins", "zwei", "drei", "vier", "fünf", "红", "色"]
 
@@ -262,8 +264,10 @@ def test_the_search_finds_what_comparing_all_pairs_finds(monkeypatch: pytest.Mon
 
     tested, searched = rows(150), rows(200)
     searched += [{"a": row["a"].upper(), "b": f"{row['b']}..."} for row in tested[:5]]
-    alike = np.array([[min(_jaccard(x[c], y[c]) for c in "ab") >= near.SIMILAR for y in searched] for x in tested])
-    found = near.search(Dataset.from_list(tested), Dataset.from_list(searched), ("a", "b"))
+    alike = np.array(
+        [[min(_jaccard(x[c], y[c]) for c in "ab") >= near_duplicates.SIMILAR for y in searched] for x in tested]
+    )
+    found = near_duplicates.search(Dataset.from_list(tested), Dataset.from_list(searched), ("a", "b"))
     assert (found >= 0).tolist() == alike.any(axis=1).tolist()
     assert alike.any(axis=1).sum() >= 5
     assert all(alike[row, found[row]] for row in np.flatnonzero(found >= 0))
@@ -278,8 +282,8 @@ def _jaccard(one: str, other: str) -> float:
 
 
 def test_more_than_can_be_searched_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near, "MOST_TESTED", 2)
-    monkeypatch.setattr(near, "MOST_SEARCHED", 20)
+    monkeypatch.setattr(near_duplicates, "MOST_TESTED", 2)
+    monkeypatch.setattr(near_duplicates, "MOST_SEARCHED", 20)
     train = [*CLEAN, {"text": "the one that is left out", "label": "good"}]
     test = [row | {"text": row["text"].upper()} for row in CLEAN[:8]]
     (found,) = findings(CLASSIFIER, train=train, test=test)

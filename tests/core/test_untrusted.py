@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hf_tasks import recipe_file
+from hf_tasks.core.errors import RecipeError, RunError
+from hf_tasks.core.printable import printable
+from hf_tasks.core.terminal import table
 from hf_tasks.core.untrusted import LARGEST_YAML, as_written, parse_json, parse_yaml, read_json, read_text
-from hf_tasks.errors import RecipeError, RunError
-from hf_tasks.show import printable, table
+from hf_tasks.recipe import yaml_file
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghij")
@@ -66,7 +67,7 @@ def test_a_recipe_of_a_stranger(tmp_path: Path, content: bytes, said: str) -> No
     path = tmp_path / "recipe.yaml"
     path.write_bytes(content)
     with pytest.raises(RecipeError) as e:
-        recipe_file.read(path)
+        yaml_file.read(path)
     assert str(e.value) == f"{path}{said}"
 
 

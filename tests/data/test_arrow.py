@@ -7,9 +7,9 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 from pyarrow import parquet
 
-from hf_tasks.data.arrow import BATCH, dataset_rows, read_arrow, read_parquet
-from hf_tasks.data.files import opened
-from hf_tasks.errors import DataError
+from hf_tasks.core.errors import DataError
+from hf_tasks.data.readers.arrow import BATCH, dataset_rows, read_arrow, read_parquet
+from hf_tasks.data.readers.compression import opened
 
 TABLE = pyarrow.table({"text": ["a", "b"], "label": [1, None]})
 ROWS = [(1, {"text": "a", "label": 1}), (2, {"text": "b", "label": None})]

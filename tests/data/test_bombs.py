@@ -12,8 +12,9 @@ import pytest
 import zstandard
 from pyarrow import ipc, parquet
 
-from hf_tasks.data import arrow, files, json_rows, readers, tables
-from hf_tasks.errors import DataError
+from hf_tasks.core.errors import DataError
+from hf_tasks.data import readers
+from hf_tasks.data.readers import arrow, compression, delimited, json_rows
 
 PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}
 
@@ -21,11 +22,11 @@ PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst"
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that tests reach at once."""
-    monkeypatch.setattr(files, "ALWAYS", 100_000)
+    monkeypatch.setattr(compression, "ALWAYS", 100_000)
 
 
 def read(path: Path) -> list[Any]:
-    with files.opened(str(path)) as file:
+    with compression.opened(str(path)) as file:
         return list(readers.reader_of(str(path), None)(file, str(path)))
 
 
@@ -59,10 +60,10 @@ def test_a_line_without_end(tmp_path: Path, name: str, monkeypatch: pytest.Monke
     path = tmp_path / name
     path.write_bytes(b"text\n" + b"x" * 70)
     with path.open("rb") as file, pytest.raises(DataError) as e:
-        list(files.lines(file, str(path), 64))
+        list(compression.lines(file, str(path), 64))
     assert str(e.value) == f"{path}:2: the line has more than 64 bytes; write a row in each line"
     with path.open("rb") as file:
-        assert [len(line) for line in files.lines(file, str(path), 70)] == [5, 70]
+        assert [len(line) for line in compression.lines(file, str(path), 70)] == [5, 70]
 
 
 def test_a_line_without_end_in_a_small_file_takes_little_memory(
@@ -72,7 +73,7 @@ def test_a_line_without_end_in_a_small_file_takes_little_memory(
 
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(gzip.compress(b"x" * 50_000_000))
-    monkeypatch.setattr(files, "ALWAYS", 1_000_000)
+    monkeypatch.setattr(compression, "ALWAYS", 1_000_000)
     tracemalloc.start()
     try:
         assert "which no real text does" in refused(path)
@@ -82,8 +83,8 @@ def test_a_line_without_end_in_a_small_file_takes_little_memory(
 
 
 def test_a_quote_that_swallows_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "LONGEST_LINE", 20)
-    rows = list(tables.read_csv(["text\n", '"' + "x" * 30 + '"\n', "short\n"], "a.csv"))
+    monkeypatch.setattr(delimited, "LONGEST_LINE", 20)
+    rows = list(delimited.read_csv(["text\n", '"' + "x" * 30 + '"\n', "short\n"], "a.csv"))
     assert [(line, str(row)) for line, row in rows] == [
         (2, "a text has more than 20 characters; is a quote missing before?"), (3, "{'text': 'short'}"),
     ]  # fmt: skip

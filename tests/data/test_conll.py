@@ -1,6 +1,6 @@
 import pytest
 
-from hf_tasks.data.conll import read_conll, read_conllu, read_segmented, read_slashed
+from hf_tasks.data.readers.conll import read_conll, read_conllu, read_segmented, read_slashed
 
 
 def read(reader, text):

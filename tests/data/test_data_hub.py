@@ -4,8 +4,8 @@ import datasets
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from hf_tasks.data import Data, read_part
-from hf_tasks.errors import DataError
+from hf_tasks.core.errors import DataError
+from hf_tasks.data import Data, read_split
 from hf_tasks.tasks import TextClassification
 
 TASK = TextClassification(name="text-classification")
@@ -29,22 +29,22 @@ def calls(monkeypatch):
 
 def test_rows_names_and_record(calls):
     data = Data(path="org/name", name="small", revision="v1", train="train[:2]", columns={"text": "texts"})
-    part = read_part(data, "train", TASK, seed=0)
+    split = read_split(data, "train", TASK, seed=0)
     assert calls == [(("org/name", "small"), {"revision": "v1", "split": "train[:2]"})]
-    assert list(part.rows()) == [{"text": "a", "label": "pos"}, {"text": "b", "label": "neg"}]
-    assert part.where(1) == "org/name train[:2]: row 2"
-    assert list(part.files) == [f"org/name@{COMMIT}"]
+    assert list(split.rows()) == [{"text": "a", "label": "pos"}, {"text": "b", "label": "neg"}]
+    assert split.where(1) == "org/name train[:2]: row 2"
+    assert list(split.files) == [f"org/name@{COMMIT}"]
 
 
 def test_train_is_the_split_of_that_name(calls):
-    read_part(Data(path="org/name", columns={"text": "texts"}), "train", TASK, seed=0)
-    read_part(Data(path="org/name", test=("a", "b"), columns={"text": "texts"}), "test", TASK, seed=0)
+    read_split(Data(path="org/name", columns={"text": "texts"}), "train", TASK, seed=0)
+    read_split(Data(path="org/name", test=("a", "b"), columns={"text": "texts"}), "test", TASK, seed=0)
     assert [kwargs["split"] for _, kwargs in calls] == ["train", "a+b"]
 
 
 def test_missing_column(calls):
     with pytest.raises(DataError) as error:
-        read_part(Data(path="org/name"), "train", TASK, seed=0)
+        read_split(Data(path="org/name"), "train", TASK, seed=0)
     assert str(error.value) == (
         'org/name train: column "text" is missing; the file has texts, label; rename with data.columns: {text: texts}'
     )
@@ -56,7 +56,7 @@ def test_not_there(monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     with pytest.raises(DataError) as error:
-        read_part(Data(path="org/name"), "train", TASK, seed=0)
+        read_split(Data(path="org/name"), "train", TASK, seed=0)
     assert str(error.value) == (
         "org/name train: the data set cannot be loaded: Couldn't reach 'org/name' on the Hub (OfflineModeIsEnabled); "
         "check data.path, data.name, data.revision and the split, and that the Hub can be reached"

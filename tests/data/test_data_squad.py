@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from hf_tasks.core.errors import DataError
 from hf_tasks.data import read_file
-from hf_tasks.data.squad import rows
-from hf_tasks.errors import DataError
+from hf_tasks.data.readers.json_rows import squad_rows
 from hf_tasks.tasks import QuestionAnswering
 
 TASK = QuestionAnswering(name="question-answering")
@@ -26,7 +26,7 @@ def paragraph(*questions, context="John was in Paris"):
 def test_rows_are_numbered_across_paragraphs_and_articles():
     nested = document(paragraph(BORN, NONE), paragraph(BORN | {"id": "b1"}, context="John again"))
     nested["data"] += document(paragraph(BORN | {"id": "c1"}))["data"]
-    assert list(rows(nested)) == [
+    assert list(squad_rows(nested)) == [
         (1, BORN | {"context": "John was in Paris"}),
         (
             2,
@@ -55,21 +55,21 @@ def test_rows_are_numbered_across_paragraphs_and_articles():
     ],
 )
 def test_other_nestings(nested, message):
-    wrong = [str(row) for _, row in rows(nested) if isinstance(row, ValueError)]
+    wrong = [str(row) for _, row in squad_rows(nested) if isinstance(row, ValueError)]
     assert wrong == [message]
 
 
 def test_reading_a_file(tmp_path):
     file = tmp_path / "dev-v2.0.json"
     file.write_text(json.dumps(document(paragraph(BORN | {"is_impossible": False}, NONE))))
-    part = read_file(str(file), TASK)
-    assert part.examples[:] == {
+    split = read_file(str(file), TASK)
+    assert split.examples[:] == {
         "id": ["a1", "a2"],
         "question": ["Who?", "Why?"],
         "context": ["John was in Paris"] * 2,
         "answers": [{"text": ["John"], "answer_start": [0]}, {"text": [], "answer_start": []}],
     }
-    assert part.where(1) == f"{file}: question 2"
+    assert split.where(1) == f"{file}: question 2"
 
 
 def test_reading_questions_alone(tmp_path):

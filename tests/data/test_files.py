@@ -9,9 +9,9 @@ import lzma
 import pytest
 import zstandard
 
+from hf_tasks.core.errors import DataError
 from hf_tasks.core.hashing import sha256
-from hf_tasks.data.files import lines, opened
-from hf_tasks.errors import DataError
+from hf_tasks.data.readers.compression import lines, opened
 
 COMPRESS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard.compress}
 
@@ -103,7 +103,7 @@ def test_standard_input(monkeypatch):
 
 
 def test_large_file_shows_no_progress_bar_off_a_terminal(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr("hf_tasks.data.files.PROGRESS_BYTES", 1)
+    monkeypatch.setattr("hf_tasks.data.readers.compression.PROGRESS_BYTES", 1)
     assert read(tmp_path / "f", b"a\nb\n") == ["a\n", "b\n"]
     assert capfd.readouterr().err == ""
 
@@ -117,7 +117,7 @@ def test_large_file_shows_a_progress_bar_on_a_terminal(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stderr", terminal)
     read(tmp_path / "small", b"a\nb\n")
     assert terminal.getvalue() == ""
-    monkeypatch.setattr("hf_tasks.data.files.PROGRESS_BYTES", 1)
+    monkeypatch.setattr("hf_tasks.data.readers.compression.PROGRESS_BYTES", 1)
     read(tmp_path / "large.csv", b"a\nb\n")
     assert "large.csv:   0%" in terminal.getvalue()
 

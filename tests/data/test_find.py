@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hf_tasks.data.find import find, folder_of
-from hf_tasks.errors import DataError
+from hf_tasks.core.errors import DataError
+from hf_tasks.data.paths import find, folder_of
 
 
 @pytest.fixture(autouse=True)

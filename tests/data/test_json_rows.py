@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from hf_tasks.data.json_rows import read_json, read_jsonl
-from hf_tasks.errors import DataError
+from hf_tasks.core.errors import DataError
+from hf_tasks.data.readers.json_rows import read_json, read_jsonl
 
 
 def read(reader, text):

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from hf_tasks.data import read_part
+from hf_tasks.core.errors import DataError, RecipeError
+from hf_tasks.data import read_split
 from hf_tasks.data.section import Data, Parallel
-from hf_tasks.errors import DataError, RecipeError
 from hf_tasks.recipe import from_dict, load, to_yaml
 from hf_tasks.tasks import TextToText
 
@@ -23,9 +23,9 @@ def in_a_folder_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def rows(named: Parallel, *, labelled: bool = True, **options: Any) -> tuple[list[dict[str, Any]], list[str]]:
-    part = read_part(Data(train=named, **options), "train", TASK, seed=0, labelled=labelled)
-    assert part is not None
-    return list(part.rows()), [part.where(row) for row in range(len(part))]
+    split = read_split(Data(train=named, **options), "train", TASK, seed=0, labelled=labelled)
+    assert split is not None
+    return list(split.rows()), [split.where(row) for row in range(len(split))]
 
 
 def test_lines_of_two_files_belong_to_each_other() -> None:
@@ -46,9 +46,9 @@ def test_globs_pair_files_in_the_order_of_their_names() -> None:
 
 
 def test_files_are_noted_with_their_hashes() -> None:
-    part = read_part(Data(train=Parallel(source="a.en", target="a.de")), "train", TASK, seed=0)
-    assert part is not None
-    assert sorted(part.files) == ["a.de", "a.en"]
+    split = read_split(Data(train=Parallel(source="a.en", target="a.de")), "train", TASK, seed=0)
+    assert split is not None
+    assert sorted(split.files) == ["a.de", "a.en"]
 
 
 def test_unlabelled_needs_no_target() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hf_tasks.data.part import from_examples, join
-from hf_tasks.errors import DataError
+from hf_tasks.core.errors import DataError
+from hf_tasks.data.dataset import from_examples, join
 
 
 def test_rows_across_batches():
@@ -12,8 +12,8 @@ def test_rows_across_batches():
 
 
 def test_empty_lists_of_one_file_join_names_of_another():
-    parts = [from_examples([{"labels": labels}], [1], place) for labels, place in (([], "a:"), (["x"], "b:"))]
-    assert list(join(parts).rows()) == [{"labels": []}, {"labels": ["x"]}]
+    splits = [from_examples([{"labels": labels}], [1], place) for labels, place in (([], "a:"), (["x"], "b:"))]
+    assert list(join(splits).rows()) == [{"labels": []}, {"labels": ["x"]}]
 
 
 def test_different_kinds_of_values():
@@ -23,13 +23,13 @@ def test_different_kinds_of_values():
 
 
 def test_joined_files_of_different_kinds():
-    parts = [from_examples([{"id": 1}], [1], "a:"), from_examples([{"id": "x"}], [1], "b:")]
+    splits = [from_examples([{"id": 1}], [1], "a:"), from_examples([{"id": "x"}], [1], "b:")]
     with pytest.raises(DataError) as error:
-        join(parts)
+        join(splits)
     assert str(error.value).startswith("a and b: their values are of different kinds (")
     assert str(error.value).endswith("int64 vs string); give both the same")
 
 
 def test_joined_whole_numbers_become_floats_beside_floats():
-    parts = [from_examples([{"score": 1}], [1], "a:"), from_examples([{"score": 0.5}], [1], "b:")]
-    assert list(join(parts).rows()) == [{"score": 1.0}, {"score": 0.5}]
+    splits = [from_examples([{"score": 1}], [1], "a:"), from_examples([{"score": 0.5}], [1], "b:")]
+    assert list(join(splits).rows()) == [{"score": 1.0}, {"score": 0.5}]

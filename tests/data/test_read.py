@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hf_tasks.data import Data, check, check_parts, hold_out, read, read_file, read_part, read_rows
-from hf_tasks.errors import DataError
+from hf_tasks.core.errors import DataError
+from hf_tasks.data import Data, check, check_parts, hold_out, load, read_file, read_rows, read_split
 from hf_tasks.tasks import TextClassification
 
 TASK = TextClassification(name="text-classification")
@@ -31,8 +31,8 @@ def message(function, *args, **kwargs):
     return str(error.value)
 
 
-def contents(part):
-    return {part.where(i): row for i, row in enumerate(part.rows())}
+def contents(split):
+    return {split.where(i): row for i, row in enumerate(split.rows())}
 
 
 # -- one file
@@ -40,10 +40,10 @@ def contents(part):
 
 def test_read_file():
     write("f.csv", 'id,label,text\n7,1,"a\nb"\n8,0,c\n')
-    part = read_file("f.csv", TASK)
-    assert contents(part) == {"f.csv:2": {"text": "a\nb", "label": "1"}, "f.csv:4": {"text": "c", "label": "0"}}
-    assert part.files == {"f.csv": hashlib.sha256(Path("f.csv").read_bytes()).hexdigest()}
-    assert part.dropped == 0
+    split = read_file("f.csv", TASK)
+    assert contents(split) == {"f.csv:2": {"text": "a\nb", "label": "1"}, "f.csv:4": {"text": "c", "label": "0"}}
+    assert split.files == {"f.csv": hashlib.sha256(Path("f.csv").read_bytes()).hexdigest()}
+    assert split.dropped == 0
 
 
 def test_unlabelled():
@@ -53,8 +53,8 @@ def test_unlabelled():
 
 def test_standard_input(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"text": "a"}\n{"text": 1}\n')))
-    part = read_file("-", TASK, format="jsonl", labelled=False, bad_rows="drop")
-    assert (contents(part), part.dropped, part.files) == ({"standard input:1": {"text": "a"}}, 1, {})
+    split = read_file("-", TASK, format="jsonl", labelled=False, bad_rows="drop")
+    assert (contents(split), split.dropped, split.files) == ({"standard input:1": {"text": "a"}}, 1, {})
     assert message(read_file, "-", TASK).startswith("standard input: the format is not known; name the format")
 
 
@@ -69,7 +69,7 @@ def test_keys_missing_in_some_objects():
 
 @pytest.mark.parametrize("chunk", [1, 2, 3])
 def test_rows_in_several_chunks(chunk, monkeypatch):
-    monkeypatch.setattr(read, "CHUNK", chunk)
+    monkeypatch.setattr(load, "CHUNK", chunk)
     rows = [
         '{"text": "a", "n": 1}',
         '{"text": ""}',
@@ -78,10 +78,10 @@ def test_rows_in_several_chunks(chunk, monkeypatch):
         '{"text": "d", "label": 2}',
     ]
     write("f.jsonl", "\n".join(rows))
-    part = read_file("f.jsonl", TASK, bad_rows="drop")
-    assert (part.examples.to_list(), part.dropped) == ([{"text": "c", "label": "1"}, {"text": "d", "label": "2"}], 3)
-    assert [part.where(row) for row in range(2)] == ["f.jsonl:4", "f.jsonl:5"]
-    assert part.places == ("f.jsonl:",)
+    split = read_file("f.jsonl", TASK, bad_rows="drop")
+    assert (split.examples.to_list(), split.dropped) == ([{"text": "c", "label": "1"}, {"text": "d", "label": "2"}], 3)
+    assert [split.where(row) for row in range(2)] == ["f.jsonl:4", "f.jsonl:5"]
+    assert split.places == ("f.jsonl:",)
     assert message(read_file, "f.jsonl", TASK) == (
         "f.jsonl:1: the label is empty; give the row a label or remove it\n"
         "f.jsonl:2: the label is empty; give the row a label or remove it\n"
@@ -98,8 +98,8 @@ def test_task_and_reader_complain_together_and_the_tenth_is_the_last_shown():
         *shown,
         "... and 2 more rows; correct these rows or remove them",
     ]
-    part = read_file("f.csv", TASK, bad_rows="drop")
-    assert (contents(part), part.dropped) == ({"f.csv:14": {"text": "a", "label": "1"}}, 12)
+    split = read_file("f.csv", TASK, bad_rows="drop")
+    assert (contents(split), split.dropped) == ({"f.csv:14": {"text": "a", "label": "1"}}, 12)
 
 
 def test_a_file_of_bad_rows_cannot_be_dropped_whole():
@@ -141,14 +141,14 @@ def test_unknown_canonical_column():
 def test_part_of_several_files():
     write("b.jsonl", '{"text": "c", "label": 2}\n')
     write("a.csv", "text,label\na,1\nb,1\n")
-    part = read_part(Data(train=("b.jsonl", "*.csv")), "train", TASK, seed=0)
-    assert contents(part) == {
+    split = read_split(Data(train=("b.jsonl", "*.csv")), "train", TASK, seed=0)
+    assert contents(split) == {
         "b.jsonl:1": {"text": "c", "label": "2"},
         "a.csv:2": {"text": "a", "label": "1"},
         "a.csv:3": {"text": "b", "label": "1"},
     }
-    assert list(part.files) == ["b.jsonl", "a.csv"]
-    assert contents(part.select([2, 0])) == {
+    assert list(split.files) == ["b.jsonl", "a.csv"]
+    assert contents(split.select([2, 0])) == {
         "a.csv:3": {"text": "b", "label": "1"}, "b.jsonl:1": {"text": "c", "label": "2"},
     }  # fmt: skip
 
@@ -157,7 +157,7 @@ def test_problems_of_all_files_together():
     write("a.csv", "text\na\n")
     write("b.csv", "text,label\na,\n")
     write("c.csv", "")
-    assert message(read_part, Data(train="*.csv"), "train", TASK, seed=0) == (
+    assert message(read_split, Data(train="*.csv"), "train", TASK, seed=0) == (
         'a.csv:1: column "label" or "labels" or "score" is missing; there is only text; add the column\n'
         "c.csv: the file is empty; give a file with rows\n"
         "b.csv:2: the label is empty; give the row a label or remove it"
@@ -167,8 +167,8 @@ def test_problems_of_all_files_together():
 def test_rows_dropped_in_one_of_two_files():
     write("a.csv", "text,label\na,\n")
     write("b.csv", "text,label\nb,1\n")
-    part = read_part(Data(train="*.csv", bad_rows="drop"), "train", TASK, seed=0)
-    assert (contents(part), part.dropped, list(part.files)) == (
+    split = read_split(Data(train="*.csv", bad_rows="drop"), "train", TASK, seed=0)
+    assert (contents(split), split.dropped, list(split.files)) == (
         {"b.csv:2": {"text": "b", "label": "1"}}, 1, ["a.csv", "b.csv"],
     )  # fmt: skip
 
@@ -176,34 +176,34 @@ def test_rows_dropped_in_one_of_two_files():
 def test_files_of_different_columns():
     write("a.csv", "text,label\na,1\n")
     write("b.csv", "text,text_pair,label\na,b,1\n")
-    assert message(read_part, Data(train="*.csv"), "train", TASK, seed=0) == (
+    assert message(read_split, Data(train="*.csv"), "train", TASK, seed=0) == (
         'a.csv and b.csv: only one of them has the column "text_pair"; give both the same columns'
     )
 
 
 def test_parts_that_are_not_named():
-    assert read_part(Data(train="a.csv"), "test", TASK, seed=0) is None
-    assert read_part(Data(path="org/name"), "validation", TASK, seed=0) is None
+    assert read_split(Data(train="a.csv"), "test", TASK, seed=0) is None
+    assert read_split(Data(path="org/name"), "validation", TASK, seed=0) is None
 
 
 def test_beside_the_recipe_and_data_dir(folder):
     write("recipes/data/a.csv", "text,label\na,1\n")
-    part = read_part(Data(train="data/a.csv"), "train", TASK, seed=0, beside=Path("recipes"))
-    assert part.where(0) == "recipes/data/a.csv:2"
-    part = read_part(Data(train="a.csv", data_dir="data"), "train", TASK, seed=0, beside=folder / "recipes")
-    assert part.where(0) == f"{folder}/recipes/data/a.csv:2"
-    assert message(read_part, Data(train="b.cvs", data_dir="recipes"), "train", TASK, seed=0) == (
+    split = read_split(Data(train="data/a.csv"), "train", TASK, seed=0, recipe_dir=Path("recipes"))
+    assert split.where(0) == "recipes/data/a.csv:2"
+    split = read_split(Data(train="a.csv", data_dir="data"), "train", TASK, seed=0, recipe_dir=folder / "recipes")
+    assert split.where(0) == f"{folder}/recipes/data/a.csv:2"
+    assert message(read_split, Data(train="b.cvs", data_dir="recipes"), "train", TASK, seed=0) == (
         "b.cvs: there is no such file; give the path of a file"
     )
 
 
 def test_max_examples_is_a_seeded_sample_in_order():
     write("f.csv", "text,label\n" + "".join(f"t{i},1\n" for i in range(100)))
-    drawn = [read_part(Data(train="f.csv", max_examples=10), "train", TASK, seed=seed) for seed in (1, 1, 2)]
-    lines = [part.line.tolist() for part in drawn]
+    drawn = [read_split(Data(train="f.csv", max_examples=10), "train", TASK, seed=seed) for seed in (1, 1, 2)]
+    lines = [split.line.tolist() for split in drawn]
     assert lines[0] == lines[1] != lines[2]
     assert lines[0] == sorted(set(lines[0])) and len(lines[0]) == 10
-    assert len(read_part(Data(train="f.csv", max_examples=1000), "train", TASK, seed=1)) == 100
+    assert len(read_split(Data(train="f.csv", max_examples=1000), "train", TASK, seed=1)) == 100
 
 
 def test_compressed():
@@ -215,8 +215,8 @@ def test_compressed():
 
 
 def test_read_rows():
-    part = read_rows([{"text": "a", "label": 1}, {"text": "b", "label": "x", "id": 3}], TASK, labelled=True)
-    assert contents(part) == {"row 1": {"text": "a", "label": "1"}, "row 2": {"text": "b", "label": "x"}}
+    split = read_rows([{"text": "a", "label": 1}, {"text": "b", "label": "x", "id": 3}], TASK, labelled=True)
+    assert contents(split) == {"row 1": {"text": "a", "label": "1"}, "row 2": {"text": "b", "label": "x"}}
 
 
 @pytest.mark.parametrize(
@@ -242,13 +242,13 @@ def test_rows_that_cannot_be_used(rows, problem):
 def test_check():
     task = TextClassification(name="text-classification", labels=("neg", "pos"))
     rows = [{"text": "a", "label": "neg"}, {"text": " ", "label": "poss"}, {"text": "b", "label": "pos"}]
-    part = read_rows(rows, task, labelled=True)
-    assert message(check, part, task) == (
+    split = read_rows(rows, task, labelled=True)
+    assert message(check, split, task) == (
         "row 2: the text is empty; write it or remove the row; "
         'label "poss" is not among the labels of the training data; did you mean "pos"?\n'
         "correct these rows or leave them out"
     )
-    left = check(part, task, "drop")
+    left = check(split, task, "drop")
     assert ([left.where(i) for i in range(len(left))], left.dropped) == (["row 1", "row 3"], 1)
     assert check(left, task) is left
 
@@ -256,18 +256,18 @@ def test_check():
 def test_a_table_whose_columns_the_recipe_names():
     write("rows.csv", "pos,a film\nneg,a book\n")
     data = Data(train="rows.csv", column_names=("label", "text"))
-    part = read_part(data, "train", TASK, seed=0)
-    assert [*part.rows()] == [{"text": "a film", "label": "pos"}, {"text": "a book", "label": "neg"}]
+    split = read_split(data, "train", TASK, seed=0)
+    assert [*split.rows()] == [{"text": "a film", "label": "pos"}, {"text": "a book", "label": "neg"}]
     write("rows.jsonl", '{"text": "a", "label": "b"}\n')
-    text = message(read_part, Data(train="rows.jsonl", column_names=("a",)), "train", TASK, seed=0)
+    text = message(read_split, Data(train="rows.jsonl", column_names=("a",)), "train", TASK, seed=0)
     assert text == "rows.jsonl: data.column_names is for csv and tsv files, this one is jsonl; remove it"
 
 
 def test_nested_values():
     write("rows.jsonl", '{"x": {"t": "a"}, "votes": [{"l": "p"}, {"l": "q"}]}\n{"x": {"t": "b"}, "votes": []}\n')
     names = {"text": "x.t", "label": "votes.0.l"}
-    part = read_file("rows.jsonl", TASK, columns=names, bad_rows="drop")
-    assert ([*part.rows()], part.dropped) == ([{"text": "a", "label": "p"}], 1)
+    split = read_file("rows.jsonl", TASK, columns=names, bad_rows="drop")
+    assert ([*split.rows()], split.dropped) == ([{"text": "a", "label": "p"}], 1)
 
 
 def test_several_columns_of_references():
@@ -275,21 +275,21 @@ def test_several_columns_of_references():
 
     write("rows.csv", "d,s1,s2\nlong,a,b\nlonger,c,\n")
     task = TextToText(name="summarization")
-    part = read_file("rows.csv", task, columns={"source": "d", "target": ("s1", "s2")})
-    assert [row["target"] for row in part.rows()] == [["a", "b"], ["c"]]
+    split = read_file("rows.csv", task, columns={"source": "d", "target": ("s1", "s2")})
+    assert [row["target"] for row in split.rows()] == [["a", "b"], ["c"]]
 
 
 def test_problems_of_reading_and_of_checking_come_together_in_the_order_of_the_file():
     write("f.csv", "text,label\na,neg\n ,neg\nb,c,d\nc,pos\nd,\n ,pos\n" + "e,neg\nf,pos\n" * 6)
     data = Data(train="f.csv")
     task = TextClassification(name="text-classification", labels=("neg", "pos"))
-    part = read_part(data, "train", task, seed=0, settle=False)
-    rest, held = hold_out(part, task, 0.5, 0)
+    split = read_split(data, "train", task, seed=0, settle=False)
+    rest, held = hold_out(split, task, 0.5, 0)
     lines = message(check_parts, [rest, held], task).splitlines()
     assert [line.split(": ")[0] for line in lines] == ["f.csv:3", "f.csv:4", "f.csv:6", "f.csv:7", "data.bad_rows"]
     kept = check_parts([rest, held], task, "drop")
-    assert sum(part.dropped for part in kept) == 4
-    places = {part.where(row) for part in kept for row in range(len(part))}
+    assert sum(split.dropped for split in kept) == 4
+    places = {split.where(row) for split in kept for row in range(len(split))}
     assert places == {f"f.csv:{line}" for line in (2, 5, *range(8, 20))}
 
 

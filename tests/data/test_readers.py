@@ -2,8 +2,8 @@
 
 import pytest
 
+from hf_tasks.core.errors import DataError
 from hf_tasks.data.readers import READERS, reader_of
-from hf_tasks.errors import DataError
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,21 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from hf_tasks.core.errors import DataError
 from hf_tasks.data import hold_out, read_rows
-from hf_tasks.data.split import _taken
-from hf_tasks.errors import DataError
+from hf_tasks.data.holdout import _taken
 from hf_tasks.tasks import QuestionAnswering, TextClassification
 
 TASK = TextClassification(name="text-classification")
 
 
-def part(labels):
+def split(labels):
     return read_rows([{"text": f"t{i}", "label": label} for i, label in enumerate(labels)], TASK, labelled=True)
 
 
 def test_shares_and_order():
     labels = ["a"] * 60 + ["b"] * 30 + ["c"] * 10
-    rest, held = hold_out(part(labels), TASK, 0.1, 7)
+    rest, held = hold_out(split(labels), TASK, 0.1, 7)
     assert Counter(held.examples["label"][:]) == {"a": 6, "b": 3, "c": 1}
     assert Counter(rest.examples["label"][:]) == {"a": 54, "b": 27, "c": 9}
     for one in (rest, held):
@@ -29,7 +29,7 @@ def test_shares_and_order():
 
 
 def test_seed():
-    whole = part(["a", "b"] * 50)
+    whole = split(["a", "b"] * 50)
     first, again, other = (hold_out(whole, TASK, 0.2, seed)[1].line.tolist() for seed in (1, 1, 2))
     assert first == again != other
 
@@ -37,18 +37,18 @@ def test_seed():
 def test_rare_strata_stay_in_the_rest():
     labels = ["a"] * 17 + ["b"] * 2 + ["c"]
     for seed in range(20):
-        rest, held = hold_out(part(labels), TASK, 0.9, seed)
+        rest, held = hold_out(split(labels), TASK, 0.9, seed)
         assert Counter(rest.examples["label"][:]) == {"a": 1, "b": 1, "c": 1}
         assert len(held) == 17
 
 
 def test_at_least_one_row_is_held_out():
-    rest, held = hold_out(part(["a", "a", "b"]), TASK, 0.01, 0)
+    rest, held = hold_out(split(["a", "a", "b"]), TASK, 0.01, 0)
     assert (len(rest), held.examples["label"][:]) == (2, ["a"])
 
 
 def test_a_stratum_each():
-    rest, held = hold_out(part(["a", "b", "c", "d"]), TASK, 0.5, 0)
+    rest, held = hold_out(split(["a", "b", "c", "d"]), TASK, 0.5, 0)
     assert (len(rest), len(held)) == (2, 2)
 
 
@@ -132,7 +132,7 @@ def test_groups_give_the_share_of_each_stratum():
 
 def test_one_row():
     with pytest.raises(DataError) as error:
-        hold_out(part(["a"]), TASK, 0.1, 0)
+        hold_out(split(["a"]), TASK, 0.1, 0)
     assert str(error.value) == "row 1: there is only this row, none can be held out; give data.validation"
 
 

@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
-from hf_tasks.data.tables import read_csv, read_text, read_tsv
-from hf_tasks.errors import DataError
+from hf_tasks.core.errors import DataError
+from hf_tasks.data.readers.delimited import read_csv, read_text, read_tsv
 
 
 def _lines(text):

@@ -9,13 +9,13 @@ import torch
 from conftest import Tiny
 from transformers import AutoModel, AutoTokenizer
 
-from hf_tasks.consensus import utility_of
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.decoding import MBR
-from hf_tasks.decoding import embedding as module
-from hf_tasks.decoding.embedding import embedding, greedy_matching
+from hf_tasks.decoding import bertscore as module
+from hf_tasks.decoding.bertscore import embedding, greedy_matching
 from hf_tasks.decoding.mbr import mbr
-from hf_tasks.errors import RecipeError, RunError
 from hf_tasks.recipe import from_dict
+from hf_tasks.runs.combine_systems import utility_of
 
 HYPOTHESES = ["the good film", "a bad book in paris", "", "the good film"]
 REFERENCES = ["the film was good", "mary lives", ""]

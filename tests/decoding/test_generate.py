@@ -19,7 +19,7 @@ from transformers import (
 from hf_tasks.decoding import MBR, Beam, Decoding, Greedy, Sample
 from hf_tasks.decoding.generate import generate
 from hf_tasks.decoding.mbr import mbr
-from hf_tasks.decoding.section import special_tokens
+from hf_tasks.decoding.strategies import special_tokens
 from hf_tasks.decoding.utilities import UTILITIES
 
 PROMPTS = ["the good film", "a", "when you came to london and saw the queen", "mary lives", "bad bad bad book", "x9"]

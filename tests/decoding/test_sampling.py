@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import EpsilonLogitsWarper, LogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
 
-from hf_tasks.decoding.sampling import Sampler, uniforms
+from hf_tasks.decoding.loops import Sampler, uniforms
 
 PROBABILITIES = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
 BOTH = torch.arange(2)

@@ -18,7 +18,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )  # fmt: skip
 
-from hf_tasks.decoding.search import beam_search, one_path
+from hf_tasks.decoding.loops import beam_search, one_path
 
 WORDS, PAD, END, START, STEPS = 40, 3, 1, 2, 12
 ENDS = {"pad_token_id": PAD, "eos_token_id": END, "decoder_start_token_id": START}

@@ -11,10 +11,10 @@ import pytest
 import torch
 from conftest import Tiny
 
-from hf_tasks import artifacts
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import from_dict, to_yaml
-from hf_tasks.run import Run
+from hf_tasks.runs import model_files
+from hf_tasks.runs.run import Run
 
 Runs = Callable[[str], Run]
 QUESTION = {"question": "who won ?", "context": "mary won the big film in paris and john lost"}
@@ -119,10 +119,10 @@ def _run(kind: str, base: Path, folder: Path) -> Run:
     )
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     torch.manual_seed(1)
-    model = artifacts.assemble(recipe, tokenizer)
+    model = model_files.build_model(recipe, tokenizer)
     for parameter in model.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
-    artifacts.save(recipe, model, folder)
+    model_files.save(recipe, model, folder)
     tokenizer.save_pretrained(folder)
     (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
     (folder / "README.md").write_text(CARD, encoding="utf-8")

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hf_tasks import demo
-from hf_tasks.demo import server
-from hf_tasks.run import Run
+from hf_tasks.publish import demo
+from hf_tasks.publish.demo import server
+from hf_tasks.runs.run import Run
 
 Runs = Callable[[str], Run]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 import hf_tasks
-from hf_tasks import demo
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.decoding.mbr import mbr
 from hf_tasks.decoding.utilities import UTILITIES
-from hf_tasks.demo import generation, layout, text_classification, token_classification
-from hf_tasks.demo.about import about, example
-from hf_tasks.errors import RecipeError, RunError
-from hf_tasks.run import Run
-from hf_tasks.views import view_of
+from hf_tasks.publish import demo
+from hf_tasks.publish.demo import layout, text2text, text_classification, token_classification
+from hf_tasks.publish.demo.layout import about, example
+from hf_tasks.publish.views import view_of
+from hf_tasks.runs.run import Run
 
 Runs = Callable[[str], Run]
 KINDS = ["label", "labels", "number", "entities", "tags", "words", "answer", "text"]
@@ -147,7 +147,7 @@ def test_an_answer_stands_in_its_context(runs: Runs) -> None:
 )  # fmt: skip
 def test_a_text_is_found_as_predict_would_with_set(runs: Runs, strategy: str, expected: list[str]) -> None:
     run, chosen = runs("text"), (3, 0.5, 0.9, 6, 7)
-    changes = generation.overrides(strategy, chosen)
+    changes = text2text.overrides(strategy, chosen)
     extra = ["decoding.seed=7", "decoding.keep_candidates=true"] if strategy == "mbr" else []
     assert changes == [*expected, *extra]
     again = hf_tasks.load_run(run.path, changes).predict(source="the good film")
@@ -184,7 +184,7 @@ def test_the_page_begins_with_what_the_recipe_says(runs: Runs) -> None:
 
 
 def test_only_the_keys_of_a_strategy_are_seen() -> None:
-    seen = {name: [update["visible"] for update in generation.shown(name)] for name in generation.STRATEGIES}
+    seen = {name: [update["visible"] for update in text2text.shown(name)] for name in text2text.STRATEGIES}
     assert seen == {
         "greedy": [False, False, False, False, False],
         "beam": [True, False, False, False, False],
@@ -243,7 +243,7 @@ def test_words_of_an_example_become_a_text(runs: Runs) -> None:
 
 
 def test_without_gradio_it_says_what_to_install(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_tasks.demo.find_spec", lambda name: None if name == "gradio" else find_spec(name))
+    monkeypatch.setattr("hf_tasks.publish.demo.find_spec", lambda name: None if name == "gradio" else find_spec(name))
     for call in (demo.page, demo.serve, lambda run: demo.write_space(run, Path("x"))):
         with pytest.raises(RunError) as e:
             call(runs("label"))

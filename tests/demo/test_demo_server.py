@@ -16,11 +16,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from hf_tasks import demo
 from hf_tasks.cli import app
-from hf_tasks.demo import server, space
-from hf_tasks.errors import RunError
-from hf_tasks.run import Run
+from hf_tasks.core.errors import RunError
+from hf_tasks.publish import demo
+from hf_tasks.publish.demo import server, space
+from hf_tasks.runs.run import Run
 
 # gradio's queue uses what pandas 3 deprecates (`_get_df` in gradio/queueing.py)
 pytestmark = pytest.mark.filterwarnings(

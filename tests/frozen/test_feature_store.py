@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hf_tasks.frozen import feature_store
-from hf_tasks.frozen.feature_store import NoRoom, find, locked, make_room, write
+from hf_tasks.training.feature_cache import store
+from hf_tasks.training.feature_cache.store import NoRoom, find, locked, make_room, write
 
 SHAPE = (6, 2, 4)
 VALUES = np.arange(48, dtype=np.float32).reshape(SHAPE)
@@ -48,7 +48,7 @@ def test_what_was_written_is_found(folder: Path) -> None:
 
 def test_the_folder_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TASKS_CACHE")
-    assert feature_store.root() == Path.home() / ".cache" / "hf_tasks" / "features"
+    assert store.root() == Path.home() / ".cache" / "hf_tasks" / "features"
 
 
 def cut(folder: Path) -> None:
@@ -109,7 +109,7 @@ WRITER = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from hf_tasks.frozen.feature_store import find, locked, write
+from hf_tasks.training.feature_cache.store import find, locked, write
 values, pause = np.arange(48, dtype=np.float32).reshape(6, 2, 4), float(sys.argv[2])
 def pieces():
     yield values[:3]
@@ -157,7 +157,7 @@ def test_one_of_two_writers_waits_for_the_other(folder: Path) -> None:
 
 
 def test_the_entry_not_used_for_longest_makes_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feature_store, "LIMIT", 3 * BYTES)
+    monkeypatch.setattr(store, "LIMIT", 3 * BYTES)
     for i, key in enumerate(("a", "b", "c")):
         put(key)
         os.utime(folder / key / "manifest.json", (i, i))
@@ -172,7 +172,7 @@ def test_the_entry_not_used_for_longest_makes_room(folder: Path, monkeypatch: py
 
 def test_what_is_larger_than_the_limit_removes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put("a")
-    monkeypatch.setattr(feature_store, "LIMIT", 100)
+    monkeypatch.setattr(store, "LIMIT", 100)
     problem = f"^192 bytes are more than the 100 bytes that {folder} may hold$"
     with pytest.raises(NoRoom, match=problem), locked("b"):
         make_room(BYTES)
@@ -181,11 +181,11 @@ def test_what_is_larger_than_the_limit_removes_nothing(folder: Path, monkeypatch
 
 def test_the_limit_is_a_share_of_what_the_disk_has(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put("a")
-    usage = feature_store.shutil.disk_usage(folder)._replace(free=10_000 - BYTES)
-    monkeypatch.setattr(feature_store.shutil, "disk_usage", lambda path: usage)
-    assert feature_store.limit(folder) == 2000
-    assert feature_store.limit(folder / "not" / "there") == int(0.2 * (10_000 - BYTES))
+    usage = store.shutil.disk_usage(folder)._replace(free=10_000 - BYTES)
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda path: usage)
+    assert store.limit(folder) == 2000
+    assert store.limit(folder / "not" / "there") == int(0.2 * (10_000 - BYTES))
 
 
 def test_sizes_in_words() -> None:
-    assert [feature_store.in_bytes(n) for n in (812, 3_140_000, 1.25e9)] == ["812 bytes", "3.1 MB", "1.2 GB"]
+    assert [store.in_bytes(n) for n in (812, 3_140_000, 1.25e9)] == ["812 bytes", "3.1 MB", "1.2 GB"]

@@ -12,16 +12,16 @@ from conftest import Tiny
 from safetensors.torch import load_file
 from transformers.models.bert.modeling_bert import BertLayer
 
-from hf_tasks import artifacts, evaluation
-from hf_tasks.frozen import feature_store, frozen_features, reading
-from hf_tasks.frozen.encoder import Encoder
-from hf_tasks.frozen.replay import Reads
 from hf_tasks.models.load import load_tokenizer
-from hf_tasks.preflight import prepare
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.run import Run
+from hf_tasks.recipe.resolve import resolve
+from hf_tasks.runs import evaluation, model_files
+from hf_tasks.runs.run import Run
 from hf_tasks.tasks import EncodedSplit
-from hf_tasks.training import train
+from hf_tasks.training import feature_cache, train
+from hf_tasks.training.feature_cache import reads, store
+from hf_tasks.training.feature_cache.encoder import Encoder
+from hf_tasks.training.feature_cache.replay import Reads
 
 READS = {
     "text-classification": Reads("first", every_layer=False),
@@ -95,34 +95,38 @@ def make(tiny: Tiny, tmp_path: Path) -> Make:
 
 def ready(recipe: Recipe) -> tuple[Recipe, torch.nn.Module, dict[str, EncodedSplit], Any]:
     """As training begins: the resolved recipe, its model, its parts, the tokenizer."""
-    recipe, parts = prepare(recipe, None)
+    recipe, splits = resolve(recipe, None)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     torch.manual_seed(0)
-    model = artifacts.assemble(recipe, tokenizer)
-    splits = {name: evaluation.encode(part.examples, recipe.task, tokenizer) for name, part in parts.named().items()}
-    return recipe, model, splits, tokenizer
+    model = model_files.build_model(recipe, tokenizer)
+    encoded_splits = {
+        name: evaluation.encode(split.examples, recipe.task, tokenizer) for name, split in splits.named().items()
+    }
+    return recipe, model, encoded_splits, tokenizer
 
 
 def encoder_of(recipe: Recipe) -> tuple[Encoder, EncodedSplit]:
-    recipe, model, splits, tokenizer = ready(recipe)
-    features, collate = splits["train"].features, recipe.task.collator(tokenizer, model)
+    recipe, model, encoded_splits, tokenizer = ready(recipe)
+    features, collate = encoded_splits["train"].features, recipe.task.collator(tokenizer, model)
     names = tuple(name for name in tokenizer.model_input_names if name in features.column_names)
-    encoder = reading.understood(recipe.task, model, features, names, collate)
+    encoder = reads.understood(recipe.task, model, features, names, collate)
     assert encoder is not None
-    return encoder, splits["train"]
+    return encoder, encoded_splits["train"]
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["last layer", "weighted layers"])
 @pytest.mark.parametrize("architecture", ["bert", "albert", "roberta", "distilbert"])
 @pytest.mark.parametrize("name", READS)
 def test_what_is_played_is_what_is_computed(make: Make, name: str, architecture: str, weighted: bool) -> None:
-    recipe, model, splits, tokenizer = ready(make(name, architecture, weighted=weighted))
-    before = {part: evaluation.outputs(model, recipe.task, split, tokenizer) for part, split in splits.items()}
-    learned = frozen_features.remembered(recipe, model, splits, tokenizer, "cpu")
-    for part, (items, loss) in before.items():
-        assert "feature_row" in learned[part].features.column_names
-        for split in (learned[part], splits[part]):  # played, and computed as before
-            again, loss_again = evaluation.outputs(model, recipe.task, split, tokenizer)
+    recipe, model, encoded_splits, tokenizer = ready(make(name, architecture, weighted=weighted))
+    before = {
+        split: evaluation.outputs(model, recipe.task, encoded, tokenizer) for split, encoded in encoded_splits.items()
+    }
+    learned = feature_cache.remembered(recipe, model, encoded_splits, tokenizer, "cpu")
+    for split, (items, loss) in before.items():
+        assert "feature_row" in learned[split].features.column_names
+        for encoded in (learned[split], encoded_splits[split]):  # played, and computed as before
+            again, loss_again = evaluation.outputs(model, recipe.task, encoded, tokenizer)
             assert np.allclose(evaluation.flat(again), evaluation.flat(items), rtol=0, atol=1e-6)
             assert loss_again == pytest.approx(loss, abs=1e-6)
 
@@ -142,10 +146,10 @@ def test_training_on_what_is_kept_is_training(make: Make, name: str, weighted: b
 
 @pytest.mark.parametrize("name", READS)
 def test_the_least_that_the_head_reads_is_found(make: Make, name: str) -> None:
-    encoder, split = encoder_of(make(name))
-    lengths = np.array(split.features["length"][:])
+    encoder, encoded = encoder_of(make(name))
+    lengths = np.array(encoded.features["length"][:])
     assert encoder.reads == READS[name]
-    assert encoder.lengths(split.features).tolist() == {
+    assert encoder.lengths(encoded.features).tolist() == {
         "text-classification": [1] * len(lengths),
         "token-classification": lengths.tolist(),
         "question-answering": [lengths.max()] * len(lengths),
@@ -153,9 +157,9 @@ def test_the_least_that_the_head_reads_is_found(make: Make, name: str) -> None:
 
 
 def test_every_layer_is_kept_where_the_head_mixes_them(make: Make) -> None:
-    recipe, model, splits, tokenizer = ready(make(weighted=True))
-    frozen_features.remembered(recipe, model, splits, tokenizer, "cpu")
-    sizes = sorted(path.stat().st_size for path in feature_store.root().glob("*/states.f32"))
+    recipe, model, encoded_splits, tokenizer = ready(make(weighted=True))
+    feature_cache.remembered(recipe, model, encoded_splits, tokenizer, "cpu")
+    sizes = sorted(path.stat().st_size for path in store.root().glob("*/states.f32"))
     assert sizes == [features * 1 * 2 * 32 * 4 for features in (6, 18)]  # positions, layers, hidden size, bytes
 
 
@@ -176,15 +180,15 @@ def test_the_encoder_runs_as_often_for_many_epochs_as_for_one(
         rows.clear()
         train(make(epochs=epochs, cache=cache))
         counts.append(sum(rows))
-    layers, parts, tried = 2, 18 + 6, 8 + 1
+    layers, splits, tried = 2, 18 + 6, 8 + 1
     assert counts[0] == counts[1]
-    assert counts[2] == counts[1] + layers * (4 * parts - parts - tried)
+    assert counts[2] == counts[1] + layers * (4 * splits - splits - tried)
 
 
 def announced(recipe: Recipe, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What is said of the states before a training."""
-    recipe, model, splits, tokenizer = ready(recipe)
-    learned = frozen_features.remembered(recipe, model, splits, tokenizer, "cpu")
+    recipe, model, encoded_splits, tokenizer = ready(recipe)
+    learned = feature_cache.remembered(recipe, model, encoded_splits, tokenizer, "cpu")
     items, _ = evaluation.outputs(model, recipe.task, learned["train"], tokenizer)
     assert len(items) == 18
     return [line.removeprefix("  states     ") for line in capsys.readouterr().err.splitlines() if "states" in line]
@@ -204,7 +208,7 @@ def test_kept_states_serve_the_next_training(make: Make, capsys: pytest.CaptureF
 def test_too_many_states_are_computed_in_every_epoch(
     make: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
-    monkeypatch.setattr(feature_store, "LIMIT", 1000)
+    monkeypatch.setattr(store, "LIMIT", 1000)
     assert announced(make(), capsys) == [
         f"train: 2304 bytes are more than the 1000 bytes that {cache} may hold; the encoder runs in every epoch",
         f"validation: 6 x 1 x 32, 768 bytes, go to {cache}",
@@ -224,22 +228,22 @@ def test_a_head_that_cannot_be_understood(
     make: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = "what the head reads of this model cannot be kept: the encoder runs in every epoch"
-    monkeypatch.setattr(reading, "READS", (Reads("first", every_layer=False),))
+    monkeypatch.setattr(reads, "READS", (Reads("first", every_layer=False),))
     assert announced(make("token-classification"), capsys) == [line]
 
 
 def test_the_key_is_of_data_model_and_encoding(make: Make, tiny: Tiny) -> None:
-    encoder, split = encoder_of(make("token-classification"))
-    key = encoder.key(split.features, False)
+    encoder, encoded = encoder_of(make("token-classification"))
+    key = encoder.key(encoded.features, False)
     again, _ = encoder_of(make("token-classification"))
-    assert again.key(split.features, False) == key
+    assert again.key(encoded.features, False) == key
     shorter, cut = encoder_of(make("token-classification", max_length=8))
     other, same = encoder_of(make("token-classification", "distilbert"))
     keys = {
         "same": key,
-        "precision": encoder.key(split.features, True),
-        "fewer rows": encoder.key(split.features.select(range(17)), False),
-        "other order": encoder.key(split.features.select([1, 0, *range(2, 18)]), False),
+        "precision": encoder.key(encoded.features, True),
+        "fewer rows": encoder.key(encoded.features.select(range(17)), False),
+        "other order": encoder.key(encoded.features.select([1, 0, *range(2, 18)]), False),
         "max_length": shorter.key(cut.features, False),
         "architecture": other.key(same.features, False),
     }
@@ -247,11 +251,11 @@ def test_the_key_is_of_data_model_and_encoding(make: Make, tiny: Tiny) -> None:
         again.model.bert.encoder.layer[1].output.dense.bias[3] += 1e-3
     changed, _ = encoder_of(make("token-classification"))
     changed.model.load_state_dict(again.model.state_dict())
-    keys["a weight"] = changed.key(split.features, False)
+    keys["a weight"] = changed.key(encoded.features, False)
     assert len(set(keys.values())) == len(keys)
     with torch.no_grad():
         encoder.model.classifier.weight.zero_()
-    assert Encoder(**vars_of(encoder)).key(split.features, False) == key
+    assert Encoder(**vars_of(encoder)).key(encoded.features, False) == key
 
 
 def vars_of(encoder: Encoder) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import pytest
 from conftest import Tiny
 from hub_server import FINE, WRITER, Hub
 
-from hf_tasks.errors import RunError
-from hf_tasks.hub.fetch import fetch, folder_of
+from hf_tasks.core.errors import RunError
+from hf_tasks.publish.hub.fetch import fetch, folder_of
 
 NAME = "org/model"
 WANTED = {

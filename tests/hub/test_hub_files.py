@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from hf_tasks.card import markdown, redact
-from hf_tasks.errors import RunError
-from hf_tasks.hub.files import ALLOWED, is_one_of, stage
-from hf_tasks.hub.scrub import short
+from hf_tasks.core.errors import RunError
+from hf_tasks.publish import redact
+from hf_tasks.publish.card import markdown
+from hf_tasks.publish.hub.files import ALLOWED, is_one_of, stage
+from hf_tasks.publish.redact import short
 from hf_tasks.runs import manifest
 
 NAME = "org/model"

@@ -14,10 +14,10 @@ import torch
 from hub_server import FINE, OTHER, READER, TOKENS, WRITER, Hub
 from safetensors.torch import save_file
 
-from hf_tasks.errors import RunError
-from hf_tasks.hub import client
-from hf_tasks.hub.push import check, push, push_recipe
-from hf_tasks.hub.section import Hub as Section
+from hf_tasks.core.errors import RunError
+from hf_tasks.publish.hub import client
+from hf_tasks.publish.hub.push import check, push, push_recipe
+from hf_tasks.recipe.sections import Hub as Section
 
 # huggingface_hub sends files by httpx's old keyword `data`
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -49,7 +49,7 @@ SHA256 = hashlib.sha256(FILES["model.safetensors"]).hexdigest()
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that has all files, of no meaning; its card is not checked."""
-    monkeypatch.setattr("hf_tasks.hub.push.check_card", lambda *args: None)
+    monkeypatch.setattr("hf_tasks.publish.hub.push.check_card", lambda *args: None)
     folder = tmp_path / "run"
     for name, content in (FILES | NOT_SENT).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def test_public_and_predictions_on_demand(hub: Hub, run: Path) -> None:
 def test_again_makes_no_commit(hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = push(run, NAME)
     requests = len(hub.requests)
-    monkeypatch.setattr("hf_tasks.hub.push.check_card", None)
+    monkeypatch.setattr("hf_tasks.publish.hub.push.check_card", None)
     assert push(run, NAME) == first
     assert len(hub.repositories[NAME].commits) == 2
     assert {"commit", "put", "create", "batch"}.isdisjoint(route for route, _ in hub.requests[requests:])
@@ -152,7 +152,7 @@ def test_a_card_that_is_not_true_is_not_pushed(hub: Hub, run: Path, monkeypatch:
     def check_card(path: Path, run_snippets: bool) -> None:
         raise RunError(f"{path / 'README.md'}: the snippet does not run", "another")
 
-    monkeypatch.setattr("hf_tasks.hub.push.check_card", check_card)
+    monkeypatch.setattr("hf_tasks.publish.hub.push.check_card", check_card)
     with pytest.raises(RunError) as e:
         push(run, NAME)
     assert e.value.problems == (f"{run}/README.md: the snippet does not run", "another")
@@ -367,7 +367,7 @@ def test_killed_amid_a_blob_then_again(hub: Hub, run: Path, tmp_path: Path) -> N
     hub.hold = threading.Event()
     environment = os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
     environment |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    code = f"from hf_tasks.hub import push; push.check_card = print; push.push({str(run)!r}, {NAME!r})"
+    code = f"from hf_tasks.publish.hub import push; push.check_card = print; push.push({str(run)!r}, {NAME!r})"
     with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
         arrived = hub.reached.wait(60)
         process.send_signal(signal.SIGKILL)

@@ -11,10 +11,10 @@ from hub_server import Hub
 
 import hf_tasks
 from hf_tasks import cli
-from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe, from_dict, to_yaml
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 
 # huggingface_hub sends files by httpx's old keyword `data`
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 def recipe(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     """A training of one step that is pushed to org/model; neither the run nor its card is checked in processes."""
     monkeypatch.setattr(Run, "verify", lambda *_: None)
-    monkeypatch.setattr("hf_tasks.hub.push.check_card", lambda *args: None)
+    monkeypatch.setattr("hf_tasks.publish.hub.push.check_card", lambda *args: None)
     rows = [{"text": f"a {('good', 'bad')[i % 2]} film", "label": ("good", "bad")[i % 2]} for i in range(8)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     sections = {
@@ -119,7 +119,7 @@ def test_a_card_that_cannot_be_made_is_a_message(
         raise RuntimeError("no font\nmore")
 
     with monkeypatch.context() as broken:
-        broken.setattr(sys.modules["hf_tasks.card.write"], "draw", draw)
+        broken.setattr(sys.modules["hf_tasks.publish.card.write"], "draw", draw)
         run = hf_tasks.train(recipe.model_copy(update={"hub": None}))
     path = tmp_path / "run"
     assert (

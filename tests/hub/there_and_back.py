@@ -15,10 +15,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 import hf_tasks
 from hf_tasks import cli
 from hf_tasks import recipe as recipes
-from hf_tasks.card import checks
-from hf_tasks.data import Data, read_part
-from hf_tasks.hub import push
-from hf_tasks.run import Run
+from hf_tasks.data import Data, read_split
+from hf_tasks.publish.card import checks
+from hf_tasks.publish.hub import push
+from hf_tasks.runs.run import Run
 from hf_tasks.tasks import TextClassification
 
 TEXTS = ["a good film", "a bad film"]
@@ -85,17 +85,17 @@ def main(base: str) -> None:
     Run.verify = lambda *_: None  # type: ignore[method-assign]  # saves a process, and the next line two
     push.check_card = lambda *_: None  # type: ignore[assignment]
     task = TextClassification(name="text-classification")
-    rows = read_part(Data(path="org/rows", train="train"), "train", task, seed=0)
+    rows = read_split(Data(path="org/rows", train="train"), "train", task, seed=0)
     assert rows is not None
     full = trained(base, "full", "full")
-    part, lora = trained("org/base", "part", "bitfit"), trained("org/base", "lora", "lora")
+    split, lora = trained("org/base", "part", "bitfit"), trained("org/base", "lora", "lora")
     here = predicted(str(full.path))
     found = {
         "rows": list(rows.rows()),
         "logits": torch.equal(logits(str(full.path)), logits("org/full", revision="v1")),
         "predictions": here == predicted("org/full@v1"),
         "command line": here == from_the_command_line("org/full"),
-        "part": predicted(str(part.path)) == predicted("org/part"),
+        "part": predicted(str(split.path)) == predicted("org/part"),
         "adapter": predicted(str(lora.path)) == predicted("org/lora"),
         "card": card_is_true(lora),
         "labels": AutoConfig.from_pretrained("org/lora").id2label == {0: "bad", 1: "good"},

@@ -11,11 +11,10 @@ from conftest import Tiny
 from torch import nn
 from torch.nn import functional
 
-from hf_tasks.errors import RecipeError, RunError
-from hf_tasks.methods.adapter import Adapter
-from hf_tasks.methods.bottleneck_adapter import BottleneckAdapter
-from hf_tasks.methods.layers import note_pretrained
-from hf_tasks.pretrained import quiet
+from hf_tasks.core.checkpoint_paths import quiet_transformers
+from hf_tasks.core.errors import RecipeError, RunError
+from hf_tasks.methods.bottleneck_adapter import Adapter, BottleneckAdapter
+from hf_tasks.models.layers import note_pretrained
 
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 16, 17, 18, 3]])
 HOULSBY = {
@@ -62,7 +61,7 @@ def plain(tiny: Tiny, architecture: str) -> nn.Module:
     generates = architecture == "t5"
     auto = transformers.AutoModelForSeq2SeqLM if generates else transformers.AutoModelForSequenceClassification
     torch.manual_seed(0)
-    with quiet():
+    with quiet_transformers():
         model, info = auto.from_pretrained(tiny(architecture), output_loading_info=True)
     note_pretrained(model, info["missing_keys"])
     return model.eval()  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from conftest import Tiny
 from torch import nn
 from transformers import AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
 
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.methods.frozen import Frozen
 
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3]])

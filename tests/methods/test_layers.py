@@ -7,8 +7,8 @@ import transformers
 from conftest import Tiny
 from torch import nn
 
-from hf_tasks.errors import RunError
-from hf_tasks.methods.layers import Layers, pretrained_layers
+from hf_tasks.core.errors import RunError
+from hf_tasks.models.layers import Layers, pretrained_layers
 
 PLACES = {
     "bert": (r"bert\.embeddings\.", [("bert.encoder.layer", 2, 2)], r"bert\.pooler\.|classifier\."),

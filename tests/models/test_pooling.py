@@ -9,13 +9,13 @@ import torch
 from conftest import Tiny
 from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2ForSequenceClassification
 
-from hf_tasks import artifacts
-from hf_tasks.errors import RecipeError, RunError
-from hf_tasks.export import export
-from hf_tasks.methods.layers import pretrained_layers
+from hf_tasks.core.errors import RecipeError, RunError
+from hf_tasks.models.layers import pretrained_layers
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.models.pooling import pool
 from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.runs import model_files
+from hf_tasks.runs.export import export
 from hf_tasks.training import train
 
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 3, 0, 0, 0]])
@@ -36,7 +36,7 @@ def recipe_of(folder: Path, method: dict[str, Any], pooling: str = "mean", **sec
 
 def assembled(recipe: Recipe) -> Any:
     torch.manual_seed(0)
-    return artifacts.assemble(recipe, load_tokenizer(recipe.model, recipe.task)).eval()
+    return model_files.build_model(recipe, load_tokenizer(recipe.model, recipe.task)).eval()
 
 
 def by_hand(states: torch.Tensor, pooling: str) -> torch.Tensor:
@@ -79,9 +79,9 @@ def test_every_method_saves_what_comes_back_and_transformers_does_not_load(
             p.add_(0.1 * torch.randn_like(p) * p.requires_grad)
         expected = model(input_ids=IDS, attention_mask=MASK).logits
         assert not torch.allclose(twin(input_ids=IDS, attention_mask=MASK).logits, expected)
-    artifacts.save(recipe, model, tmp_path)
+    model_files.save(recipe, model, tmp_path)
     with torch.no_grad():
-        again = artifacts.load(recipe, tmp_path, tokenizer).eval()(input_ids=IDS, attention_mask=MASK).logits
+        again = model_files.load(recipe, tmp_path, tokenizer).eval()(input_ids=IDS, attention_mask=MASK).logits
     assert torch.equal(again, expected)
     with pytest.raises(OSError, match=r"model\.safetensors"):
         AutoModelForSequenceClassification.from_pretrained(tmp_path, config=model.config)

@@ -14,13 +14,13 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hf_tasks import artifacts
-from hf_tasks.errors import RunError
-from hf_tasks.methods.layers import Stack, pretrained_layers
+from hf_tasks.core.checkpoint_paths import quiet_transformers
+from hf_tasks.core.errors import RunError
+from hf_tasks.models.layers import Stack, pretrained_layers
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.models.weighted_layers import ScalarMix, bars, learned, mix_layers
-from hf_tasks.pretrained import quiet
 from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.runs import model_files
 from hf_tasks.training import train
 
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 16, 17, 18, 3]])
@@ -72,7 +72,7 @@ def mix_of(model: nn.Module) -> ScalarMix:
 def encoder_of(tiny: Tiny, architecture: str) -> Any:
     torch.manual_seed(0)
     auto = transformers.T5EncoderModel if architecture == "t5" else transformers.AutoModel
-    with quiet():
+    with quiet_transformers():
         return auto.from_pretrained(tiny(architecture)).eval()
 
 
@@ -120,7 +120,7 @@ def test_with_every_method_the_mix_trains_and_comes_back(
     recipe = recipe_of(tiny(architecture), method)
     tokenizer = load_tokenizer(recipe.model, recipe.task)
     torch.manual_seed(0)
-    model = artifacts.assemble(recipe, tokenizer).train()
+    model = model_files.build_model(recipe, tokenizer).train()
     mix = mix_of(model)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     for _ in range(2):
@@ -130,9 +130,9 @@ def test_with_every_method_the_mix_trains_and_comes_back(
     assert (mix.weights.detach() != 0).all()
     assert (mix.gamma.detach() != 1).all()
 
-    artifacts.save(recipe, model, tmp_path)
+    model_files.save(recipe, model, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["trained.safetensors"]
-    again = artifacts.load(recipe, tmp_path, tokenizer)
+    again = model_files.load(recipe, tmp_path, tokenizer)
     assert torch.equal(mix_of(again).weights, mix.weights)
     torch.testing.assert_close(logits(again), logits(model))
     assert torch.equal(logits(copy.deepcopy(model)), logits(model))
@@ -249,7 +249,7 @@ def test_the_learned_weights_are_shown_as_bars() -> None:
 def test_training_states_hold_the_mix_and_the_adapters(tiny: Tiny, tmp_path: Path) -> None:
     """As transformers' Trainer saves them to come back to the best one."""
     recipe = recipe_of(tiny("bert"), ADAPTERS)
-    model: Any = artifacts.assemble(recipe, load_tokenizer(recipe.model, recipe.task))
+    model: Any = model_files.build_model(recipe, load_tokenizer(recipe.model, recipe.task))
     model.save_pretrained(tmp_path)
     assert load_file(tmp_path / "model.safetensors").keys() == dict(model.named_parameters()).keys()
 

@@ -15,13 +15,13 @@ import torch
 import transformers
 from conftest import Tiny
 
-from hf_tasks.errors import RunError
-from hf_tasks.planning import rehearsal
-from hf_tasks.planning.plan import check, step_seconds, trained_share
-from hf_tasks.planning.rehearsal import Step, evaluated
+from hf_tasks.core.errors import RunError
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 from hf_tasks.training import train
+from hf_tasks.training.check import check, step_seconds, trained_share
+from hf_tasks.training.estimate import dry_run
+from hf_tasks.training.estimate.dry_run import Step, evaluated
 
 Make = Callable[..., Recipe]
 
@@ -184,7 +184,7 @@ def test_texts_are_taken_to_become_as_long_as_the_true_ones(monkeypatch: pytest.
     trainer: Any = SimpleNamespace(
         validation=SimpleNamespace(features=features), recipe=SimpleNamespace(decoding=decoding)
     )
-    monkeypatch.setattr(rehearsal, "_evaluation", lambda trainer, tokens=None: 2.0 + 0.5 * (tokens or 0))
+    monkeypatch.setattr(dry_run, "_evaluation", lambda trainer, tokens=None: 2.0 + 0.5 * (tokens or 0))
     assert evaluated(trainer) == (2.0 + 0.5 * 40) / 40  # 40 tokens, the most that are written, for 40 tokens read
     decoding.max_new_tokens = 100
     assert evaluated(trainer) == (2.0 + 0.5 * 50) / 40

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from hf_tasks.planning import rehearsal
-from hf_tasks.trainer.interrupts import Interrupted
+from hf_tasks.core.signals import Interrupted
+from hf_tasks.training.estimate import dry_run
 
 
 def test_a_terminated_rehearsal_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,11 +18,11 @@ def test_a_terminated_rehearsal_leaves_no_folder(tmp_path: Path, monkeypatch: py
         (folder / "checkpoint").write_text("")
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(rehearsal, "_rehearsed", terminated)
+    monkeypatch.setattr(dry_run, "_rehearsed", terminated)
     former = signal.getsignal(signal.SIGTERM)
     ready: Any = SimpleNamespace(recipe=SimpleNamespace(output_dir=tmp_path / "runs" / "x"))
     with pytest.raises(Interrupted) as e:
-        rehearsal.rehearse(ready, steps=None)  # type: ignore[arg-type]
+        dry_run.rehearse(ready, steps=None)  # type: ignore[arg-type]
     assert e.value.exit_code == 143
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == former

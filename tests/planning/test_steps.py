@@ -9,13 +9,12 @@ import pytest
 from conftest import Tiny
 from transformers import TrainingArguments
 
-from hf_tasks.planning.steps import Steps
 from hf_tasks.recipe import from_dict
-from hf_tasks.run import Run
-from hf_tasks.trainer import checkpoints
-from hf_tasks.trainer.batches import Batches, Shares
-from hf_tasks.trainer.safe_trainer import SafeTrainer
-from hf_tasks.training import train
+from hf_tasks.runs.run import Run
+from hf_tasks.training import checkpoints, train
+from hf_tasks.training.batches import Batches, Shares
+from hf_tasks.training.estimate.steps import Steps
+from hf_tasks.training.trainer import SafeTrainer
 
 
 def steps(

@@ -43,7 +43,7 @@ def binary(folder: Path) -> list[str]:
     return jsonl(folder, "spam.jsonl", lambda i: {"message": text(i), "is_spam": i % 10 == 0})
 
 
-def parts(folder: Path) -> list[str]:
+def splits(folder: Path) -> list[str]:
     for name, n in (("train", 60), ("dev", 20), ("test", 10)):
         csv(folder / "intents", f"{name}.tsv", "sentence\tlabel", lambda i: f"{text(i)}\t{'ab'[i % 2]}", n)
     return [str(folder / "intents")]
@@ -132,7 +132,7 @@ def squad(folder: Path, *, negative: bool = False) -> list[str]:
         for i, none in enumerate([negative, *[False] * 19])
     ]
     paragraphs = [{"context": f"{context} {i}", "qas": questions[i::2]} for i in range(2)]
-    lines(folder / "squad.json", [json.dumps({"data": [{"paragraphs": [part]} for part in paragraphs]})])
+    lines(folder / "squad.json", [json.dumps({"data": [{"paragraphs": [split]} for split in paragraphs]})])
     return [str(folder / "squad.json")]
 
 

@@ -7,25 +7,25 @@ import pytest
 from proposal import layouts
 from proposal.layouts import Layout
 
-from hf_tasks import preflight, recipe_file
 from hf_tasks import recipe as recipes
-from hf_tasks.proposal import propose
+from hf_tasks.recipe import resolve, yaml_file
+from hf_tasks.recipe.init import propose
 
 
 @pytest.mark.parametrize("layout", [*layouts.TUNING, *layouts.HELD_BACK], ids=lambda layout: layout.__name__)
 def test_a_layout_is_recognised(layout: Layout, tmp_path: Path) -> None:
     expected = layout(tmp_path, Random(layouts.SEED))
     written = propose([str(tmp_path)]).recipe
-    recipe, parts = preflight.prepare(recipes.validate(recipe_file.parse(written, "layout.yaml")), None)
+    recipe, splits = resolve.resolve(recipes.validate(yaml_file.parse(written, "layout.yaml")), None)
     files = {
-        name: " ".join(sorted(Path(file).name for file in part.files)) if part else ""
-        for name, part in vars(parts).items()
+        name: " ".join(sorted(Path(file).name for file in split.files)) if split else ""
+        for name, split in vars(splits).items()
     }
     if recipe.data.validation is None:
         files["validation"] = ""  # held out from train
     assert recipe.task.name == expected.task
     assert files == {"train": expected.train, "validation": expected.validation, "test": expected.test}
     assert {key: getattr(recipe.task, key) for key in expected.keys} == expected.keys
-    rows = [*parts.train.rows(), *(parts.validation.rows() if parts.validation else ())]
+    rows = [*splits.train.rows(), *(splits.validation.rows() if splits.validation else ())]
     read = [{name: row.get(name) for name in expected.example} for row in rows]
     assert expected.example in read

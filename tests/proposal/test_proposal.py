@@ -9,10 +9,10 @@ from conftest import Tiny
 from proposal import kinds
 
 import hf_tasks
-from hf_tasks import preflight, recipe_file
 from hf_tasks import recipe as recipes
-from hf_tasks.errors import DataError, RecipeError
-from hf_tasks.proposal import Wishes, propose, write
+from hf_tasks.core.errors import DataError, RecipeError
+from hf_tasks.recipe import resolve, yaml_file
+from hf_tasks.recipe.init import Wishes, propose, write
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ HELD_OUT = {"train": 48, "validation": 12}
 KINDS = [
     Kind(kinds.single_label, "text-classification", {"labels": ("1", "2", "3", "4", "5")}, HELD_OUT),
     Kind(kinds.binary, "text-classification", {"labels": ("False", "True")}, HELD_OUT),
-    Kind(kinds.parts, "text-classification", {"labels": ("a", "b")}, {"train": 60, "validation": 20, "test": 10}),
+    Kind(kinds.splits, "text-classification", {"labels": ("a", "b")}, {"train": 60, "validation": 20, "test": 10}),
     Kind(kinds.parquet, "text-classification", {"labels": ("neg", "pos")}, HELD_OUT),
     Kind(kinds.label_lists, "text-classification", {"labels": ("fear", "joy")}, HELD_OUT),
     Kind(
@@ -64,10 +64,10 @@ def test_a_proposal_trains_as_it_stands(kind: Kind, tmp_path: Path, monkeypatch:
     data = kind.data(tmp_path)
     monkeypatch.chdir(tmp_path)
     path = write(propose(data), None, overwrite=False)
-    recipe, parts = preflight.prepare(recipes.load(path), path.parent)
+    recipe, splits = resolve.resolve(recipes.load(path), path.parent)
     assert recipe.task.name == kind.task
     assert {key: getattr(recipe.task, key) for key in kind.resolved} == kind.resolved
-    assert {name: len(part) for name, part in parts.named().items()} == kind.sizes
+    assert {name: len(split) for name, split in splits.named().items()} == kind.sizes
     assert 14 <= len(path.read_text(encoding="utf-8").splitlines()) <= 30
 
 
@@ -173,8 +173,8 @@ def test_what_else_it_could_be_works_too(tmp_path: Path) -> None:
     changed = "\n".join(
         line for line in proposal.recipe.replace("label: stars", "score: stars").splitlines() if "metrics" not in line
     )
-    recipe = recipes.validate(recipe_file.parse(changed, "changed.yaml"))
-    assert preflight.prepare(recipe, None)[0].task.problem_type == "regression"  # type: ignore[union-attr]
+    recipe = recipes.validate(yaml_file.parse(changed, "changed.yaml"))
+    assert resolve.resolve(recipe, None)[0].task.problem_type == "regression"  # type: ignore[union-attr]
 
 
 def test_a_model_from_nothing_is_a_comment_that_works(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_model_from_nothing_is_a_comment_that_works(tmp_path: Path) -> None:
     start = next(i for i, line in enumerate(written) if "from nothing but these data" in line)
     assert "name_or_path" in written[start - 1]
     changed = [*written[: start - 1], *(line.replace("# ", "", 1) for line in written[start + 1 : start + 4])]
-    recipe = recipes.validate(recipe_file.parse("\n".join([*changed, *written[start + 4 :]]), "changed.yaml"))
+    recipe = recipes.validate(yaml_file.parse("\n".join([*changed, *written[start + 4 :]]), "changed.yaml"))
     assert recipe.model.title == "marian from scratch"
 
 
@@ -192,7 +192,7 @@ def test_a_method_for_few_rows_is_a_comment_that_works(tmp_path: Path) -> None:
     written = propose(kinds.single_label(tmp_path)).recipe
     assert "\n# method: {name: gradual-unfreezing}" in written
     changed = written.replace("# method:", "method:")
-    assert recipes.validate(recipe_file.parse(changed, "changed.yaml")).method.name == "gradual-unfreezing"
+    assert recipes.validate(yaml_file.parse(changed, "changed.yaml")).method.name == "gradual-unfreezing"
 
 
 def test_the_users_model(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_the_users_model(tmp_path: Path) -> None:
 def test_rate_and_length_follow_the_users_model(architecture: str, tiny: Tiny, tmp_path: Path) -> None:
     """The tiny encoder reads 64 tokens."""
     data = kinds.csv(tmp_path, "long.csv", "text,label", lambda i: f"{kinds.text(i, 12)},{'ab'[i % 2]}")
-    recipe = recipe_file.parse(propose(data, str(tiny(architecture))).recipe, "long.yaml").values
+    recipe = yaml_file.parse(propose(data, str(tiny(architecture))).recipe, "long.yaml").values
     rate, length = {"bert": (2e-4, 64), "t5": (3e-4, 152)}[architecture]
     assert recipe["training"]["learning_rate"] == rate
     assert recipe["task"]["max_length"] == length
@@ -230,7 +230,7 @@ def test_the_users_words_choose_task_and_columns(tmp_path: Path) -> None:
     other = 'a number: the column "grade" has numbers from 0 to 3; --task text-classification --text {} --label grade'
     assert [line for line in seen if other.format("first") in line or other.format("second") in line]
     wishes = Wishes(text="second", pair="first", label="grade")
-    columns = recipe_file.parse(propose(data, wishes=wishes).recipe, "both.yaml").values["data"]["columns"]
+    columns = yaml_file.parse(propose(data, wishes=wishes).recipe, "both.yaml").values["data"]["columns"]
     assert columns == {"text": "second", "text_pair": "first", "score": "grade"}
     with pytest.raises(DataError) as e:
         propose(data, wishes=Wishes(label="grad"))
@@ -276,10 +276,10 @@ def test_a_recipe_is_never_overwritten_unasked(tmp_path: Path) -> None:
 
 def test_rows_that_cannot_be_used_are_left_out(tmp_path: Path) -> None:
     data = kinds.csv(tmp_path, "holes.csv", "text,label", lambda i: f"{kinds.text(i)},{'ab'[i % 2] if i % 10 else ''}")
-    recipe = recipes.validate(recipe_file.parse(propose(data).recipe, "holes.yaml"))
+    recipe = recipes.validate(yaml_file.parse(propose(data).recipe, "holes.yaml"))
     assert recipe.data.bad_rows == "drop"
-    _, parts = preflight.prepare(recipe, None)
-    assert len(parts.train) + len(parts.validation or ()) == 54
+    _, splits = resolve.resolve(recipe, None)
+    assert len(splits.train) + len(splits.validation or ()) == 54
 
 
 def test_an_unlabelled_test_part_is_not_named(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_an_unlabelled_test_part_is_not_named(tmp_path: Path) -> None:
 
 
 def test_of_many_rows_a_sample_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_tasks.proposal.READ_WHOLE", 59)
+    monkeypatch.setattr("hf_tasks.recipe.init.READ_WHOLE", 59)
     note = "  note      there are many rows and not all were checked; hf-tasks check does it"
     assert propose(kinds.single_label(tmp_path)).seen[-1] == note
 

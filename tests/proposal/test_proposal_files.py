@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from hf_tasks.core.errors import DataError
 from hf_tasks.data.readers import format_of
-from hf_tasks.errors import DataError
-from hf_tasks.proposal.columns import language_of, words
-from hf_tasks.proposal.defaults import language_of as guess
-from hf_tasks.proposal.files import find_files
+from hf_tasks.recipe.init.columns import language_of, words
+from hf_tasks.recipe.init.defaults import language_of as guess
+from hf_tasks.recipe.init.files import find_files
 
 FOLDERS = {
     "train.csv dev.csv test.csv README.md": {"train": "train.csv", "validation": "dev.csv", "test": "test.csv"},
@@ -37,10 +37,10 @@ FOLDERS = {
 def test_parts_are_known_by_their_names(names: str, tmp_path: Path) -> None:
     for name in names.split():
         (tmp_path / name).write_bytes(gzip.compress(b"x\n") if name.endswith(".gz") else b"x\n")
-    found = find_files([str(tmp_path)]).splits
+    found = find_files([str(tmp_path)]).encoded_splits
     shown = {
-        part: " > ".join(" ".join(path.name for path in paths) for paths in (files.paths, files.targets) if paths)
-        for part, files in found.items()
+        split: " > ".join(" ".join(path.name for path in paths) for paths in (files.paths, files.targets) if paths)
+        for split, files in found.items()
     }
     assert shown == FOLDERS[names]
 
@@ -48,7 +48,7 @@ def test_parts_are_known_by_their_names(names: str, tmp_path: Path) -> None:
 def test_the_users_order_says_which_side_is_the_source(tmp_path: Path) -> None:
     for name in ("train.en", "train.de"):
         (tmp_path / name).write_text("x\n", encoding="utf-8")
-    files = find_files([str(tmp_path / "train.de"), str(tmp_path / "train.en")]).splits["train"]
+    files = find_files([str(tmp_path / "train.de"), str(tmp_path / "train.en")]).encoded_splits["train"]
     assert [path.name for path in (*files.paths, *files.targets)] == ["train.de", "train.en"]
 
 

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from hf_tasks import recipe as recipes
 from hf_tasks.cli import app
-from hf_tasks.errors import DataError
-from hf_tasks.proposal import propose
+from hf_tasks.core.errors import DataError
+from hf_tasks.recipe.init import propose
 
 TEXTS = [kinds.text(i) for i in range(40)]
 
@@ -98,7 +98,7 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_rows_of_a_long_file_are_drawn_from_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_tasks.proposal.files.SIZE", 50)
+    monkeypatch.setattr("hf_tasks.recipe.init.files.SIZE", 50)
     rows = [f"{kinds.text(i)},{i // 500}" for i in range(1000)]  # sorted by label
     kinds.lines(tmp_path / "sorted.csv", ["text,label", *rows])
     proposal = propose([str(tmp_path / "sorted.csv")])

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 import hf_tasks
 from hf_tasks import cli
-from hf_tasks.errors import RunError
-from hf_tasks.report import report
+from hf_tasks.core.errors import RunError
+from hf_tasks.publish.report import report
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(1)> $x_2$ javascript:alert(1) --> ]]>'
 SAFE = {

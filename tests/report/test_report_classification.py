@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from reported import SENTIMENT, Make, StubRun, said
 
-from hf_tasks.report import classification, suspects
-from hf_tasks.report.blocks import Block, Examples, Facts, Section, Span, Table
-from hf_tasks.report.measured import load
-from hf_tasks.report.occlusion import marked
+from hf_tasks.publish.report import label_errors, text_classification
+from hf_tasks.publish.report.blocks import Block, Examples, Facts, Section, Span, Table
+from hf_tasks.publish.report.measured import load
+from hf_tasks.publish.report.occlusion import marked
 
 EMOTIONS = {
     "name": "text-classification", "problem_type": "multi_label_classification", "labels": ["joy", "grief"],
@@ -31,7 +31,7 @@ def table(block: Block) -> list[list[Any]]:
 
 
 def test_classes(sentiment: StubRun) -> None:
-    found = blocks(list(classification.single(load(sentiment, "test"))))
+    found = blocks(list(text_classification.single(load(sentiment, "test"))))
     assert list(found) == [
         "Classes/Confusion matrix", "Classes/Most frequent confusions", "Classes/Each label, the lowest F1 first",
         "Probabilities/0", "Probabilities/Reliability", "Probabilities/Precision and recall at every threshold",
@@ -48,13 +48,13 @@ def test_classes(sentiment: StubRun) -> None:
 def test_where_two_labels_are_cut(make: Make) -> None:
     rows = [{"text": "a", "label": "positive"}, {"text": "b", "label": "negative"}]
     run = make(SENTIMENT | {"threshold": 0.7, "temperature": 1.5}, rows, said(0.9, 0.6), {"accuracy": 1.0})
-    facts = blocks(list(classification.single(load(run, "test"))))["Probabilities/3"]
+    facts = blocks(list(text_classification.single(load(run, "test"))))["Probabilities/3"]
     assert isinstance(facts, Facts)
     assert list(facts.pairs) == [("temperature", 1.5), ("threshold of positive", 0.7)]
 
 
 def test_calibration(sentiment: StubRun) -> None:
-    facts = blocks(list(classification.single(load(sentiment, "test"))))["Probabilities/0"]
+    facts = blocks(list(text_classification.single(load(sentiment, "test"))))["Probabilities/0"]
     assert isinstance(facts, Facts)
     # bins of 1/15: .95 wrong, .9 and .9 right (0.9 ends its bin), .8 right, .7 right, .6 wrong
     error = (0.95 + 2 * 0.1 + 0.2 + 0.3 + 0.6) / 6
@@ -66,7 +66,7 @@ def test_calibration(sentiment: StubRun) -> None:
 
 
 def test_worst_errors_are_the_surest_ones_with_the_words_that_moved_them(sentiment: StubRun) -> None:
-    found = blocks(list(classification.single(load(sentiment, "test"))))[
+    found = blocks(list(text_classification.single(load(sentiment, "test"))))[
         "Worst errors/Wrong and sure: 2 of 6 are wrong"
     ]
     assert isinstance(found, Examples)
@@ -101,7 +101,7 @@ def test_long_texts_are_asked_about_in_stretches(sentiment: StubRun) -> None:
 
 
 def test_suspected_labels(sentiment: StubRun) -> None:
-    section = suspects.single([load(sentiment, "test")])
+    section = label_errors.single([load(sentiment, "test")])
     # negative: mean of .9 and .7 is .8; reached by .95 of the fifth text, not by .6 of the second
     examples = section.blocks[1]
     assert isinstance(examples, Examples)
@@ -125,7 +125,7 @@ def test_several_labels(make: Make) -> None:
         {"labels": ["grief"], "probabilities": {"joy": 0.4, "grief": 0.6}},
     ]
     measured = load(make(EMOTIONS, rows, predictions, {"f1_micro": 2 / 3}), "test")
-    found = blocks(list(classification.several(measured)))
+    found = blocks(list(text_classification.several(measured)))
     assert table(found["Labels/Each label, the lowest F1 first"]) == [
         ["joy", 0.5, 0.5, 0.5, 2, pytest.approx((1 + 2 / 3) / 2), 0.5], ["grief", 1.0, 1.0, 1.0, 1, 1.0, 0.4],
     ]  # fmt: skip
@@ -133,7 +133,7 @@ def test_several_labels(make: Make) -> None:
     assert isinstance(worst, Examples)
     assert [example.where for example in worst.examples] == ["test.jsonl:2", "test.jsonl:3"]
     assert list(worst.examples[0].facts) == [("labels", "none"), ("predicted", "joy"), ("probability of joy", 0.8)]
-    assert suspects.several([measured]).blocks[1].title == "Suspects: 2"  # type: ignore[union-attr]
+    assert label_errors.several([measured]).blocks[1].title == "Suspects: 2"  # type: ignore[union-attr]
 
 
 def test_of_many_labels_the_confused_ones_are_drawn(make: Make) -> None:
@@ -148,7 +148,7 @@ def test_of_many_labels_the_confused_ones_are_drawn(make: Make) -> None:
         {"label": a, "score": 0.9, "probabilities": {label: 0.9 if label == a else 0.1 / 29 for label in labels}}
         for a in answers
     ]
-    found = blocks(list(classification.single(load(make(task, rows, predictions, {"accuracy": 29 / 30}), "test"))))
+    found = blocks(list(text_classification.single(load(make(task, rows, predictions, {"accuracy": 29 / 30}), "test"))))
     assert "Classes/The 2 labels confused most, of 30" in found
     assert table(found["Classes/Most frequent confusions"]) == [["label 00", "label 07", 1, 1.0]]
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from reported import Make
 
-from hf_tasks.report import answers, regression, tagging, texts
-from hf_tasks.report.blocks import Examples, Facts, Section, Table
-from hf_tasks.report.measured import load
+from hf_tasks.publish.report import question_answering, text2text, text_classification, token_classification
+from hf_tasks.publish.report.blocks import Examples, Facts, Section, Table
+from hf_tasks.publish.report.measured import load
 
 TAGS = {
     "name": "token-classification", "scheme": "IOB2", "metrics": ["entity_f1"],
@@ -43,7 +43,7 @@ def test_entities(make: Make) -> None:
         for row, tags in zip(rows, found, strict=True)
     ]
     measured = load(make(TAGS, rows, predictions, {"entity_f1": 0.4}), "test")
-    sections = list(tagging.sentences(measured, "IOB2"))
+    sections = list(token_classification.sentences(measured, "IOB2"))
     assert rows_of(sections, "Each type, the lowest F1 first") == [
         ["PER", 0.0, 0.0, 0.0, 2], ["LOC", 0.8, pytest.approx(2 / 3), 1.0, 2],
     ]  # fmt: skip
@@ -74,7 +74,7 @@ def test_suspected_tags_are_surer_than_usual(make: Make) -> None:
         {"tokens": ["Ann", "sat"], "tags": ["B-PER", "O"], "scores": [0.8, 0.9]},
         {"tokens": ["May", "it"], "tags": ["B-PER", "O"], "scores": [0.85, 0.7]},
     ]
-    section = tagging.suspects([load(make(TAGS, rows, predictions, {}), "test")])
+    section = token_classification.suspects([load(make(TAGS, rows, predictions, {}), "test")])
     examples = section.blocks[1]
     assert isinstance(examples, Examples)
     assert [list(one.facts) for one in examples.examples] == [
@@ -89,7 +89,7 @@ def test_plain_tags(make: Make) -> None:
     task = TAGS | {"scheme": "none", "labels": ["NOUN", "VERB"], "metrics": ["tagging_accuracy"]}
     rows = [{"tokens": ["dogs", "run"], "tags": ["NOUN", "VERB"]}]
     predictions = [{"tokens": ["dogs", "run"], "tags": ["NOUN", "NOUN"], "scores": [0.9, 0.6]}]
-    sections = list(tagging.sentences(load(make(task, rows, predictions, {}), "test"), "none"))
+    sections = list(token_classification.sentences(load(make(task, rows, predictions, {}), "test"), "none"))
     assert rows_of(sections, "Each tag, the lowest F1 first") == [
         ["VERB", 0.0, 0.0, 0.0, 1], ["NOUN", pytest.approx(2 / 3), 0.5, 1.0, 1],
     ]  # fmt: skip
@@ -129,7 +129,7 @@ def questions(make: Make) -> list[Section]:
         answer("Paris", 0.9, -2.0, "Paris"), answer("20", 0.8, -1.0, "20"), answer("Ada", 0.7, -0.5, "Ada"),
         answer("", 0.95, 3.0, "Paris"),
     ]  # fmt: skip
-    return list(answers.questions(load(make(QA, rows, predictions, {"f1": 41.7}), "test")))
+    return list(question_answering.questions(load(make(QA, rows, predictions, {"f1": 41.7}), "test")))
 
 
 def test_answers_by_kind(questions: list[Section]) -> None:
@@ -166,7 +166,7 @@ def test_the_curve_of_the_threshold(make: Make) -> None:
     measured = load(make(QA, rows, predictions, {}), "test")
     import numpy as np
 
-    at, values = answers._by_threshold(measured, np.array([-2.0, 1.0, 2.0]), lambda a, b: float(a == b))
+    at, values = question_answering._by_threshold(measured, np.array([-2.0, 1.0, 2.0]), lambda a, b: float(a == b))
     assert at.tolist() == [-2.0, 1.0, 2.0]
     assert values.tolist() == pytest.approx([200 / 3, 100 / 3, 200 / 3])
 
@@ -176,7 +176,7 @@ def test_texts(make: Make) -> None:
     predictions = [{"prediction": "a dog", "cut": False}, {"prediction": "", "cut": True}]
     task = TRANSLATION
     run = make(task, rows, predictions, {"bleu": 50.0}, decoding={"name": "greedy", "max_new_tokens": 5})
-    sections = list(texts.written(load(run, "test")))
+    sections = list(text2text.written(load(run, "test")))
     facts = sections[0].blocks[0]
     assert isinstance(facts, Facts)
     assert list(facts.pairs) == [
@@ -194,7 +194,7 @@ def test_texts(make: Make) -> None:
 def test_numbers(make: Make) -> None:
     rows = [{"text": "bad one", "score": 1.0}, {"text": "two", "score": 2.0}, {"text": "three", "score": 3.0}]
     predictions = [{"score": 2.5}, {"score": 2.0}, {"score": 2.5}]
-    sections = list(regression.numbers(load(make(SIMILARITY, rows, predictions, {"mse": 0.83}), "test")))
+    sections = list(text_classification.numbers(load(make(SIMILARITY, rows, predictions, {"mse": 0.83}), "test")))
     facts = sections[0].blocks[0]
     assert isinstance(facts, Facts)
     assert [(name, round(value, 4)) for name, value in facts.pairs] == [

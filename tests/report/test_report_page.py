@@ -3,7 +3,7 @@
 import pytest
 from markupsafe import Markup
 
-from hf_tasks.report.blocks import (
+from hf_tasks.publish.report.blocks import (
     Example,
     Examples,
     Facts,
@@ -16,7 +16,7 @@ from hf_tasks.report.blocks import (
     clipped,
     first,
 )
-from hf_tasks.report.page import cell, page
+from hf_tasks.publish.report.page import cell, page
 
 HEADER = {"name": "n", "task": "t", "score": None, "tiles": []}
 

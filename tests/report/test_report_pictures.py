@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from hf_tasks.report import pictures
+from hf_tasks.publish.report import pictures
 
 EVIL = ["<script>alert(1)</script>", '"><img onerror=x>', "$x_2$", "_private", "中文 ñ", "a\x08b\nc"]
 

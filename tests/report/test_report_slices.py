@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from reported import Make, StubRun
 
-from hf_tasks.errors import RunError
+from hf_tasks.core.errors import RunError
 from hf_tasks.metrics.intervals import wilson
-from hf_tasks.report import slices
-from hf_tasks.report.blocks import Interval
-from hf_tasks.report.columns import values_of
-from hf_tasks.report.measured import load
-from hf_tasks.report.slices import Group
+from hf_tasks.publish.report import slices
+from hf_tasks.publish.report.blocks import Interval
+from hf_tasks.publish.report.measured import load, values_of
+from hf_tasks.publish.report.slices import Group
 
 
 def as_dict(groups: list[Group]) -> dict[str, list[int]]:

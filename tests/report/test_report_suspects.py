@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hf_tasks.report.suspects import suspected
+from hf_tasks.publish.report.label_errors import suspected
 
 
 def test_a_label_is_suspected_where_another_one_reaches_its_threshold() -> None:

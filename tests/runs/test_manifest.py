@@ -11,11 +11,11 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from hf_tasks.cli import app
+from hf_tasks.core.errors import RunError
 from hf_tasks.core.hashing import sha256
-from hf_tasks.errors import RunError
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.run import Run
 from hf_tasks.runs import manifest
+from hf_tasks.runs.run import Run
 from hf_tasks.training import train
 
 

@@ -10,7 +10,7 @@ from conftest import Tiny
 from hf_tasks.models import checkpoint_files
 from hf_tasks.recipe import from_dict
 from hf_tasks.runs.origin import Origin
-from hf_tasks.trainer.inputs import effective, origin_of
+from hf_tasks.training.inputs import effective, origin_of
 
 BEGUN = Origin(
     recipe={"training.learning_rate": 5e-5, "data.train": "a.csv", "model.name_or_path": "m", "card.language": "en"},

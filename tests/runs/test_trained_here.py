@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from hf_tasks.card import checks
-from hf_tasks.hub import push
+from hf_tasks.publish.card import checks
+from hf_tasks.publish.hub import push
 from hf_tasks.recipe import from_dict
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
 from hf_tasks.runs.trained_here import is_trained_here, record
 
 
@@ -92,7 +92,7 @@ def test_code_of_a_strange_run_runs_only_on_demand(
         }
     )  # fmt: skip
     strange = Run(run, recipe)
-    from hf_tasks import card
+    from hf_tasks.publish import card
 
     card.write(strange)
     monkeypatch.setattr(

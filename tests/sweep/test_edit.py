@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from hf_tasks import recipe_file
-from hf_tasks.sweep.edit import edited
+from hf_tasks.recipe import yaml_file
+from hf_tasks.recipe.yaml_edit import edited
 
 TEXT = """\
 # Films.
@@ -35,7 +35,7 @@ card:
 
 
 def changed(**sections: Any) -> dict[str, Any]:
-    return recipe_file.parse(TEXT, "recipe").values | sections
+    return yaml_file.parse(TEXT, "recipe").values | sections
 
 
 def test_nothing_changes_where_nothing_differs() -> None:
@@ -66,4 +66,4 @@ def test_keys_come_and_go() -> None:
     ],
 )
 def test_what_comes_out_has_the_values_that_were_asked_for(sections: dict[str, Any]) -> None:
-    assert recipe_file.parse(edited(TEXT, changed(**sections)), "x").values == changed(**sections)
+    assert yaml_file.parse(edited(TEXT, changed(**sections)), "x").values == changed(**sections)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hf_tasks.errors import RecipeError
-from hf_tasks.sweep.section import seconds
-from hf_tasks.sweep.space import Listed, Range, assignments, combinations, parse, shown, size, to_try
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.recipe.search_space import Listed, Range, assignments, combinations, parse, shown, size, to_try
+from hf_tasks.recipe.sections import seconds
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from transformers import TrainerControl, TrainerState
 
 import hf_tasks
 from hf_tasks import training
-from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, load
-from hf_tasks.run import Run
-from hf_tasks.sweep import study
-from hf_tasks.sweep.report import lines
-from hf_tasks.sweep.study import Sweeping, sweep
+from hf_tasks.runs.run import Run
+from hf_tasks.training import inputs
+from hf_tasks.training.sweep import study
+from hf_tasks.training.sweep.report import lines
+from hf_tasks.training.sweep.study import Sweeping, sweep
 
 RATES = "training.learning_rate=1e-5,1e-3"
 EPOCHS = "training.num_train_epochs=1..2"
@@ -59,7 +60,7 @@ class Trainings:
         self.recipes: list[Recipe] = []
         self.before: Callable[[Recipe, Any], None] = lambda recipe, callbacks: None
 
-    def __call__(self, recipe: Recipe, *, beside: Path, callbacks: Any) -> Any:
+    def __call__(self, recipe: Recipe, *, recipe_dir: Path, callbacks: Any) -> Any:
         self.recipes.append(recipe)
         recipe.output_dir.mkdir(parents=True, exist_ok=True)
         self.before(recipe, callbacks)
@@ -231,7 +232,7 @@ def test_no_trial_begins_after_the_time_is_up(
     recipe: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter(range(0, 100000, 10))
-    monkeypatch.setattr("hf_tasks.sweep.study.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("hf_tasks.training.sweep.study.time", SimpleNamespace(monotonic=lambda: next(clock)))
     sweep(recipe, [RATES, EPOCHS], output_dir=Path("s"), timeout="90s")
     assert len(trainings.recipes) == 2
     assert "time is up: 2 of 4 trials are done\n" in capsys.readouterr().err
@@ -318,7 +319,7 @@ def test_a_trial_on_other_data_stops_the_sweep(
     begun: dict[Path, Any] = {}
 
     def before(recipe: Recipe, callbacks: Any) -> None:
-        begun[recipe.output_dir] = study.origin_of(recipe, Path())
+        begun[recipe.output_dir] = inputs.origin_of(recipe, Path())
         if len(begun) == 1:
             with Path("rows.jsonl").open("a") as file:
                 file.write('{"text": "other", "label": "a"}\n')
@@ -346,7 +347,7 @@ def test_a_sweep_needs_a_validation_part(recipe: Path, trainings: Trainings) -> 
 def test_without_optuna_it_says_what_to_install(
     recipe: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hf_tasks.sweep.study.find_spec", lambda name: None)
+    monkeypatch.setattr("hf_tasks.training.sweep.study.find_spec", lambda name: None)
     with pytest.raises(RunError) as e:
         sweep(recipe, [RATES], output_dir=Path("s"))
     assert str(e.value) == "a sweep needs Optuna; install it with: pip install 'hf_tasks[sweep]'"

@@ -8,7 +8,7 @@ import pytest
 from datasets import Dataset
 
 from hf_tasks import recipe
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.tasks import EncodedSplit, TextClassification
 
 TWO = [{"text": "a", "label": label} for label in ("bad", "good")]

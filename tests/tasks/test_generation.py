@@ -10,12 +10,13 @@ from datasets import Dataset
 from found import notes
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from hf_tasks import data, evaluation
-from hf_tasks.checks.lengths import lengths
+from hf_tasks import data
+from hf_tasks.core.errors import DataError, RecipeError
+from hf_tasks.data.checks.lengths import lengths
 from hf_tasks.decoding import Greedy
-from hf_tasks.errors import DataError, RecipeError
-from hf_tasks.evaluation import encode, outputs, predict, scores
 from hf_tasks.recipe import from_dict
+from hf_tasks.runs import evaluation
+from hf_tasks.runs.evaluation import encode, outputs, predict, scores
 from hf_tasks.tasks import TextToText
 from hf_tasks.tasks.types import Issue
 
@@ -97,14 +98,14 @@ def test_what_is_no_text_is_said(row: dict[str, Any], expected: str) -> None:
 
 def test_empty_sides_are_reported_with_their_rows() -> None:
     rows = [{"source": " ", "target": "b"}, {"source": "a", "target": ["b", ""]}, {"source": "a", "target": "b"}]
-    part = data.read_rows(rows, TASK, labelled=True)
+    split = data.read_rows(rows, TASK, labelled=True)
     with pytest.raises(DataError) as e:
-        data.check(part, TASK)
+        data.check(split, TASK)
     assert e.value.problems[:2] == (
         "row 1: the source is empty; write it or remove the row",
         "row 2: a target is empty; write it or remove the row",
     )
-    assert len(data.check(part, TASK, "drop")) == 1
+    assert len(data.check(split, TASK, "drop")) == 1
 
 
 def test_one_language_alone_is_a_clash() -> None:
@@ -138,9 +139,9 @@ def test_cut_sources_keep_their_end_and_cut_targets_do_not(tokenizer: Any) -> No
 
 
 def test_a_batch_has_shifted_decoder_inputs_and_ignored_padding(tokenizer: Any, model: Any) -> None:
-    split = encode(Dataset.from_list(ROWS[:2]), TASK, tokenizer)
-    batch = TASK.collator(tokenizer, model)(split.features.to_list())
-    first, second = split.features["labels"][:]
+    encoded = encode(Dataset.from_list(ROWS[:2]), TASK, tokenizer)
+    batch = TASK.collator(tokenizer, model)(encoded.features.to_list())
+    first, second = encoded.features["labels"][:]
     assert batch["labels"].tolist() == [[*first], [*second] + [-100] * (len(first) - len(second))]
     assert batch["decoder_input_ids"].tolist() == [[0, *first[:-1]], [0, *second][: len(first)]]
     assert sorted(batch) == ["attention_mask", "decoder_input_ids", "input_ids", "labels"]
@@ -151,18 +152,18 @@ def test_a_batch_has_shifted_decoder_inputs_and_ignored_padding(tokenizer: Any, 
 def test_lengths_and_targets_that_equal_their_source(tokenizer: Any) -> None:
     task = TASK.model_copy(update={"max_target_length": 4})
     rows = [{"source": "a", "target": ["a"]}, *ROWS, {"source": "the film", "target": ["the film "]}]
-    split = encode(Dataset.from_list(rows), task, tokenizer)
-    _, targets = lengths(task, split)
+    encoded = encode(Dataset.from_list(rows), task, tokenizer)
+    _, targets = lengths(task, encoded)
     assert (targets.what, targets.key, targets.limit) == ("targets", "max_target_length", 4)
     assert int((targets.tokens - targets.kept).sum()) == 5
     assert int(targets.tokens.max()) == 9
     remedy = "translate or summarize them, or remove the rows"
     copies = Issue([0, len(rows) - 1], "targets that equal their source", remedy)
     summarization = task.model_copy(update={"name": "summarization"})
-    assert list(summarization.issues(split.examples).warnings) == [copies]
-    assert list(summarization.issues(split.examples.select([1])).warnings) == []
-    assert list(task.issues(split.examples).warnings) == []
-    assert notes(task, split) == [
+    assert list(summarization.issues(encoded.examples).warnings) == [copies]
+    assert list(summarization.issues(encoded.examples.select([1])).warnings) == []
+    assert list(task.issues(encoded.examples).warnings) == []
+    assert notes(task, encoded) == [
         "1 sources have several targets; the first is learned, all are scored",
         "2 targets equal their source",
     ]
@@ -172,8 +173,8 @@ def test_lengths_and_targets_that_equal_their_source(tokenizer: Any) -> None:
 
 
 def test_the_loss_is_the_mean_over_tokens_that_are_no_padding(tokenizer: Any, model: Any) -> None:
-    split = encode(Dataset.from_list(ROWS), TASK, tokenizer)
-    batch = TASK.collator(tokenizer, model)(split.features.to_list())
+    encoded = encode(Dataset.from_list(ROWS), TASK, tokenizer)
+    batch = TASK.collator(tokenizer, model)(encoded.features.to_list())
     labels = batch.pop("labels")
     with torch.inference_mode():
         output = model(**batch)
@@ -187,31 +188,31 @@ def test_label_smoothing_is_that_of_transformers_and_evaluation_has_none(tokeniz
     from transformers.trainer_pt_utils import LabelSmoother
 
     smooth = TASK.model_copy(update={"label_smoothing": 0.2})
-    split = encode(Dataset.from_list(ROWS), smooth, tokenizer)
-    batch = TASK.collator(tokenizer, model)(split.features.to_list())
+    encoded = encode(Dataset.from_list(ROWS), smooth, tokenizer)
+    batch = TASK.collator(tokenizer, model)(encoded.features.to_list())
     labels = batch.pop("labels")
     with torch.inference_mode():
         output = model(**batch)
     expected = LabelSmoother(epsilon=0.2)(output, labels.clone())
     assert smooth.loss(output, {"labels": labels}).item() == pytest.approx(expected.item(), abs=1e-5)
     decoding = Greedy(name="greedy", max_new_tokens=2)
-    found = predict(model, smooth, split, tokenizer, decoding=decoding).loss
+    found = predict(model, smooth, encoded, tokenizer, decoding=decoding).loss
     assert found == pytest.approx(TASK.loss(output, {"labels": labels}).item(), abs=1e-5)
     assert abs(found - expected.item()) > 1e-4
 
 
 def test_outputs_are_the_log_probabilities_of_the_first_reference(tokenizer: Any, model: Any) -> None:
-    split = encode(Dataset.from_list(ROWS), TASK, tokenizer)
-    items, loss = outputs(model, TASK, split, tokenizer, batch_size=2)
-    assert [len(item) for item in items] == [len(ids) for ids in split.features["labels"][:]]
+    encoded = encode(Dataset.from_list(ROWS), TASK, tokenizer)
+    items, loss = outputs(model, TASK, encoded, tokenizer, batch_size=2)
+    assert [len(item) for item in items] == [len(ids) for ids in encoded.features["labels"][:]]
     assert loss == pytest.approx(-sum(item.sum() for item in items) / sum(map(len, items)), abs=1e-5)
 
 
 def test_predictions_scores_and_counts(tokenizer: Any, model: Any) -> None:
-    split = encode(Dataset.from_list(ROWS), TASK, tokenizer)
-    predicted = predict(model, TASK, split, tokenizer, decoding=Greedy(name="greedy", max_new_tokens=3))
+    encoded = encode(Dataset.from_list(ROWS), TASK, tokenizer)
+    predicted = predict(model, TASK, encoded, tokenizer, decoding=Greedy(name="greedy", max_new_tokens=3))
     assert [sorted(row) for row in predicted.predictions] == [["cut", "prediction"]] * 3
-    values = scores(TASK, predicted, split.examples, {})
+    values = scores(TASK, predicted, encoded.examples, {})
     assert list(values) == ["n", "bleu", "bleu_signature", "cut", "loss"]
     assert values["cut"] == sum(row["cut"] for row in predicted.predictions)
     assert math.isclose(values["loss"], predicted.loss or 0)
@@ -224,7 +225,7 @@ def test_perfect_texts_score_100_against_any_reference() -> None:
 
 
 def test_unlabelled_rows_have_predictions_and_no_loss(tokenizer: Any, model: Any) -> None:
-    split = encode(Dataset.from_list([{"source": "a"}, {"source": "the film"}]), TASK, tokenizer)
-    predicted = predict(model, TASK, split, tokenizer, decoding=Greedy(name="greedy", max_new_tokens=3))
+    encoded = encode(Dataset.from_list([{"source": "a"}, {"source": "the film"}]), TASK, tokenizer)
+    predicted = predict(model, TASK, encoded, tokenizer, decoding=Greedy(name="greedy", max_new_tokens=3))
     assert len(predicted.predictions) == 2
     assert predicted.loss is None

@@ -13,15 +13,16 @@ import torch
 from conftest import Tiny
 from samples import SAMPLES, Sample
 
-from hf_tasks import artifacts, data, evaluation
+from hf_tasks import data, metrics
 from hf_tasks.decoding.generate import Generated
 from hf_tasks.models.load import load_tokenizer
-from hf_tasks.preflight import with_decoding
 from hf_tasks.recipe import from_dict
-from hf_tasks.run import Run
+from hf_tasks.runs import evaluation, model_files
+from hf_tasks.runs.run import Run
 from hf_tasks.tasks import AnyTask, Task
 from hf_tasks.tasks.collate import items_in, model_inputs
 from hf_tasks.tasks.types import max_input_length
+from hf_tasks.training.setup import with_decoding
 
 NAMES = [name for kind in get_args(get_args(AnyTask)[0]) for name in get_args(kind.model_fields["name"].annotation)]
 CASES = [pytest.param(sample, id=f"{sample.task['name']}-{i}") for i, sample in enumerate(SAMPLES)]
@@ -59,19 +60,19 @@ class Ready:
                 "training": {"output_dir": str(folder / "run")},
             }
         )
-        part = data.read_rows(rows, recipe.task, labelled=True)
-        task = recipe.task.fit(part.examples)
-        assert list(task.issues(part.examples).errors) == []
+        split = data.read_rows(rows, recipe.task, labelled=True)
+        task = recipe.task.fit(split.examples)
+        assert list(task.issues(split.examples).errors) == []
         self.sample, self.task, self.rows = sample, task, rows
         self.tokenizer = load_tokenizer(recipe.model, task)
         torch.manual_seed(0)
         recipe = recipe.model_copy(update={"task": task})
-        self.model: Any = artifacts.assemble(recipe, self.tokenizer).eval()
+        self.model: Any = model_files.build_model(recipe, self.tokenizer).eval()
         self.recipe = with_decoding(recipe, self.model)
-        self.split = evaluation.encode(part.examples, task, self.tokenizer)
+        self.encoded = evaluation.encode(split.examples, task, self.tokenizer)
 
     def batch(self, rows: list[int]) -> dict[str, Any]:
-        columns = self.split.features[rows]
+        columns = self.encoded.features[rows]
         features = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         return self.task.collator(self.tokenizer, self.model)(features)
 
@@ -91,23 +92,23 @@ def ready(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def _perfect_items(case: Ready) -> list[Any]:
     """What the postprocessor reads, if the model were perfect."""
     if case.task.traits.writes_text:
-        labels = case.split.features["labels"][:]
+        labels = case.encoded.features["labels"][:]
         return [Generated(case.tokenizer.decode(ids, skip_special_tokens=True), False) for ids in labels]
     items = []
-    for row in range(len(case.split.features)):
+    for row in range(len(case.encoded.features)):
         outputs = case.sample.perfect(case.batch([row]), case.model)
-        items += case.task.postprocessor().reduce(outputs, case.split.features[[row]])
+        items += case.task.postprocessor().reduce(outputs, case.encoded.features[[row]])
     return items
 
 
 @pytest.mark.parametrize("sample", CASES)
 def test_alignment_and_round_trip(ready: Any, sample: Sample) -> None:
     case = ready(sample)
-    predictions = case.task.postprocessor().decode(_perfect_items(case), case.split)
-    inputs = case.task.metric_inputs(predictions, case.split.examples)
+    predictions = case.task.postprocessor().decode(_perfect_items(case), case.encoded)
+    inputs = case.task.metric_inputs(predictions, case.encoded.examples)
     assert len(predictions) == len(inputs.predictions) == len(inputs.references) == len(case.rows)
-    context = evaluation.asked(case.task, inputs, case.task.train_stats(case.split.examples))
-    values = evaluation.score(case.task.metrics[:1], inputs.predictions, inputs.references, context)
+    context = evaluation.asked(case.task, inputs, case.task.train_stats(case.encoded.examples))
+    values = metrics.score(case.task.metrics[:1], inputs.predictions, inputs.references, context)
     name = next(name for name in values if name != "n")
     assert values[name] == pytest.approx(case.sample.best, abs=1e-6)
     json.dumps(predictions)
@@ -116,7 +117,7 @@ def test_alignment_and_round_trip(ready: Any, sample: Sample) -> None:
 @pytest.mark.parametrize("sample", CASES)
 def test_a_task_that_is_fitted_stays_as_it_is(ready: Any, sample: Sample) -> None:
     case = ready(sample)
-    assert case.task.fit(case.split.examples) == case.task
+    assert case.task.fit(case.encoded.examples) == case.task
     stored = json.loads(case.recipe.model_dump_json(exclude_unset=True))
     assert from_dict(stored).task == case.task
 
@@ -124,7 +125,7 @@ def test_a_task_that_is_fitted_stays_as_it_is(ready: Any, sample: Sample) -> Non
 @pytest.mark.parametrize("sample", CASES)
 def test_features_are_what_the_contract_says(ready: Any, sample: Sample) -> None:
     case = ready(sample)
-    features = case.split.features
+    features = case.encoded.features
     assert {"input_ids", "example", "length", "tokens_cut", "labels"} <= set(features.column_names)
     assert sorted(set(features["example"][:])) == list(range(len(case.rows)))
     limit = max_input_length(case.task, case.tokenizer) + (case.task.traits.max_target_length or 0)
@@ -139,16 +140,16 @@ def test_features_are_what_the_contract_says(ready: Any, sample: Sample) -> None
 @pytest.mark.parametrize("sample", CASES)
 def test_a_loss_is_the_same_in_pieces(ready: Any, sample: Sample) -> None:
     case = ready(sample)
-    rows = list(range(min(4, len(case.split.features))))
+    rows = list(range(min(4, len(case.encoded.features))))
     with torch.inference_mode():
         whole = case.batch(rows)
         loss = case.task.loss(case.model(**model_inputs(whole)), whole)
         items = items_in(whole)
         pieces = [{name: tensor[row : row + 1] for name, tensor in whole.items()} for row in rows]
-        parts = [case.task.loss(case.model(**model_inputs(piece)), piece, items) for piece in pieces]
+        splits = [case.task.loss(case.model(**model_inputs(piece)), piece, items) for piece in pieces]
     assert loss.dim() == 0
     assert float(sum(map(items_in, pieces))) == pytest.approx(float(items))
-    assert float(sum(parts)) == pytest.approx(float(loss), rel=1e-4)
+    assert float(sum(splits)) == pytest.approx(float(loss), rel=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -160,12 +161,12 @@ def fresh(ready: Any) -> dict[int, tuple[list[float], list[float]]]:
         case.recipe.output_dir.mkdir(exist_ok=True)
         Run.begin(case.recipe, None)
         run = Run.create(case.recipe, case.model, case.tokenizer, {}, [])
-        items, _ = evaluation.outputs(case.model, case.task, case.split, case.tokenizer)
+        items, _ = evaluation.outputs(case.model, case.task, case.encoded, case.tokenizer)
         expected.append(evaluation.flat(items).tolist())
         paths.append(str(run.path))
-        examples.append(list(case.split.examples))
+        examples.append(list(case.encoded.examples))
     script = (
-        "import io, json, sys\nfrom hf_tasks.verify import main\n"
+        "import io, json, sys\nfrom hf_tasks.runs.verify import main\n"
         "for path, examples in json.load(sys.stdin):\n"
         "    sys.stdin = io.StringIO(json.dumps(examples))\n    main(path)\n    print()\n"
     )

@@ -10,9 +10,10 @@ from datasets import Dataset
 from found import errors, notes
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-from hf_tasks import data, evaluation, recipe
-from hf_tasks.errors import DataError, RecipeError
+from hf_tasks import data, recipe
+from hf_tasks.core.errors import DataError, RecipeError
 from hf_tasks.metrics import score
+from hf_tasks.runs import evaluation
 from hf_tasks.tasks import EncodedSplit, QuestionAnswering
 from hf_tasks.tasks.collate import PaddingCollator
 
@@ -156,21 +157,21 @@ def test_empty_answers_without_a_flag_are_counted_and_stop_or_are_dropped(tmp_pa
             *(f"{file}:{line}: {problem}" for line in range(2, 12)),
             "... and 2 more rows; correct these rows or remove them",
         )
-        part = data.read_file(str(file), asked, bad_rows="drop")
-        assert (len(part), part.dropped) == (2, 12)
-    part = data.read_file(str(file), task(version_2_with_negative=True))
-    assert [len(found["text"]) for found in part.examples["answers"][:]] == [1] + [0] * 13
+        split = data.read_file(str(file), asked, bad_rows="drop")
+        assert (len(split), split.dropped) == (2, 12)
+    split = data.read_file(str(file), task(version_2_with_negative=True))
+    assert [len(found["text"]) for found in split.examples["answers"][:]] == [1] + [0] * 13
 
 
 def test_repeated_ids_are_found_among_all_examples(tmp_path):
     file = tmp_path / "rows.jsonl"
     row = {"question": "where?", "context": "in Paris", "answers": {"text": ["Paris"], "answer_start": [3]}}
     file.write_text("".join(json.dumps(row | {"id": name}) + "\n" for name in ("a", "b", "a")))
-    part = data.read_file(str(file), task())
+    split = data.read_file(str(file), task())
     with pytest.raises(DataError) as error:
-        data.check(part, task())
+        data.check(split, task())
     assert error.value.problems[0] == f'{file}:3: an earlier question has the id "a" too; give each its own'
-    kept = data.check(part, task(), "drop")
+    kept = data.check(split, task(), "drop")
     assert (kept.examples["id"][:], kept.dropped) == (["a", "b"], 1)
 
 
@@ -288,11 +289,11 @@ def test_an_answer_in_no_window_is_counted(bert):
 def test_answers_that_are_too_long_to_be_found_are_counted(bert):
     examples = rows(("john was born",), ("john was",))
     features = Dataset.from_dict(task().encode(examples[:], bert))
-    split = EncodedSplit(examples, features)
-    assert notes(task(max_answer_length=2), split) == [
+    encoded = EncodedSplit(examples, features)
+    assert notes(task(max_answer_length=2), encoded) == [
         "1 answers are longer than max_answer_length (2 tokens) and cannot be found"
     ]
-    assert notes(task(max_answer_length=3), split) == []
+    assert notes(task(max_answer_length=3), encoded) == []
 
 
 def test_a_long_question_is_cut_so_that_windows_stay_few(bert):
@@ -406,10 +407,10 @@ def test_predictions_for_scores_have_the_same_answers(tokenizer, negative, scale
     examples = long_examples(60, seed=2)
     features = Dataset.from_dict(asked.encode(examples[:], tokenizer))
     logits = (np.random.default_rng(0).normal(size=(2, len(features), 64)) * scale).round(digits).astype(np.float32)
-    split = EncodedSplit(examples, features)
-    full = asked.postprocessor().decode(reduced(asked, features, logits), split)
+    encoded = EncodedSplit(examples, features)
+    full = asked.postprocessor().decode(reduced(asked, features, logits), encoded)
     items = reduced(asked, features, logits, scores_only=True)
-    short = asked.postprocessor(scores_only=True).decode(items, split)
+    short = asked.postprocessor(scores_only=True).decode(items, encoded)
     assert [row["answer"] for row in short] == [row["answer"] for row in full]
     references = asked.metric_inputs([], examples).references
     name = "squad_v2" if negative else "squad"
@@ -487,8 +488,8 @@ def test_a_token_without_characters_is_no_answer(tiny):
     assert all(entry["text"][:1].strip() for entry in row["nbest"])
     assert (row["answer"], row["start"], row["end"]) == ("mary", 6, 10)
     items = reduced(task(), features, logits, scores_only=True)
-    split = EncodedSplit(examples, features)
-    assert task().postprocessor(scores_only=True).decode(items, split) == [{"answer": "mary"}]
+    encoded = EncodedSplit(examples, features)
+    assert task().postprocessor(scores_only=True).decode(items, encoded) == [{"answer": "mary"}]
 
 
 @pytest.mark.parametrize("negative", [False, True])
@@ -510,23 +511,23 @@ def test_loss_is_the_mean_of_the_models_own_two(tiny):
     with torch.inference_mode():
         outputs = model(input_ids=ids, start_positions=labels[:, 0], end_positions=labels[:, 1])
         found = task().loss(outputs, {"labels": labels})
-        halves = [task().loss(_rows(outputs, part), {"labels": labels[part]}, 8) for part in (slice(1), slice(1, 4))]
+        halves = [task().loss(_rows(outputs, split), {"labels": labels[split]}, 8) for split in (slice(1), slice(1, 4))]
     assert found.item() == pytest.approx(outputs.loss.item(), abs=1e-6)
     assert sum(halves).item() == pytest.approx(outputs.loss.item(), abs=1e-6)
 
 
-def _rows(outputs, part):
-    return {name: outputs[name][part] for name in ("start_logits", "end_logits")}
+def _rows(outputs, split):
+    return {name: outputs[name][split] for name in ("start_logits", "end_logits")}
 
 
 def test_features_go_through_a_model(tiny, tokenizer):
     model = AutoModelForQuestionAnswering.from_pretrained(tokenizer.name_or_path).eval()
     examples = long_examples(6, seed=3)
-    split = evaluation.encode(examples, task(version_2_with_negative=True), tokenizer)
-    predicted = evaluation.predict(model, task(version_2_with_negative=True), split, tokenizer, batch_size=4)
+    encoded = evaluation.encode(examples, task(version_2_with_negative=True), tokenizer)
+    predicted = evaluation.predict(model, task(version_2_with_negative=True), encoded, tokenizer, batch_size=4)
     assert [row["id"] for row in predicted.predictions] == examples["id"][:]
     assert 2 < predicted.loss < 7  # near the logarithm of the window's length
-    alone = evaluation.predict(model, task(version_2_with_negative=True), split, tokenizer, batch_size=1)
+    alone = evaluation.predict(model, task(version_2_with_negative=True), encoded, tokenizer, batch_size=1)
     for row, other in zip(predicted.predictions, alone.predictions, strict=True):
         assert row["null_score_diff"] == pytest.approx(other["null_score_diff"], abs=1e-4)
 
@@ -580,15 +581,15 @@ def test_a_tiny_model_learns_to_find_the_city(tiny):
         ]
     )
     asked = task(version_2_with_negative=True)
-    split = evaluation.encode(examples, asked, tokenizer)
-    batch = PaddingCollator(tokenizer)([dict(row) for row in split.features])
+    encoded = evaluation.encode(examples, asked, tokenizer)
+    batch = PaddingCollator(tokenizer)([dict(row) for row in encoded.features])
     labels = batch.pop("labels")
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(60):
         asked.loss(model(**batch), {"labels": labels}).backward()
         optimizer.step()
         optimizer.zero_grad()
-    predicted = evaluation.predict(model, asked, split, tokenizer)
+    predicted = evaluation.predict(model, asked, encoded, tokenizer)
     values = score(("squad_v2",), predicted.predictions, asked.metric_inputs([], examples).references, {})
     assert predicted.loss < 0.1
     assert values["HasAns_exact"] > 90

@@ -11,8 +11,8 @@ from datasets import Dataset
 from found import errors
 from transformers import AutoTokenizer, CanineTokenizer
 
-from hf_tasks.errors import RecipeError
-from hf_tasks.evaluation import encode
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.runs.evaluation import encode
 from hf_tasks.tasks import EncodedSplit, TextClassification
 
 FORMS: dict[str, list[dict[str, Any]]] = {
@@ -315,12 +315,12 @@ def test_losses_of_parts_add_up_to_the_loss_of_the_whole(form: str) -> None:
         "regression": torch.randn(7),
     }.get(form, torch.randint(0, 2, (7,)))
     items = labels.numel()
-    parts = [
+    splits = [
         task.loss({"logits": logits[rows]}, {"labels": labels[rows]}, items) for rows in (slice(0, 2), slice(2, 7))
     ]
-    assert float(sum(parts)) == pytest.approx(float(task.loss({"logits": logits}, {"labels": labels})), rel=1e-6)
+    assert float(sum(splits)) == pytest.approx(float(task.loss({"logits": logits}, {"labels": labels})), rel=1e-6)
     assert float(task.loss({"logits": logits}, {"labels": labels}, torch.tensor(items))) == pytest.approx(
-        float(sum(parts))
+        float(sum(splits))
     )
 
 
@@ -349,18 +349,18 @@ def perfect(task: TextClassification, rows: list[dict[str, Any]]) -> list[np.nda
 def test_laws_alignment_and_round_trip(tokenizer: Any, form: str, long_texts: str) -> None:
     rows = [row | {"text": row["text"] + " x" * 30 * i} for i, row in enumerate(FORMS[form])]
     task = resolved(rows, long_texts=long_texts, max_length=32, doc_stride=4)
-    split = encode(Dataset.from_list(rows), task, tokenizer)
+    encoded = encode(Dataset.from_list(rows), task, tokenizer)
     logits = perfect(task, rows)
     outputs = task.postprocessor().reduce(
-        {"logits": torch.tensor(np.array([logits[i] for i in split.features["example"][:]]))}, {}
+        {"logits": torch.tensor(np.array([logits[i] for i in encoded.features["example"][:]]))}, {}
     )
     predictions, references = (
-        task.postprocessor().decode(outputs, split),
-        task.metric_inputs([], split.examples).references,
+        task.postprocessor().decode(outputs, encoded),
+        task.metric_inputs([], encoded.examples).references,
     )
     assert len(predictions) == len(references) == len(rows)
-    assert task.metric_inputs(predictions, split.examples).predictions == references
-    assert (len(split.features) > len(rows)) == (long_texts == "windows")
+    assert task.metric_inputs(predictions, encoded.examples).predictions == references
+    assert (len(encoded.features) > len(rows)) == (long_texts == "windows")
 
 
 def split_of(examples: list[int]) -> EncodedSplit:

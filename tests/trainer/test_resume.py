@@ -14,15 +14,17 @@ import pytest
 import torch
 from conftest import Tiny
 
-from hf_tasks import artifacts, durable, evaluation, hardware
+from hf_tasks.core import files, hardware
+from hf_tasks.core.errors import RunError
+from hf_tasks.core.files import publish
 from hf_tasks.core.hashing import sha256
-from hf_tasks.errors import RunError
+from hf_tasks.core.signals import Interrupted
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.run import Run
-from hf_tasks.trainer import checkpoints, resume, safe_trainer
-from hf_tasks.trainer.interrupts import Interrupted
-from hf_tasks.trainer.safe_trainer import SafeTrainer
-from hf_tasks.training import train
+from hf_tasks.runs import evaluation, model_files
+from hf_tasks.runs.run import Run
+from hf_tasks.runs.status import begun_with, locked, note, noted, status
+from hf_tasks.training import checkpoints, train, trainer
+from hf_tasks.training.trainer import SafeTrainer
 
 ROWS = 40
 """28 of them train, in 4 steps an epoch of 8, 8, 8 and 4 rows."""
@@ -124,7 +126,7 @@ POINTS: dict[str, tuple[Any, ...]] = {
     "within rng_state.pth": (torch, "save", 8),
     "before a manifest": (checkpoints, "seal", 2),
     "while an old checkpoint is removed": (checkpoints, "remove", 1),
-    "after the last checkpoint": (artifacts, "save", 1),
+    "after the last checkpoint": (model_files, "save", 1),
     "while the run is moved to its place": (Path, "replace", 12),  # of JSON files and others
 }
 
@@ -139,7 +141,7 @@ def test_killed_anywhere_it_ends_with_the_same_weights(
     assert not Run.is_finished(tmp_path / "run")
     run = train(make(tmp_path / "run"))
     assert facts_of(run) == undisturbed
-    assert resume.status(run.path) == ("finished", "")
+    assert status(run.path) == ("finished", "")
 
 
 def raise_signal(signum: int, step: int) -> Any:
@@ -166,7 +168,7 @@ def test_a_signal_saves_at_the_end_of_the_step(
             train(make(tmp_path / "run"))
     text = f"interrupted, saved at step {step}; give the same command again to go on"
     assert (str(e.value), e.value.exit_code) == (text, code)
-    assert resume.status(tmp_path / "run") == ("interrupted", text)
+    assert status(tmp_path / "run") == ("interrupted", text)
     assert [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)] == handlers
     assert facts_of(train(make(tmp_path / "run"))) == undisturbed
 
@@ -180,7 +182,7 @@ def test_a_second_ctrl_c_stops_at_once(make: Make, tmp_path: Path) -> None:
         patch.setattr(SafeTrainer, "training_step", twice)
         with pytest.raises(KeyboardInterrupt):
             train(make(tmp_path / "run"))
-    assert resume.status(tmp_path / "run")[0] == "interrupted"
+    assert status(tmp_path / "run")[0] == "interrupted"
 
 
 def interrupted_at(make: Make, path: Path, step: int) -> None:
@@ -240,7 +242,7 @@ def test_another_recipe_data_or_number_of_processes_is_refused(
         train(make(run, data=data, model={"name_or_path": str(base)}))
     changed = "the checkpoint of model.name_or_path has changed (model.safetensors, tokenizer.json)"
     assert str(e.value) == f"{run}: this training was not finished, and {changed}; {remedy}"
-    origin = resume.begun_with(run)
+    origin = begun_with(run)
     assert origin is not None
     now = replace(origin, processes=2)
     assert list(origin.changes(now)) == ["it was begun with 1 processes and is now started with 2"]
@@ -275,7 +277,7 @@ def test_what_changes_nothing_is_not_refused(
 
 def test_two_trainings_never_share_a_directory(make: Make, tmp_path: Path) -> None:
     path = tmp_path / "run"
-    with resume.locked(path), pytest.raises(RunError) as e:
+    with locked(path), pytest.raises(RunError) as e:
         train(make(path))
     assert str(e.value) == f"{path}: another training is writing here; wait for it, or choose another --output-dir"
 
@@ -283,13 +285,13 @@ def test_two_trainings_never_share_a_directory(make: Make, tmp_path: Path) -> No
 def test_the_status_tells_what_became_of_a_training(make: Make, tmp_path: Path) -> None:
     path = tmp_path / "run"
     path.mkdir()
-    resume.note(path, "running")
-    assert resume.status(path) == ("interrupted", "it was killed")
-    with resume.locked(path):
-        assert resume.status(path) == ("running", "")
-    with pytest.raises(RunError), resume.noted(path):
+    note(path, "running")
+    assert status(path) == ("interrupted", "it was killed")
+    with locked(path):
+        assert status(path) == ("running", "")
+    with pytest.raises(RunError), noted(path):
         raise RunError("the disk is full")
-    assert resume.status(path) == ("failed", "the disk is full")
+    assert status(path) == ("failed", "the disk is full")
 
 
 def test_without_validation_it_goes_on_too(make: Make, tmp_path: Path, rows_file: Path) -> None:
@@ -298,7 +300,7 @@ def test_without_validation_it_goes_on_too(make: Make, tmp_path: Path, rows_file
     weights = []
     for name in ("undisturbed", "killed"):
         if name == "killed":
-            with killed_in(artifacts, "save", 1):
+            with killed_in(model_files, "save", 1):
                 train(make(tmp_path / name, training, **sections))
         run = train(make(tmp_path / name, training, **sections))
         assert run.results["training"]["steps"] == 8
@@ -360,13 +362,13 @@ def test_a_signal_in_a_long_evaluation_is_answered_at_once(
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(safe_trainer, "LONG", 0.0)
+        patch.setattr(trainer, "LONG", 0.0)
         patch.setattr(evaluation, "outputs", signalled)
         with pytest.raises(Interrupted) as e:
             train(make(tmp_path / "run"))
     text = "interrupted, saved at step 7; give the same command again to go on"
     assert (str(e.value), e.value.exit_code) == (text, 128 + signum)
-    assert resume.status(tmp_path / "run") == ("interrupted", text)
+    assert status(tmp_path / "run") == ("interrupted", text)
     assert facts_of(train(make(tmp_path / "run"))) == undisturbed
 
 
@@ -378,7 +380,7 @@ def test_a_signal_while_the_run_is_measured_is_answered_at_once(
         with pytest.raises(Interrupted) as e:
             train(make(tmp_path / "run"))
     text = "interrupted by SIGTERM; give the same command again to go on"
-    assert resume.status(tmp_path / "run") == ("interrupted", text)
+    assert status(tmp_path / "run") == ("interrupted", text)
     assert e.value.exit_code == 143
     assert facts_of(train(make(tmp_path / "run"))) == undisturbed
 
@@ -387,19 +389,19 @@ def test_what_a_kill_left_of_a_whole_run_is_removed_by_the_next_command(
     make: Make, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
     """Killed between the results and the status: all is there, and more."""
-    real = durable.publish
+    real = publish
 
     def deadly(*args: Any, **options: Any) -> None:
         real(*args, **options)
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(durable, "publish", deadly)
+        patch.setattr(files, "publish", deadly)
         train(make(tmp_path / "run"))
     assert {"checkpoints", ".lock"} < {path.name for path in (tmp_path / "run").iterdir()}
-    assert resume.status(tmp_path / "run")[0] != "finished"
+    assert status(tmp_path / "run")[0] != "finished"
     assert facts_of(Run.load(tmp_path / "run")) == undisturbed
-    assert resume.status(tmp_path / "run") == ("finished", "")
+    assert status(tmp_path / "run") == ("finished", "")
 
 
 @pytest.mark.parametrize("content", [None, "", '{"packages"'])

@@ -13,13 +13,13 @@ import transformers
 from conftest import Tiny
 from safetensors.torch import load_file
 
-from hf_tasks.errors import RecipeError, RunError
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.run import Run
+from hf_tasks.runs.run import Run
+from hf_tasks.runs.status import status
 from hf_tasks.tasks import TextClassification
-from hf_tasks.trainer import checkpoints, resume
-from hf_tasks.trainer.safe_trainer import SafeTrainer
-from hf_tasks.training import train
+from hf_tasks.training import checkpoints, train
+from hf_tasks.training.trainer import SafeTrainer
 
 Make = Callable[..., Recipe]
 
@@ -80,7 +80,7 @@ def test_a_loss_that_is_no_number_stops_with_step_rate_and_rows(
         f"the last sound checkpoint is {good}"
     )
     assert checkpoints.last_good(good.parent) == (good, [])
-    assert resume.status(tmp_path / "run")[0] == "failed"
+    assert status(tmp_path / "run")[0] == "failed"
 
 
 def test_weights_that_are_no_numbers_are_not_saved(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

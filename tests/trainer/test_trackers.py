@@ -13,13 +13,12 @@ import pytest
 from conftest import Tiny
 from transformers import TrainerCallback
 
-from hf_tasks.errors import RecipeError
-from hf_tasks.planning.plan import check
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.core.signals import Interrupted
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.run import Run
-from hf_tasks.trainer import trackers
-from hf_tasks.trainer.interrupts import Interrupted
-from hf_tasks.training import train
+from hf_tasks.runs.run import Run
+from hf_tasks.training import trackers, train
+from hf_tasks.training.check import check
 
 Make = Callable[[Any], Recipe]
 Values = dict[str, dict[int, float]]

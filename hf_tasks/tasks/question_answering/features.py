@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.tasks.context_windows import (
     NO_ANSWER,
     PairTemplate,

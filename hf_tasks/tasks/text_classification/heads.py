@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from hf_tasks.calibration import temperature_of_flags, temperature_of_labels
+from hf_tasks.metrics.calibration import temperature_of_flags, temperature_of_labels
+from hf_tasks.metrics.thresholds import NEUTRAL, best_for_f1, best_for_metric
 from hf_tasks.tasks.types import Prediction
-from hf_tasks.thresholds import NEUTRAL, best_for_f1, best_for_metric
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from hf_tasks.block import did_you_mean
+from hf_tasks.core.section import did_you_mean
 
 ClassWeights = Literal["balanced"] | dict[str, float]
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from hf_tasks.block import did_you_mean
-from hf_tasks.errors import RecipeError
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.core.section import did_you_mean
+from hf_tasks.metrics.thresholds import NEUTRAL
 from hf_tasks.tasks.base import TUNED, Task
 from hf_tasks.tasks.text_classification.heads import (
     HEADS,
@@ -47,7 +48,6 @@ from hf_tasks.tasks.types import (
     rows,
     text_of,
 )
-from hf_tasks.thresholds import NEUTRAL
 
 if TYPE_CHECKING:
     from datasets import Dataset

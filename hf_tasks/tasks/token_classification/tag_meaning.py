@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from hf_tasks.tags import Entity, Scheme, Tags, aliens, broken, chunks, entities, surface
+from hf_tasks.metrics.tag_schemes import Entity, Scheme, Tags, aliens, broken, chunks, entities, surface
 from hf_tasks.tasks.types import Example, Issue, Prediction, values
 
 if TYPE_CHECKING:

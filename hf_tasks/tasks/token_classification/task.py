@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from hf_tasks.block import did_you_mean
-from hf_tasks.calibration import temperature_of_labels
+from hf_tasks.core.section import did_you_mean
 from hf_tasks.metrics import METRICS
-from hf_tasks.tags import Scheme, Tags, complete, detect
+from hf_tasks.metrics.calibration import temperature_of_labels
+from hf_tasks.metrics.tag_schemes import Scheme, Tags, complete, detect
 from hf_tasks.tasks.base import TUNED, Task
 from hf_tasks.tasks.collate import IGNORE, items_in
 from hf_tasks.tasks.token_classification import tag_meaning

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from hf_tasks.tags import Entity, tags_of
+from hf_tasks.metrics.tag_schemes import Entity, tags_of
 from hf_tasks.tasks.types import Example, RawRow
 
 if TYPE_CHECKING:

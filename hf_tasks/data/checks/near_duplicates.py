@@ -1,0 +1,218 @@
+"""Near-duplicates between parts: inputs that differ in case, punctuation or a word or two.
+
+Two texts are near when the Jaccard similarity of their words and pairs of neighbouring words is at least SIMILAR, in
+each of the compared columns. The search is exact: sets that similar share one of the rarest items of either (prefix
+filter, Bayardo et al. 2007, https://doi.org/10.1145/1242572.1242591), and every such pair is compared.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hf_tasks.data import DataSplit
+from hf_tasks.data.checks.duplicates import hashed, mix, tables
+from hf_tasks.data.checks.issue import Issue, Seen, found, pairs_of_places
+from hf_tasks.tasks import Task
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+SIMILAR = 0.8
+"""Jaccard similarity of words and pairs of words from which two texts count as near."""
+MOST_TESTED = 20_000
+"""Rows of validation or test that are searched for; of more, a sample."""
+MOST_SEARCHED = 1_000_000
+"""Rows of train that are searched; of more, a sample."""
+AT_ONCE = 1 << 22
+"""Numbers that are in memory at once while pairs are compared."""
+ROW = np.uint64(46)
+"""An item has 46 bits, above them stands its row."""
+COLUMN = np.uint64(2)
+"""The lowest bits of an item say which column it is of."""
+NO_WORD = r"[^\pL\pN\pM]+"
+ALONE = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])"
+"""Characters of scripts without blanks are words of their own."""
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The items of N rows: words and pairs of words of all compared columns."""
+
+    keys: np.ndarray
+    """(M,) uint64, sorted, each once: row << 46 | item."""
+    sizes: np.ndarray
+    """(N, columns) how many items each column of a row has."""
+
+    @property
+    def rows(self) -> np.ndarray:
+        return (self.keys >> ROW).astype(np.int64)
+
+    @property
+    def items(self) -> np.ndarray:
+        return self.keys & np.uint64((1 << 46) - 1)
+
+
+def near(splits: dict[str, DataSplit], exact: dict[str, np.ndarray], task: Task, seed: int) -> Iterator[Issue]:
+    """Rows of other parts that are near to one of train; `exact` (E,) flags those of each part that are in train as
+    they are."""
+    train, seen = splits["train"], []
+    searched = _sample(np.arange(len(train)), MOST_SEARCHED, seed)
+    among = f"{len(searched):,} sampled rows of " if len(searched) < len(train) else ""
+    for name, known in exact.items():
+        tested = _sample(np.flatnonzero(~known), MOST_TESTED, seed)
+        near = search(splits[name].examples.select(tested), train.examples.select(searched), task.traits.compared)
+        if len(rows := np.flatnonzero(near >= 0)):
+            drawn = " sampled" if len(tested) < (~known).sum() else ""
+            places = pairs_of_places(splits[name], tested[rows], train, searched[near[rows]])
+            seen.append(Seen(f"{len(rows):,} of {len(tested):,}{drawn} in {name}", places))
+    text = f"{task.traits.examples} that are nearly in {among}train (word similarity of at least {SIMILAR})"
+    yield from found("near leak", text, "remove them from train if scores shall be those of new ones", seen)
+
+
+def search(tested: "Dataset", searched: "Dataset", columns: Sequence[str]) -> np.ndarray:
+    """(E,) for each row of `tested` (at most 2^18 of them), a row of `searched` that is near to it, or -1."""
+    found = np.full(len(tested), -1)
+    if not len(tested):
+        return found
+    index = Index(_joined([sets(table, columns) for table in tables(tested, columns)]))
+    begin = 0
+    for table in tables(searched, columns):
+        mine = sets(table, columns)
+        index.find(mine, found, begin)
+        begin += len(mine.sizes)
+    return found
+
+
+def sets(table: dict[str, Any], columns: Sequence[str]) -> Sets:
+    """The items of at most CHUNK rows."""
+    keys, sizes = [], []
+    for number, name in enumerate(columns):
+        rows, hashes = _items(table[name])
+        items = ((hashes >> np.uint64(20)) << COLUMN) | np.uint64(number)
+        unique = np.sort((rows.astype(np.uint64) << ROW) | items)
+        unique = unique[np.diff(unique, prepend=~unique[:1]) != 0]
+        sizes.append(np.bincount((unique >> ROW).astype(np.int64), minlength=len(table[name])))
+        keys.append(unique)
+    return Sets(keys[0] if len(keys) == 1 else np.sort(np.concatenate(keys)), np.stack(sizes, axis=1))
+
+
+class Index:
+    """The sets of some rows, to be searched by other rows. An item's rank is its place among all items by how many of
+    these rows have it, the rarest first; an item that none has is of rank -1."""
+
+    def __init__(self, indexed: Sets) -> None:
+        self.sizes = indexed.sizes
+        self.vocabulary, inverse, count = np.unique(indexed.items, return_inverse=True, return_counts=True)
+        by_count = np.argsort(count, kind="stable")
+        self.rank = np.empty(len(count), np.int64)
+        self.rank[by_count] = np.arange(len(count))
+        self.column = (self.vocabulary[by_count] & np.uint64(3)).astype(np.int64)
+        self.keys = np.sort(indexed.rows * len(count) + self.rank[inverse])  # (M,) row and rank
+        rows, ranks = np.divmod(self.keys, max(len(count), 1))
+        first = _in_prefix(rows, self.sizes.sum(axis=1))
+        order = np.argsort(ranks[first], kind="stable")
+        self.posted = rows[first][order]  # the rows that have an item among their rarest, item by item
+        self.begins = np.searchsorted(ranks[first][order], np.arange(len(count) + 1))
+
+    def find(self, mine: Sets, found: np.ndarray, begin: int) -> None:
+        """Writes into `found`, where it is -1, begin + a row of `mine` that is near to the indexed row."""
+        place = np.searchsorted(self.vocabulary, mine.items)
+        place[place == len(self.vocabulary)] = 0
+        known = self.vocabulary[place] == mine.items if len(self.vocabulary) else np.zeros(len(place), bool)
+        ranks, rows = np.where(known, self.rank[place], -1) if len(self.rank) else place, mine.rows
+        width = len(self.rank) + 1
+        rows, ranks = np.divmod(np.sort(rows * width + ranks + 1), width)
+        first = _in_prefix(rows, mine.sizes.sum(axis=1)) & (ranks > 0)
+        has = ranks > 0
+        lists = np.searchsorted(rows[has], np.arange(len(mine.sizes) + 1))
+        for other, row in self._candidates(rows[first], ranks[first] - 1, mine, found):
+            shared = self._shared(other, row, ranks[has] - 1, lists)
+            union = self.sizes[other] + mine.sizes[row] - shared
+            near = (shared >= SIMILAR * union - 1e-9).all(axis=1)
+            found[other[near][::-1]] = begin + row[near][::-1]
+
+    def _candidates(
+        self, rows: np.ndarray, ranks: np.ndarray, mine: Sets, found: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pairs (indexed rows, rows of `mine`) that share one of their rarest items and are about as long."""
+        sizes, own = self.sizes.sum(axis=1), mine.sizes.sum(axis=1)
+        lengths = self.begins[ranks + 1] - self.begins[ranks]
+        for split in _slices(lengths, AT_ONCE):
+            at = np.repeat(self.begins[ranks[split]], lengths[split]) + _counted(lengths[split])
+            other, row = self.posted[at], np.repeat(rows[split], lengths[split])
+            small, large = np.minimum(sizes[other], own[row]), np.maximum(sizes[other], own[row])
+            fits = (small >= SIMILAR * large) & (found[other] < 0)
+            row, other = np.divmod(np.unique(row[fits] * len(sizes) + other[fits]), len(sizes))
+            for some in _slices(own[row], AT_ONCE):
+                yield other[some], row[some]
+
+    def _shared(self, other: np.ndarray, row: np.ndarray, ranks: np.ndarray, lists: np.ndarray) -> np.ndarray:
+        """(P, columns) how many items each pair shares. `ranks`: those of row r are at lists[r] : lists[r + 1]."""
+        lengths = lists[row + 1] - lists[row]
+        of = ranks[np.repeat(lists[row], lengths) + _counted(lengths)]
+        wanted = np.repeat(other, lengths) * len(self.rank) + of
+        place = np.searchsorted(self.keys, wanted)
+        place[place == len(self.keys)] = 0
+        columns = self.sizes.shape[1]
+        hits = (np.repeat(np.arange(len(row)), lengths) * columns + self.column[of])[self.keys[place] == wanted]
+        return np.bincount(hits, minlength=len(row) * columns).reshape(-1, columns)
+
+
+def _in_prefix(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """(M,) whether each item, sorted by row and rank, is among the rarest of its row: similar rows share one."""
+    enough = sizes - np.ceil(SIMILAR * sizes - 1e-9).astype(np.int64) + 1
+    begins = np.cumsum(sizes) - sizes
+    inside: np.ndarray = np.arange(len(rows)) - begins[rows] < enough[rows]
+    return inside
+
+
+def _slices(lengths: np.ndarray, most: int) -> Iterator[slice]:
+    """Stretches whose lengths sum to about `most`."""
+    ends = np.cumsum(lengths)
+    begin = 0
+    while begin < len(lengths):
+        before = ends[begin - 1] if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + most, side="right")))
+        yield slice(begin, end)
+        begin = end
+
+
+def _counted(lengths: np.ndarray) -> np.ndarray:
+    """0, 1, ... for each length."""
+    ends = np.cumsum(lengths)
+    counted: np.ndarray = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    return counted
+
+
+def _items(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, hashes) of the words and the pairs of neighbouring words of texts, or of lists of words."""
+    import pyarrow.compute as pc
+    import pyarrow.types
+
+    if pyarrow.types.is_string(values.type) or pyarrow.types.is_large_string(values.type):
+        plain = pc.utf8_lower(values)
+        if not pc.all(pc.string_is_ascii(plain)).as_py():
+            plain = pc.replace_substring_regex(plain, ALONE, r" \1 ")
+        values = pc.split_pattern(pc.replace_substring_regex(plain, NO_WORD, " "), " ")
+    words = pc.utf8_lower(values.flatten())
+    rows = np.repeat(np.arange(len(values)), values.value_lengths().fill_null(0).to_numpy())
+    real = pc.not_equal(words, "").to_numpy(zero_copy_only=False)
+    hashes, rows = hashed(words)[real], rows[real]
+    together = rows[1:] == rows[:-1]
+    pairs = mix(hashes[:-1], hashes[1:])[together]
+    return np.concatenate([rows, rows[1:][together]]), np.concatenate([hashes, pairs])
+
+
+def _joined(several: list[Sets]) -> Sets:
+    begins = np.cumsum([0, *(len(one.sizes) for one in several)])[:-1].astype(np.uint64)
+    keys = [one.keys + (begin << ROW) for one, begin in zip(several, begins, strict=True)]
+    return Sets(np.concatenate(keys), np.concatenate([one.sizes for one in several]))
+
+
+def _sample(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most `most` of the rows, in order."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

@@ -1,0 +1,142 @@
+"""Holding out a validation split from the training examples."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csc_array, csr_array
+
+from hf_tasks.core.errors import DataError
+from hf_tasks.data.dataset import DataSplit
+from hf_tasks.tasks.base import Task
+
+
+def hold_out(split: DataSplit, task: Task, share: float, seed: int) -> tuple[DataSplit, DataSplit]:
+    """(the rest, the held-out rows), drawn by the seed, both in the order of `part`.
+
+    round(share * rows) rows are held out, at least 1. Rows with the same input stay together, and rows of the same
+    group where the task has groups (questions on one context); the number may then differ by half such a unit. Each
+    stratum of the task, e.g. each label, gives its share and keeps at least a row; where that is not
+    possible otherwise, rows with the same input are separated. Raises DataError where there is only one row.
+    """
+    if len(split) < 2:
+        raise DataError(f"{split.where(0)}: there is only this row, none can be held out; give data.validation")
+    total, random = max(1, round(share * len(split))), np.random.default_rng(seed)
+    units = _units(split, task)
+    strata = [task.traits.strata(example) for example in split.rows()]
+    if units.max() + 1 == len(split) and all(len(names) == 1 for names in strata):
+        held = _single(np.unique(strata, return_inverse=True)[1].reshape(-1), total, random)
+    else:
+        held = _held_units(_counts(units, strata), np.bincount(units), total, random)[units]
+        if not held.any():  # every unit has all rows of a label: what is the same is held out one by one
+            held = _held_units(_counts(rows := np.arange(len(split)), strata), np.ones_like(rows), total, random)
+        if not held.any():
+            held = _single(np.zeros(len(split), dtype=np.int64), total, random)
+    return split.select(np.flatnonzero(~held)), split.select(np.flatnonzero(held))
+
+
+def _units(split: DataSplit, task: Task) -> np.ndarray:
+    """(E,) the unit of each row, numbered by first appearance: what has the same group, or else the same input."""
+    same_input = [name for name in task.traits.compared if name in split.examples.column_names]
+    for columns in ([task.traits.group] if task.traits.group else []), same_input:
+        numbers: dict[int, int] = {}
+        units = [numbers.setdefault(hash(repr([row[c] for c in columns])), len(numbers)) for row in split.rows()]
+        if len(numbers) > 1:
+            return np.array(units)
+    return np.arange(len(split))
+
+
+def _single(strata: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
+    """Flags (E,) of `total` rows, of which each stratum (E,) gives its share."""
+    if np.bincount(strata).max() == 1:  # a stratum each: nothing to balance
+        strata = np.zeros_like(strata)
+    held = np.zeros(len(strata), dtype=bool)
+    for stratum, count in enumerate(_taken(np.bincount(strata), total)):
+        held[random.choice(np.flatnonzero(strata == stratum), count, replace=False)] = True
+    return held
+
+
+def _taken(sizes: np.ndarray, total: int) -> np.ndarray:
+    """How many of each stratum's `sizes` (S,) rows are held out so that they sum to `total` where they can."""
+    most = sizes - 1
+    quotas = sizes * (total / sizes.sum())
+    taken: np.ndarray = np.minimum(np.floor(quotas).astype(np.int64), most)
+    for stratum in np.argsort(taken - quotas, kind="stable"):  # largest remainder first
+        if taken.sum() < total and taken[stratum] < most[stratum]:
+            taken[stratum] += 1
+    return taken
+
+
+def _counts(units: np.ndarray, strata: Sequence[Sequence[str]]) -> csr_array:
+    """(U, S) rows of each unit in each stratum; a row without a stratum is in one of its own, "" ."""
+    pairs = [(unit, name) for unit, names in zip(units, strata, strict=True) for name in names or ("",)]
+    rows, names = zip(*pairs, strict=True)
+    columns = np.unique(names, return_inverse=True)[1]
+    return csr_array((np.ones(len(rows)), (rows, columns)))
+
+
+def _held_units(counts: csr_array, sizes: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
+    """Flags (U,) of units that have about `total` rows; none where each unit has the last row of a stratum.
+
+    `counts` (U, S): rows in each stratum. `sizes` (U,): rows.
+
+    Iterative stratification (Sechidis et al. 2011, https://doi.org/10.1007/978-3-642-23808-6_10): the stratum with the
+    fewest units left is served first, and its other units go to the rest. It gets no more than its share here; the
+    rows that are then missing are those that bring the strata nearest to their shares.
+    """
+    held = _Held(counts, sizes, total)
+    waiting, members = np.ones(len(sizes), dtype=bool), csc_array(counts)
+    left = np.bincount(counts.indices, minlength=counts.shape[1])
+    while left.any():
+        stratum = int(np.where(left > 0, left, len(sizes) + 1).argmin())
+        own = members.indices[members.indptr[stratum] : members.indptr[stratum + 1]]
+        own = random.permutation(own[waiting[own]])
+        for unit in own:
+            if held.need[stratum] < 1:
+                break
+            held.add_within_share(unit, stratum)
+        waiting[own] = False
+        left -= np.bincount(counts[own].indices, minlength=len(left))
+    order = random.permutation(len(sizes))
+    while held.room > 0 and held.add_nearest(order):
+        pass
+    return held.flags
+
+
+class _Held:
+    """The units (U,) that are held out so far."""
+
+    def __init__(self, counts: csr_array, sizes: np.ndarray, total: int) -> None:
+        self.counts, self.sizes, self.room = counts, sizes, total
+        self.flags = np.zeros(len(sizes), dtype=bool)
+        rows = counts.sum(0)
+        self.need = rows * (total / sizes.sum())  # (S,) rows that a stratum still gives
+        self.most = rows - 1  # (S,) rows that it may still give
+        self.squares = counts.power(2).sum(1)  # (U,)
+
+    def add_within_share(self, unit: int, stratum: int) -> None:
+        """Add a unit that asks no more of this stratum than its share, and of no other one its last row."""
+        places = slice(*self.counts.indptr[unit : unit + 2])
+        strata, rows = self.counts.indices[places], self.counts.data[places]
+        fits = self.sizes[unit] <= self.room and (rows <= self.most[strata]).all()
+        if fits and rows[strata == stratum] <= self.need[stratum]:
+            self._add(unit)
+
+    def add_nearest(self, order: np.ndarray) -> bool:
+        """Add the unit that lowers the sum over strata of the squared distance to their shares most, of equal ones the
+        first in `order` (U,); whether there was one that fits."""
+        beyond = csr_array((self.counts.data > self.most[self.counts.indices], self.counts.indices, self.counts.indptr))
+        fits = (self.sizes <= 2 * self.room) | (not self.flags.any())
+        possible = ~self.flags & fits & ~(beyond.sum(1) > 0)
+        if not possible.any():
+            return False
+        gains = np.where(possible, 2 * (self.counts @ self.need) - self.squares, -np.inf)
+        self._add(order[gains[order].argmax()])
+        return True
+
+    def _add(self, unit: int) -> None:
+        places = slice(*self.counts.indptr[unit : unit + 2])
+        strata, rows = self.counts.indices[places], self.counts.data[places]
+        self.need[strata] -= rows
+        self.most[strata] -= rows
+        self.room -= int(self.sizes[unit])
+        self.flags[unit] = True

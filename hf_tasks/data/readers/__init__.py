@@ -1,0 +1,129 @@
+"""The file formats and their readers. A new format is one function and one line here."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from hf_tasks.core.errors import DataError
+from hf_tasks.core.section import did_you_mean
+from hf_tasks.data.readers import arrow, conll, delimited, json_rows
+from hf_tasks.data.readers.compression import COMPRESSED, LARGEST_JSON, LONGEST_LINE, lines, opened
+from hf_tasks.data.readers.delimited import Rows
+
+Reader = Callable[[BinaryIO, str], Rows]
+
+
+def _of_lines(read: Callable[[Iterable[str], str], Rows], longest: int = LONGEST_LINE) -> Reader:
+    return lambda file, name: read(lines(file, name, longest), name)
+
+
+TABLES = {"csv": delimited.read_csv, "tsv": delimited.read_tsv}
+
+READERS: dict[str, Reader] = {
+    **{name: _of_lines(read) for name, read in TABLES.items()},
+    "json": _of_lines(json_rows.read_json, LARGEST_JSON),
+    "jsonl": _of_lines(json_rows.read_jsonl),
+    "text": _of_lines(delimited.read_text),
+    "parquet": arrow.read_parquet,
+    "arrow": arrow.read_arrow,
+    "conll": _of_lines(conll.read_conll),
+    "conllu": _of_lines(conll.read_conllu),
+    "segmented": _of_lines(conll.read_segmented),
+    "slashed": _of_lines(conll.read_slashed),
+}
+
+SUFFIXES = {
+    ".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
+    ".arrow": "arrow", ".conll": "conll", ".bio": "conll", ".iob2": "conll", ".conllu": "conllu",
+}  # fmt: skip
+TEXT_SUFFIXES = (".txt", ".text")
+"""Files of lines."""
+LOOKED_AT = 200
+"""Lines by which the format is recognised."""
+
+_IDEOGRAPH = re.compile(r"[\u4e00-\u9fff]")
+
+
+def bare(path: Path) -> Path:
+    """The path without the ending of a compressed file."""
+    return path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
+
+
+def reader_of(name: str, format: str | None, column_names: Sequence[str] = ()) -> Reader:
+    """The reader of a file, by its format or else by its ending; `column_names` are those of a table without a
+    header line."""
+    found = format or _format_of(name)
+    if found not in READERS:
+        guess = did_you_mean(found, READERS)
+        raise DataError(f'data.format: there is no format "{found}"{guess} (one of: {", ".join(READERS)})')
+    if column_names and found not in TABLES:
+        raise DataError(f"{name}: data.column_names is for csv and tsv files, this one is {found}; remove it")
+    return _of_lines(partial(TABLES[found], header=column_names)) if column_names else READERS[found]
+
+
+def format_of(path: Path) -> str:
+    """The format of a file by its ending and its contents. Raises DataError where it cannot be read."""
+    suffix = bare(path).suffix.lower()
+    told = SUFFIXES.get(suffix)
+    if told not in (None, "csv", "tsv", "json"):
+        return told
+    with opened(str(path)) as file:
+        first = list(
+            islice(
+                lines(file, str(path), LARGEST_JSON if told == "json" else LONGEST_LINE),
+                2 if told == "json" else LOOKED_AT,
+            )
+        )
+    if told == "json":
+        return "jsonl" if len(first) > 1 and all(map(_is_object, first)) else "json"
+    if told == "csv":
+        return "tsv" if "\t" in first[0] and "," not in first[0].partition("\t")[0] else "csv"
+    found = _looks_like([line.rstrip("\r\n") for line in first])
+    return found if told is None or found in ("conll", "conllu") else told
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _looks_like(first: list[str]) -> str:
+    """The format of a text file, by its first lines."""
+    full = [line for line in first if line.strip()]
+    if not full:
+        return "text"
+    tabs = {line.count("\t") for line in full if not line.startswith("#")}
+    if full[0].startswith("[") and len(full[0]) < 3 or full[0].startswith("[{"):
+        return "json"
+    if full[0].strip() == "{" or _is_object(full[0]):
+        return "jsonl" if _is_object(full[0]) else "json"
+    if tabs == {9}:
+        return "conllu"
+    widths = {len(line.split()) for line in full if not line.startswith("-DOCSTART-")}
+    if len(full) < len(first) and len(widths) == 1:
+        return "conll" if 2 <= widths.pop() <= 6 else "text"
+    if len(tabs) == 1 and tabs != {0}:
+        return "tsv"
+    words = [word for line in full for word in line.split()]
+    if sum("/" in word.strip("/") and not word.startswith("http") for word in words) > 0.9 * len(words):
+        return "slashed"
+    ideographs = sum(len(_IDEOGRAPH.findall(word)) for word in words)
+    if ideographs > 0.5 * sum(map(len, words)) and len(words) > 2 * len(full):
+        return "segmented"
+    return "text"
+
+
+def _format_of(name: str) -> str:
+    suffix = bare(Path(name)).suffix.lower()
+    known = SUFFIXES | dict.fromkeys(TEXT_SUFFIXES, "text")
+    if suffix not in known:
+        found = f'the ending "{suffix}" is not known' if suffix else "the format is not known"
+        endings = f"known endings are {' '.join(known)}, each also with {' '.join(COMPRESSED)}"
+        raise DataError(f"{name}: {found}; name the format with data.format ({endings})")
+    return known[suffix]

@@ -1,1 +1,0 @@
-"""Training on a frozen encoder: its states are computed once, kept on disk, and played to the head."""

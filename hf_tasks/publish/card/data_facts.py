@@ -1,0 +1,101 @@
+"""What the card says of the data: how often each label occurs, a few examples, and what a model without any learning
+would score."""
+
+import json
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hf_tasks import metrics
+from hf_tasks.data import DataSplit
+from hf_tasks.data.checks import labels
+from hf_tasks.publish.redact import redacted
+from hf_tasks.recipe import Recipe
+from hf_tasks.runs import evaluation
+from hf_tasks.tasks import Task
+from hf_tasks.tasks.types import Traits
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+SHORT = 200
+"""Characters of a value of a sample that are shown."""
+MOST_LABELS = 200
+"""Labels above which their counts are left out."""
+CANDIDATES = 200
+"""Training examples among which the samples are looked for."""
+
+
+def of_data(recipe: Recipe, splits: Mapping[str, DataSplit], memory: Mapping[str, Any]) -> dict[str, Any]:
+    """`labels`: counts by split; `samples`: training examples; `baseline`: scores by split. What a task does not have
+    is left out."""
+    task, found = recipe.task, dict[str, Any]()
+    if column := task.traits.label_column:
+        counts = {name: labels.counts(split.examples, column) for name, split in splits.items()}
+        found |= {"labels": counts} if len(counts["train"]) <= MOST_LABELS else {}
+    found["samples"] = samples(task, splits["train"].examples, recipe.card.samples)
+    scores = baseline(task, {name: split.examples for name, split in splits.items()}, dict(memory))
+    return found | ({"baseline": scores} if scores else {})
+
+
+def samples(task: Task, train: "Dataset", size: int) -> list[dict[str, str]]:
+    """The shortest of the first training examples, with different targets first: what goes in, and the target."""
+    names = [*task.traits.inputs, task.columns.target(train.column_names)]
+    few = train.select(range(min(CANDIDATES, len(train)))).select_columns([n for n in names if n in train.column_names])
+    rows = [{name: _shown(value) for name, value in row.items()} for row in few]
+    rows.sort(key=lambda row: sum(map(len, row.values())))
+    seen: Counter[str] = Counter()
+    ranked = list[tuple[int, int, dict[str, str]]]()
+    for row in rows:
+        target = row[names[-1]]
+        ranked.append((seen[target], len(ranked), row))
+        seen[target] += 1
+    return [row for *_, row in sorted(ranked, key=lambda one: one[:2])[:size]]
+
+
+def baseline(task: Task, splits: Mapping[str, "Dataset"], memory: dict[str, Any]) -> dict[str, Any] | None:
+    """What is always answered, and its scores by split; None for tasks without such an answer."""
+    ours = {name: metrics.METRICS[name] for name in task.metrics if name in metrics.METRICS}
+    known = [name for name, metric in ours.items() if not metric.asks & {"decisions", "probabilities"}]
+    scored = {name: examples for name, examples in splits.items() if name != "train"}
+    references = {name: task.metric_inputs([], examples).references for name, examples in splits.items()}
+    answers: dict[str, list[Any]]
+    match task.traits:
+        case Traits(score_column=column) if column:
+            what, mean = "the mean of train for every example", float(np.mean(references["train"]))
+            answers = {name: [mean] * len(examples) for name, examples in scored.items()}
+        case Traits(label_column=column, class_labels=classes) if column and classes:
+            what, answer = "the most frequent label of train for every example", _most_frequent(references["train"])
+            answers = {name: [answer] * len(examples) for name, examples in scored.items()}
+        case Traits(label_column=column) if column:
+            what, tag = "the most frequent tag of train for every word", _most_frequent([*chain(*references["train"])])
+            answers = {name: [[tag] * len(tags) for tags in references[name]] for name in scored}
+        case _:
+            return None
+    values = {name: _scores(known, answers[name], references[name], memory) for name in scored}
+    return {"what": what, "parts": values} if any(values.values()) else None
+
+
+def _scores(names: Sequence[str], answers: list[Any], references: list[Any], memory: dict[str, Any]) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of correlations with a constant
+        found = evaluation.numbers(metrics.score(tuple(names), answers, references, memory))
+    return {name: value for name, value in found.items() if name != "n" and np.isfinite(value)}
+
+
+def _most_frequent(values: Sequence[Any]) -> Any:
+    counted = Counter(json.dumps(value, ensure_ascii=False) for value in values)
+    return json.loads(min(counted, key=lambda value: (-counted[value], value)))
+
+
+def _shown(value: Any) -> str:
+    text = redacted(value if isinstance(value, str) else " ".join(map(str, value)) if _texts(value) else str(value))
+    return text if len(text) <= SHORT else f"{text[:SHORT]} ..."
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -1,0 +1,153 @@
+"""The generated parts of a card, between `<!-- hf_tasks:begin NAME -->` and `<!-- hf_tasks:end NAME -->`.
+
+What stands outside of them belongs to people. The metadata at the top is shared: our keys are renewed, others and
+all comments stay.
+
+
+The card of a run's directory: made, or renewed where people have written in it."""
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from hf_tasks.core.errors import RunError, UserError
+from hf_tasks.core.printable import printable
+from hf_tasks.core.untrusted import as_written, parse_yaml, read_text
+from hf_tasks.models.origin import LICENSE
+from hf_tasks.publish.card.metadata import license
+from hf_tasks.publish.card.pictures import CURVE, LAYERS, draw
+from hf_tasks.publish.card.pictures import FOLDER as PICTURES
+from hf_tasks.publish.card.render import render
+from hf_tasks.publish.card.usage import MODEL_ID
+from hf_tasks.runs.contained import check_inside
+
+if TYPE_CHECKING:
+    from hf_tasks.runs.run import Run
+
+BLOCK = re.compile(r"^<!-- hf_tasks:begin (\S+) -->\n(.*?)^<!-- hf_tasks:end \1 -->$", re.MULTILINE | re.DOTALL)
+FRONT = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
+OURS = ("model-index", "metrics", "pipeline_tag", "library_name", "base_model", "base_model_relation")
+"""Keys of the metadata that are never a person's."""
+
+
+def blocks(text: str) -> dict[str, str]:
+    """Name -> content of each generated part."""
+    return dict(BLOCK.findall(text))
+
+
+def metadata(text: str) -> dict[str, Any]:
+    """The YAML at the top of a card; empty where there is none."""
+    front = FRONT.match(text)
+    found = parse_yaml(front[1]) if front else None
+    return found if isinstance(found, dict) else {}
+
+
+def renewed(edited: str, generated: str) -> str:
+    """`edited` with the generated parts of `generated`; a part that a person removed stays removed."""
+    fresh = blocks(generated)
+
+    def new(found: re.Match[str]) -> str:
+        name = found[1]
+        content = fresh.get(name, found[2])
+        return f"<!-- hf_tasks:begin {name} -->\n{content}<!-- hf_tasks:end {name} -->"
+
+    body = BLOCK.sub(new, FRONT.sub("", edited, count=1))
+    front, before = FRONT.match(edited), metadata(edited)
+    return f"---\n{_front(front[1] if front else '', before, _joined(before, metadata(generated)))}---\n{body}"
+
+
+def _joined(edited: dict[str, Any], generated: dict[str, Any]) -> dict[str, Any]:
+    """What people wrote wins, but for keys that are never theirs; tags are joined."""
+    kept = {key: value for key, value in edited.items() if key not in OURS}
+    tags = [tag for tag in edited.get("tags") or [] if tag not in generated.get("tags", [])]
+    return generated | kept | ({"tags": [*generated.get("tags", []), *tags]} if "tags" in generated else {})
+
+
+def _front(text: str, before: dict[str, Any], values: dict[str, Any]) -> str:
+    """The YAML of `values`: the lines of `text`, with their comments, for every value that stays."""
+    if before == values:
+        return text
+    from hf_tasks.recipe.yaml_edit import edited
+
+    fresh = {key: value for key, value in values.items() if key in OURS and before.get(key) != value}
+    kept = {key: value for key, value in values.items() if key not in fresh}
+    try:
+        front = edited(text, kept) + (_yaml(fresh) if fresh else "")
+        unchanged = yaml.safe_load(front) == values
+    except (UserError, yaml.YAMLError, AssertionError, LookupError):
+        unchanged = False
+    return front if unchanged else _yaml(values)
+
+
+def _yaml(values: dict[str, Any]) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+FILE = "README.md"
+LARGEST_CARD = 1 << 20
+"""Bytes."""
+MARKS = re.compile(r"^<!-- hf_tasks:.*-->$|^</?details>(<summary>)?|</summary>$", re.MULTILINE)
+"""What a page in a browser hides, and a terminal would show."""
+
+
+def text(run: "Run", model_id: str = MODEL_ID) -> str:
+    """The card of a run, its generated parts new, what people wrote in README.md kept.
+
+    Raises RunError where README.md has no generated parts, or metadata that are not YAML, RecipeError for a template
+    that cannot be used.
+    """
+    file = run.path / FILE
+    if not file.is_file():
+        return generated(run, model_id)
+    edited = read_card(file)
+    if not blocks(edited):
+        raise RunError(f"{file}: has no generated parts that could be renewed; move it away, and write the card again")
+    try:
+        return renewed(edited, generated(run, model_id, edited))
+    except ValueError as e:
+        raise RunError(f"{file}: its metadata cannot be read: {e}; mend them") from None
+
+
+def generated(run: "Run", model_id: str = MODEL_ID, edited: str = "") -> str:
+    """The card that recipe and results give; the licence is that of the metadata of `edited`, a card in which people
+    have written. ValueError where these cannot be read."""
+    stated, recipe = metadata(edited).get("license"), run.recipe
+    with as_written(run.path / "results.json"):
+        if isinstance(stated, str) and LICENSE.fullmatch(stated) and stated != license(recipe, run.results):
+            recipe = recipe.model_copy(update={"card": recipe.card.model_copy(update={"license": stated})})
+        return render(recipe, run.results, model_id=model_id, folder=run.recipe_folder)
+
+
+def read_card(file: Path) -> str:
+    """The text of a card. Raises RunError."""
+    try:
+        return read_text(file, LARGEST_CARD)
+    except (OSError, ValueError) as e:
+        raise RunError(f"{file}: cannot be read: {e}; mend the file or move it away") from None
+
+
+def write(run: "Run", model_id: str = MODEL_ID) -> Path:
+    """Write the card and its pictures into the run; its path. Raises as `text` does."""
+    for name in (FILE, f"{PICTURES}/{CURVE}", f"{PICTURES}/{LAYERS}"):
+        check_inside(run.path, run.path / name)
+    content = text(run, model_id)
+    with as_written(run.path / "results.json"):
+        draw(run.results, run.path)
+    (run.path / FILE).write_text(content, encoding="utf-8")
+    return run.path / FILE
+
+
+def show(card: str) -> None:
+    """Print a card: laid out on a terminal, as it is elsewhere."""
+    if not sys.stdout.isatty():
+        print(printable(card))
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    metadata = FRONT.match(card)
+    front = f"```yaml\n{metadata[1]}```\n\n" if metadata else ""
+    Console().print(Markdown(front + MARKS.sub("", FRONT.sub("", card, count=1))))

@@ -1,0 +1,66 @@
+"""The page of text classification: probabilities of labels; labels above a threshold; or a number on its scale."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from hf_tasks.publish.demo.form import Form, large, listing, result
+from hf_tasks.runs.run import Run
+from hf_tasks.tasks import TextClassification
+from hf_tasks.tasks.types import Prediction, RawRow
+
+SHOWN = 5
+"""Labels with their probabilities, the highest ones."""
+TITLES = {"text": "Text", "text_pair": "Second text"}
+
+
+def form(run: Run) -> Form:
+    task = run.recipe.task
+    assert isinstance(task, TextClassification)
+    columns = {name: gr.Textbox(label=TITLES[name], lines=3, render=False) for name in task.traits.inputs}
+
+    def predict(row: RawRow) -> Prediction:
+        return run.predict([row])[0]  # type: ignore[no-any-return]
+
+    match task.problem_type:
+        case "single_label_classification":
+            probabilities = gr.Label(label="Probabilities", num_top_classes=SHOWN, show_heading=False, render=False)
+            return Form(columns, [result("Label"), probabilities], predict, _label)
+        case "multi_label_classification":
+            table = listing("All labels", {"Label": "36%", "Probability": "25%", "Threshold": "23%", "Given": "16%"})
+            return Form(columns, [result("Labels"), table], predict, lambda _, found: _labels(task, found))
+        case _:
+            scale = scale_of(run)
+            return Form(columns, [result("Score")], predict, lambda _, found: [number(found["score"], scale)])
+
+
+def _label(_: RawRow, prediction: Prediction) -> list[Any]:
+    return [large(prediction["label"]), prediction["probabilities"]]
+
+
+def _labels(task: TextClassification, prediction: Prediction) -> list[Any]:
+    given, ranked = prediction["labels"], sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
+    rows = [
+        [label, f"{p:.3f}", f"{task.threshold_of(label):.3f}", "yes" if label in given else "no"] for label, p in ranked
+    ]
+    return [large(", ".join(given) or "(none)"), rows]
+
+
+def scale_of(run: Run) -> tuple[float, float] | None:
+    """The lowest and highest score that the run predicted for its measured parts; None where that was not kept."""
+    files = sorted(Path(run.path, "predictions").glob("*.jsonl"))
+    scores = [json.loads(line)["score"] for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    return (min(scores), max(scores)) if scores and min(scores) < max(scores) else None
+
+
+def number(score: float, scale: tuple[float, float] | None) -> str:
+    """A score, and where it lies on a scale, as HTML."""
+    if scale is None:
+        return large(f"{score:.3f}")
+    low, high = scale
+    meter = f'<meter min="{low:.3f}" max="{high:.3f}" value="{score:.3f}"></meter>'
+    ends = f'<p class="ends"><span>{low:.2f}</span><span>{high:.2f}</span></p>'
+    note = "<p>The scale ends at the lowest and the highest prediction of the measured parts.</p>"
+    return large(f"{score:.3f}") + meter + ends + note

@@ -1,0 +1,67 @@
+"""A run from the Hub: fetched into the cache of huggingface_hub by the allow list, and compared with the Hub's hashes.
+
+Without a network the cache serves. No code and no pickle is ever fetched.
+"""
+
+import re
+from pathlib import Path
+
+from hf_tasks.core.errors import RunError
+from hf_tasks.core.hashing import sha256
+from hf_tasks.publish.hub.client import bars, explained, retried
+from hf_tasks.publish.hub.files import ALLOWED, git_sha1
+from hf_tasks.recipe.sections import wrong_name
+
+ID = re.compile(r"([^/@\s]+/[^/@\s]+)(?:@([\w./-]+))?")
+
+
+def folder_of(run: str | Path) -> Path:
+    """The directory of a run that is given as a directory, or as ORG/NAME or ORG/NAME@REVISION of the Hub.
+
+    Raises RunError where the Hub does not give it.
+    """
+    path, named = Path(run), ID.fullmatch(str(run))
+    if path.exists() or not named or wrong_name(named[1]):
+        return path
+    if Path(path.parts[0]).exists() and not named[2]:  # a mistyped name in a folder that is here
+        return path
+    return fetch(named[1], named[2])
+
+
+def fetch(repo_id: str, revision: str | None = None) -> Path:
+    """The folder of a run of the Hub, in the cache; fetched where it is not there. Raises RunError."""
+    from huggingface_hub import snapshot_download
+
+    from hf_tasks import __version__
+
+    name = f"{repo_id}@{revision}" if revision else repo_id
+    with explained(f"{name} (no folder here, so on the Hub)"), bars():
+        folder = Path(
+            retried(
+                lambda: snapshot_download(
+                    repo_id,
+                    revision=revision,
+                    allow_patterns=list(ALLOWED),
+                    library_name="hf_tasks",
+                    library_version=__version__,
+                )
+            )
+        )
+        _compare(repo_id, folder)
+    if not (folder / "recipe.yaml").is_file():
+        raise RunError(f"{repo_id}: is not a run of hf_tasks (it has no recipe.yaml); give one, or a directory")
+    return folder
+
+
+def _compare(repo_id: str, folder: Path) -> None:
+    """RunError where a file is not what the Hub lists; it is removed, so that it is fetched anew.
+
+    The cache names contents by the Hub's hash, SHA-256 of large files and git's SHA-1 of others, and links them.
+    """
+    for link in [path for path in folder.rglob("*") if path.is_symlink()]:
+        content = link.resolve()
+        found = sha256(content) if len(content.name) == 64 else git_sha1(content.read_bytes())
+        if found != content.name:
+            content.unlink()
+            link.unlink()
+            raise RunError(f"{repo_id}: {link.name} arrived damaged and was removed; try again")

@@ -1,0 +1,88 @@
+"""`report`: all that a run tells, as one HTML file that needs nothing else.
+
+report(run) -> Path     the file; by default report.html in the run's directory
+
+    run + data, read again -> sections of blocks (values) -> templates -> one page
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hf_tasks.core.errors import RunError, UserError
+from hf_tasks.core.untrusted import as_written
+from hf_tasks.publish.report import overview, slices
+from hf_tasks.publish.report.blocks import Block, Paragraph, Section
+from hf_tasks.publish.report.measured import SPLITS, Measured, load, values_of
+from hf_tasks.publish.report.page import page
+from hf_tasks.publish.views import view_of
+from hf_tasks.runs.contained import check_inside
+from hf_tasks.runs.run import Run
+
+__all__ = ["FILE", "report"]
+
+FILE = "report.html"
+
+
+def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) -> Path:
+    """Write the report; the file. `columns`: of the data files, whose values are slices.
+
+    Raises RunError where there is no folder for the file, or where the data have no such column.
+    """
+    output = output or run.path / FILE
+    if not output.parent.is_dir():
+        raise RunError(f"{output.parent}: there is no such folder; make it first")
+    if output.is_dir():
+        raise RunError(f"{output}: is a folder; name a file with -o, for example {output / FILE}")
+    if output == run.path / FILE:
+        check_inside(run.path, output)
+    with as_written(run.path):
+        html = _html(run, columns)
+    try:
+        output.write_text(html, encoding="utf-8")
+    except OSError as e:
+        raise RunError(f"{output}: cannot be written: {e.strerror}; name another file with -o") from None
+    return output
+
+
+def _html(run: Run, columns: Sequence[str]) -> str:
+    splits, missing = _measured(run)
+    if columns and not splits:
+        raise RunError(f"--slice {columns[0]}: there are no examples to slice; {' '.join(missing)}")
+    sections = [
+        overview.curves(run),
+        Section("What is missing", [Paragraph(text) for text in missing]),
+        overview.results(run, nested=not splits),
+        *_examined(splits, columns),
+        overview.layers(run),
+        overview.data(run, splits),
+        overview.resources(run),
+    ]
+    return page(run.recipe.name, overview.header(run), sections)
+
+
+def _measured(run: Run) -> tuple[list[Measured], list[str]]:
+    """The parts whose examples can be read, the last one first; and why others cannot."""
+    splits, missing = [], []
+    for name in [split for split in reversed(SPLITS) if split in run.results]:
+        try:
+            splits.append(load(run, name))
+        except UserError as e:
+            missing.append(f"No examples of {name} are shown: {str(e).splitlines()[0]}")
+    return splits, missing
+
+
+def _examined(splits: Sequence[Measured], columns: Sequence[str]) -> Iterator[Section]:
+    """What the examples tell; of the last part where one is enough."""
+    if not splits:
+        return
+    yield from view_of(splits[0].task).sections(splits)
+    yield Section(f"Slices of {splits[0].name}", list(_slices(splits[0], columns)))
+
+
+def _slices(measured: Measured, columns: Sequence[str]) -> Iterator[Block]:
+    scorer = measured.scorer
+    yield slices.table("By length", list(slices.by_length(measured)), scorer)
+    if view_of(measured.task).sliced_by_label(measured.task):
+        yield slices.table("By label", slices.by_label(measured), scorer, lowest_first=True)
+    for column in columns:
+        yield slices.table(f"By {column}", slices.by_value(values_of(measured, column)), scorer)

@@ -1,0 +1,182 @@
+"""A recipe names four things: data, task, model, method. `load` reads one from a YAML file.
+
+All problems of a file are reported at once, one a line: `file:line: path: what is wrong; what to do`.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.core.section import Section, did_you_mean
+from hf_tasks.data.load import missing_files
+from hf_tasks.data.section import Data, Parallel
+from hf_tasks.decoding import AnyDecoding
+from hf_tasks.methods import AnyMethod, Full
+from hf_tasks.models.section import Model
+from hf_tasks.recipe import yaml_file
+from hf_tasks.recipe.messages import parsed, problems_of, written_key
+from hf_tasks.recipe.sections import Card, EarlyStopping, Hub, Sweep, Training
+from hf_tasks.tasks import AnyTask
+from hf_tasks.tasks.base import TUNED
+
+Problems = Iterator[tuple[yaml_file.Key, str]]
+"""Keys, and what is wrong with each; what to do."""
+
+
+class Recipe(Section):
+    """One training, whole: what is learned from what, by which model, how."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Names the run's folder: letters, digits, dots, dashes."""
+    task: AnyTask
+    """What is learned: the shape of the problem."""
+    data: Data
+    """What it is learned from."""
+    model: Model
+    """The checkpoint that training starts from."""
+    method: AnyMethod = Full(name="full")
+    """Which parameters train."""
+    decoding: AnyDecoding | None = None
+    """How a text is found, for tasks whose model writes texts: beam search for translation and summarization, else
+    greedy, where not given."""
+    training: Training = Training()
+    """transformers.TrainingArguments, under its own key names."""
+    seeds: tuple[int, ...] | None = None
+    """One training for each seed, e.g. [13, 42, 87]; results are their mean and spread."""
+    early_stopping: EarlyStopping | None = None
+    """Stop before the last epoch when the metric no longer improves."""
+    card: Card = Card()
+    """What the model card says and no file can tell."""
+    hub: Hub | None = None
+    """Where the run is pushed at the end; nowhere where not given."""
+    sweep: Sweep | None = None
+    """What `hf-tasks sweep` varies; a training by itself does not read it."""
+
+    @property
+    def seed(self) -> int:
+        return self.training.given().get("seed", 42)  # type: ignore[no-any-return]
+
+    @property
+    def data_seed(self) -> int:
+        """What draws the held-out validation part and `data.max_examples`."""
+        return self.seed if self.data.seed is None else self.data.seed
+
+    @property
+    def output_dir(self) -> Path:
+        """The run's directory: `training.output_dir`, or runs/NAME."""
+        return Path(self.training.given().get("output_dir") or f"runs/{self.name}")
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and validate a recipe file, and find its data files; `overrides` are `dotted.key=value` strings.
+
+    Raises RecipeError.
+    """
+    return validate(yaml_file.read(Path(path), tuple(overrides)), recipe_dir=Path(path).parent)
+
+
+def from_dict(values: dict[str, Any]) -> Recipe:
+    """A recipe from plain values. Raises RecipeError."""
+    return validate(yaml_file.Source("recipe", values))
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """The recipe as YAML: every key that was given or resolved, defaults left out."""
+    values = json.loads(recipe.model_dump_json(exclude_unset=True))
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+
+
+def validate(source: yaml_file.Source, recipe_dir: Path | None = None) -> Recipe:
+    """The recipe that `source` describes. Raises RecipeError with every problem of the source.
+
+    `beside`: the folder of the recipe; the data files are looked up too, as `data.read_part` does.
+    """
+    recipe, errors = parsed(Recipe, source.values)
+    wrong = [written_key(source.values, error) for error in errors]
+    rest = _without(source.values, wrong)
+    problems = list(problems_of(Recipe, source.values, errors))
+    if known := recipe or parsed(Recipe, rest)[0]:
+        problems += [(key, text) for key, text in _clashes(known) if key not in wrong]
+    if recipe_dir and (data := parsed(Data, rest.get("data", {}))[0]):
+        problems += missing_files(data, recipe_dir)
+    if recipe_dir and known and known.card.template and not (recipe_dir / known.card.template).is_file():
+        problems.append((("card", "template"), f"there is no file {known.card.template} beside the recipe; name one"))
+    if problems:
+        raise RecipeError(*dict.fromkeys(f"{source.where(key)}: {_dotted(key)}: {text}" for key, text in problems))
+    assert recipe is not None
+    return recipe
+
+
+def _dotted(key: yaml_file.Key) -> str:
+    return ".".join(map(str, key)) or "recipe"
+
+
+def _without(values: Any, keys: Sequence[yaml_file.Key]) -> Any:
+    """A copy of nested values without some keys."""
+    if not isinstance(values, dict):
+        return values
+    below = {name: [key[1:] for key in keys if key[:1] == (name,)] for name in values}
+    return {name: _without(value, below[name]) for name, value in values.items() if () not in below[name]}
+
+
+def _clashes(recipe: Recipe) -> Problems:
+    """Combinations of keys that cannot work together."""
+    yield from ((("training", *key), text) for key, text in recipe.training.clashes())
+    yield from _validation_clashes(recipe)
+    yield from _seeds_clashes(recipe)
+    yield from _model_clashes(recipe)
+    if recipe.decoding and not recipe.task.traits.writes_text:
+        yield ("decoding",), f"{recipe.task.name} writes no text; remove it"
+    for key in [key for key, value in recipe.task if value == TUNED and recipe.data.no_validation]:
+        yield ("task", key), "is tuned on a validation part, and there is none; give its value, or data.validation"
+    if not recipe.data.path and recipe.data.train is None:
+        yield ("data", "train"), "missing; name the file or glob to train on"
+    known = recipe.task.columns.known
+    for name in ("train", "validation", "test"):
+        if isinstance(recipe.data.split(name), Parallel) and not {"source", "target"} <= set(known):
+            yield ("data", name), f"{recipe.task.name} has no source and target; name a file or glob"
+    for column in [name for name in recipe.data.columns if name not in known]:
+        text = f"{recipe.task.name} has no such column{did_you_mean(column, known)} (one of: {', '.join(known)})"
+        yield ("data", "columns", column), text
+    yield from ((("task", *key), text) for key, text in recipe.task.clashes())
+    yield from ((("method", *key), text) for key, text in recipe.method.clashes(recipe.training.given()))
+
+
+def _model_clashes(recipe: Recipe) -> Problems:
+    if recipe.model.pooling != "cls" and recipe.task.name != "text-classification":
+        yield ("model", "pooling"), f"{recipe.task.name} reads every token by itself; remove it"
+    if not recipe.model.is_new:
+        return
+    if recipe.task.model_spec.tokenizer_texts is None:
+        yield ("model",), f"{recipe.task.name} starts from one checkpoint; give name_or_path alone"
+    if recipe.method.saves != "model" or not recipe.model.is_plain:
+        yield ("method",), "a model without a checkpoint of its own is trained and saved whole; use name: full"
+
+
+def _validation_clashes(recipe: Recipe) -> Problems:
+    given = recipe.training.given()
+    if recipe.early_stopping and given.get("eval_strategy") == "no":
+        yield ("early_stopping",), 'needs evaluations during training; set training.eval_strategy to "epoch" or "steps"'
+    if recipe.data.no_validation and (recipe.early_stopping or given.get("load_best_model_at_end")):
+        yield ("data", "validation_size"), "the best checkpoint is chosen on a validation part; give a size above 0"
+
+
+def _seeds_clashes(recipe: Recipe) -> Problems:
+    seeds = recipe.seeds
+    if seeds is None:
+        return
+    if not seeds:
+        yield ("seeds",), "names no seed; give some, e.g. [13, 42, 87], or remove it"
+    if double := [seed for i, seed in enumerate(seeds) if seed in seeds[:i]]:
+        yield ("seeds",), f"{double[0]} is named twice; keep one of them"
+    if wrong := [seed for seed in seeds if not 0 <= seed < 2**32]:
+        yield ("seeds",), f"must be from 0 to {2**32 - 1}; found {wrong[0]}"
+    if recipe.training.given().get("seed") is not None:
+        yield ("training", "seed"), "the recipe names seeds, one for each training; remove one of the two"
+    if recipe.hub:
+        yield ("hub",), "there is a run for each seed; remove it, and push the one you choose with hf-tasks push"

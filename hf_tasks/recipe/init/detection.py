@@ -1,0 +1,146 @@
+"""Detection: a task that a dataset allows; what the user asked for; the examples that the task reads in a sample."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from hf_tasks.core.errors import DataError
+from hf_tasks.core.section import did_you_mean
+from hf_tasks.data.columns import renaming
+from hf_tasks.recipe.init.columns import Columns
+from hf_tasks.recipe.init.files import Sample
+from hf_tasks.tasks import AnyTask, Task
+from hf_tasks.tasks.types import Example
+
+TaskName = Literal[
+    "text-classification", "token-classification", "question-answering", "summarization", "translation",
+    "text2text-generation",
+]  # fmt: skip
+Names = dict[str, str | tuple[str, ...]]
+"""Canonical column: its name in the file, or several names."""
+TEXT_TO_TEXT = ("summarization", "text2text-generation")
+FIRST_INPUTS = ("text", "tokens", "question", "source")
+TARGETS = ("label", "labels", "score", "tags", "spans", "answers", "answer_text", "target")
+
+
+@dataclass(frozen=True)
+class Detection:
+    task: TaskName
+    kind: str
+    """What people call it: "one of two labels"."""
+    reason: str
+    columns: Names
+    keys: dict[str, Any] = field(default_factory=dict)
+    """Other keys of the recipe's `task`."""
+    alternatives: tuple[str, ...] = ()
+    """What else the same columns could be, and how the recipe would say so."""
+    score: float = 0.0
+    """How plausible it is beside others."""
+
+    def with_inputs(self, inputs: Names, kind: str) -> "Detection":
+        return replace(self, columns={**inputs, **self.columns}, kind=kind + self.kind)
+
+    def and_also(self, alternative: str) -> "Detection":
+        return replace(self, alternatives=(*self.alternatives, alternative))
+
+    def options(self) -> str:
+        """The options of `init` that choose it."""
+        inputs = [("--text", self.columns.get(name)) for name in FIRST_INPUTS]
+        targets = [("--label", self.columns.get(name)) for name in TARGETS]
+        given = [*inputs, ("--pair", self.columns.get("text_pair")), *targets]
+        named = [f"{option} {_quoted(name)}" for option, name in given if isinstance(name, str)]
+        return " ".join([f"--task {self.task}", *named])
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says of the data: the task, and the columns of text, second text, and label or target."""
+
+    task: str | None = None
+    text: str | None = None
+    pair: str | None = None
+    label: str | None = None
+
+    @property
+    def empty(self) -> bool:
+        return self == Wishes()
+
+    def check(self, columns: Columns, where: str) -> None:
+        """DataError for a column that is not there."""
+        problems = [
+            f"--{option} {name}: {where} has no such column{did_you_mean(name, columns)} (it has {', '.join(columns)})"
+            for option in ("text", "pair", "label")
+            if (name := getattr(self, option)) and name not in columns
+        ]
+        if problems:
+            raise DataError(*problems)
+
+    def allow(self, found: Detection) -> bool:
+        used = {name for names in found.columns.values() for name in ((names,) if isinstance(names, str) else names)}
+        tasks = (found.task, *TEXT_TO_TEXT) if found.task in TEXT_TO_TEXT else (found.task,)
+        return {self.text, self.pair, self.label} - {None} <= used and (not self.task or self.task in tasks)
+
+    def applied(self, found: Detection) -> Detection:
+        """The detection under the task that the user named."""
+        return replace(found, task=self.task) if self.task else found  # type: ignore[arg-type]
+
+    def refused(self, columns: Columns) -> str:
+        """Why nothing that was asked for can be done."""
+        asked = [f"--{name} {value}" for name, value in vars(self).items() if value]
+        shown = ", ".join(column.example() for column in list(columns.values())[:12])
+        return f"{' '.join(asked)}: the rows do not allow this; there are {shown}; leave an option out, or name others"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The examples in a sample."""
+
+    examples: list[Example]
+    bad: tuple[str, ...]
+    """Rows that cannot be used: `place: what is wrong`."""
+    used: frozenset[str]
+    """The file's columns that are read."""
+
+
+def task_of(found: Detection) -> Task:
+    keys = {key: tuple(value) if isinstance(value, list) else value for key, value in found.keys.items()}
+    task: Task = TypeAdapter(AnyTask).validate_python({"name": found.task, **keys})
+    return task
+
+
+def names_for(found: Detection, task: Task, columns: Sequence[str]) -> Names:
+    """What `data.columns` must say: nothing where the task finds the columns by itself."""
+    differing = {name: source for name, source in found.columns.items() if name != source}
+    for names in ({}, differing):
+        if _reads(names, found, task, columns):
+            return names
+    return dict(found.columns)
+
+
+def examples(sample: Sample, names: Names, task: Task) -> Reading:
+    """The examples that a task reads in a sample. Raises ValueError where columns are missing."""
+    rename = renaming(sample.columns, names, task, labelled=True)
+    good, bad = [], list(sample.bad)
+    for row in sample.rows:
+        try:
+            good.append(task.parse(rename(row)))
+        except ValueError as e:
+            bad.append(str(e))
+    several = (name for sources in rename.several.values() for name in sources)
+    return Reading(good, tuple(bad), frozenset((*rename.one.values(), *several)))
+
+
+def _reads(names: Names, found: Detection, task: Task, columns: Sequence[str]) -> bool:
+    try:
+        rename = renaming(columns, names, task, labelled=True)
+    except ValueError:
+        return False
+    read: dict[str, Any] = {**rename.one, **rename.several}
+    others = {name for name in (*task.columns.targets, "text_pair") if name in read and name not in found.columns}
+    return not others and all(read.get(name) == source for name, source in found.columns.items())
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if " " in name else name

@@ -1,0 +1,67 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hf_tasks import data, metrics
+from hf_tasks.core.errors import DataError, RecipeError
+from hf_tasks.data import DataSplit
+from hf_tasks.publish import card
+from hf_tasks.recipe import Recipe
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The data of a recipe; validation and test are None where it has none."""
+
+    train: DataSplit
+    validation: DataSplit | None
+    test: DataSplit | None
+
+    def named(self) -> dict[str, DataSplit]:
+        return {name: split for name, split in vars(self).items() if split is not None}
+
+
+def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
+    """Read and check every part of the data; the recipe comes back resolved (labels, metrics)."""
+    section = recipe.data
+    train, validation, test = _read(recipe, recipe_dir)
+    if train is None:
+        raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
+    if validation is None and section.validation_size:
+        try:
+            train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.data_seed)
+        except DataError as e:
+            raise DataError(*train.problems.shown, *e.problems) from None
+    flags = section.columns.get("labels")
+    try:
+        task = recipe.task.fit(train.examples, flags if isinstance(flags, tuple) else ())
+    except ValueError as e:
+        raise DataError(*train.problems.shown, f"{train.where(0).rpartition(':')[0]}: {e}") from None
+    for name in task.metrics:
+        metrics.find(name)  # before the model is loaded
+    named = {"train": train, "validation": validation, "test": test}
+    given = {name: split for name, split in named.items() if split is not None}
+    checked = dict(zip(given, data.check_parts(list(given.values()), task, section.bad_rows), strict=True))
+    recipe = recipe.model_copy(update={"task": task})
+    if recipe.card.template:
+        card.render(recipe, {}, folder=recipe_dir)  # a template that cannot be used is known now, not after training
+    return recipe, Splits(checked["train"], checked.get("validation"), checked.get("test"))
+
+
+def _read(recipe: Recipe, recipe_dir: Path | None) -> tuple[DataSplit | None, DataSplit | None, DataSplit | None]:
+    """Train, validation and test. Raises DataError with the problems of all three."""
+    found: dict[str, DataSplit | None] = {}
+    broken: list[str] = []
+    for name in ("train", "validation", "test"):
+        try:
+            found[name] = data.read_split(
+                recipe.data, name, recipe.task, seed=recipe.data_seed, recipe_dir=recipe_dir, settle=False
+            )
+        except DataError as e:
+            broken += e.problems
+    if broken:
+        raise DataError(*(text for split in found.values() if split for text in split.problems.shown), *broken)
+    return found["train"], found["validation"], found["test"]

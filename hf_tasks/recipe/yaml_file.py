@@ -1,0 +1,178 @@
+"""Reading recipe files: YAML values with the line of each, and `--set` overrides.
+
+Scalars are read by the YAML 1.2 core schema: `2e-5` is a number, `no` is a string, `2020-01-01` is a string.
+
+
+A run whose texts are found in another way than its recipe says: `--set decoding.num_beams=5`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.core.untrusted import LARGEST_YAML, FlatLoader, read_text
+
+Key = tuple[str | int, ...]
+CHOICES = ("method", "decoding")
+"""Sections whose keys depend on their name: another name by --set replaces what the file says of the first."""
+
+_CORE_SCHEMA = {
+    "tag:yaml.org,2002:null": (r"null|Null|NULL|~|", "nN~\0"),
+    "tag:yaml.org,2002:bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "tag:yaml.org,2002:int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "tag:yaml.org,2002:float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+}
+
+
+class _Loader(FlatLoader):
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  (PyYAML's own class attribute)
+
+
+for _tag, (_pattern, _first) in _CORE_SCHEMA.items():
+    _Loader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})$"), ["" if c == "\0" else c for c in _first])
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: _integer(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: _float(node.value))
+
+
+def _integer(text: str) -> int:
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+def _float(text: str) -> float:
+    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+@dataclass
+class Source:
+    """The raw values of a recipe, and where each was written."""
+
+    name: str
+    values: dict[str, Any]
+    lines: dict[Key, int] = field(default_factory=dict)
+    overrides: dict[Key, str] = field(default_factory=dict)
+
+    def where(self, key: Key) -> str:
+        """`recipe.yaml:12` for a key, or for the nearest section above it; `--set a.b=1` for an override, or for a
+        section that only an override makes."""
+        for end in range(len(key), -1, -1):
+            if key[:end] in self.overrides:
+                return f"--set {self.overrides[key[:end]]}"
+            if key[:end] in self.lines:
+                return f"{self.name}:{self.lines[key[:end]]}"
+            if end and (made := next((text for at, text in self.overrides.items() if at[:end] == key[:end]), None)):
+                return f"--set {made}"
+        return self.name
+
+
+def read(path: Path, overrides: tuple[str, ...] = ()) -> Source:
+    """Read a recipe file and apply `dotted.key=value` overrides. RecipeError names file and line."""
+    try:
+        text = read_text(path, LARGEST_YAML).removeprefix("\ufeff")
+    except UnicodeDecodeError as e:
+        raise RecipeError(f"{path}: not a UTF-8 text file (byte {e.start}); save it as UTF-8") from None
+    except ValueError as e:
+        raise RecipeError(f"{path}: {e}; a recipe is a short file") from None
+    except OSError as e:
+        raise RecipeError(f"{path}: cannot be read: {e.strerror}; give the path of a recipe file") from None
+    source = parse(text, str(path))
+    problems = [problem for override in overrides if (problem := _override(source, override))]
+    if problems:
+        raise RecipeError(*problems)
+    return source
+
+
+def parse(text: str, name: str) -> Source:
+    """The values and lines of one YAML document, whose top level must be a mapping."""
+    lines: dict[Key, int] = {}
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            _collect_lines(node, (), lines, name)
+        values = loader.construct_document(node) if node is not None else None
+    except yaml.MarkedYAMLError as e:
+        line = e.problem_mark.line + 1 if e.problem_mark else 1
+        raise RecipeError(f"{name}:{line}: not valid YAML: {e.problem}; mend this line") from None
+    except yaml.YAMLError as e:
+        raise RecipeError(f"{name}: not valid YAML: {str(e).splitlines()[0]}; save it as plain UTF-8 text") from None
+    except ValueError as e:
+        raise RecipeError(f"{name}: not valid YAML: {e}; write the number, or put the text in quotes") from None
+    except RecursionError:
+        raise RecipeError(f"{name}: not valid YAML: nested too deeply; a recipe has a few levels") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"{name}:1: a recipe has the keys name, task, data and model; write `key: value` lines")
+    return Source(name, values, lines)
+
+
+def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], name: str) -> None:
+    """Fill `lines` with the line of every key below `node`; a key written twice is an error."""
+    lines.setdefault(key, node.start_mark.line + 1)
+    match node:
+        case yaml.MappingNode():
+            for key_node, value_node in node.value:
+                _collect_line(key_node, key, lines, name)
+                _collect_lines(value_node, (*key, key_node.value), lines, name)
+        case yaml.SequenceNode():
+            for i, item in enumerate(node.value):
+                _collect_lines(item, (*key, i), lines, name)
+
+
+def _collect_line(node: yaml.Node, section: Key, lines: dict[Key, int], name: str) -> None:
+    line = node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode):
+        raise RecipeError(f"{name}:{line}: a key must be one word; a value in {{}} or [] stands behind `key: `")
+    key = (*section, node.value)
+    if key in lines:
+        dotted = ".".join(map(str, key))
+        raise RecipeError(f"{name}:{line}: {dotted}: written twice (first on line {lines[key]}); keep one of them")
+    lines[key] = line
+
+
+def _override(source: Source, override: str) -> str | None:
+    """Apply one override to `source.values`; returns what is wrong with it, if anything."""
+    dotted, equals, text = override.partition("=")
+    path = tuple(dotted.strip().split("."))
+    if not equals or not all(path):
+        return f"--set {override}: not of the form key=value; write for example --set training.learning_rate=3e-5"
+    try:
+        value = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError):
+        return f"--set {override}: the value {text!r} is not valid YAML; quote it"
+    section = source.values
+    for name in path[:-1]:
+        if not isinstance(section.get(name), dict):
+            section[name] = {}
+        section = section[name]
+    if path[1:] == ("name",) and path[0] in CHOICES and section.get("name") != value:
+        for key in [key for key in section if (path[0], key) not in source.overrides]:
+            del section[key]
+    section[path[-1]] = value
+    source.overrides[path] = override
+    source.lines = {key: line for key, line in source.lines.items() if key[: len(path)] != path}
+    return None
+
+
+def read_with_decoding(path: Path, overrides: Sequence[str] = ()) -> Source:
+    """A run's recipe with `decoding.key=value` overrides; another strategy keeps nothing of the old one but the longest
+    output. Raises RecipeError for other keys: what was trained stays as it is."""
+    before = read_with_decoding(path).values.get("decoding", {})
+    source = read_with_decoding(path, tuple(overrides))
+    for key, override in source.overrides.items():
+        if key[0] != "decoding" or not before:
+            what = "only keys of decoding can" if before else "this run writes no texts, nothing can"
+            raise RecipeError(f"--set {override}: {what} be changed after training; train again")
+    section = source.values.get("decoding", {})
+    if not before or not isinstance(section, dict):
+        return source
+    if section.get("name") != before.get("name"):
+        given = {name for key in source.overrides for name in (key[1:2] or section)}
+        section = {name: value for name, value in section.items() if name in given}
+    source.values["decoding"] = {"max_new_tokens": before["max_new_tokens"]} | section
+    return source

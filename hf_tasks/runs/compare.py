@@ -1,0 +1,85 @@
+"""`compare`: two runs on the same examples: whether they differ, by how much, and where."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hf_tasks import data
+from hf_tasks.core.errors import RunError
+from hf_tasks.core.files import writer
+from hf_tasks.data import DataSplit
+from hf_tasks.metrics import significance
+from hf_tasks.metrics.significance import PairedTest
+from hf_tasks.runs import evaluation, same_data
+from hf_tasks.runs.run import Run
+from hf_tasks.tasks import Task
+from hf_tasks.tasks.types import Prediction
+
+
+@dataclass(frozen=True)
+class Comparison:
+    tests: tuple[PairedTest, ...]
+    changed: tuple[Prediction, ...]
+    """The examples whose answers differ: `where` it stands, the example, `reference`, `first`, `second`."""
+    n: int
+
+
+def compare(first: Run, second: Run, split: DataSplit) -> Comparison:
+    """Both runs on a part. RunError where their tasks differ."""
+    task = first.recipe.task
+    for ours_is, theirs_is in ((task.name, second.recipe.task.name), (_kind(task), _kind(second.recipe.task))):
+        if ours_is != theirs_is:
+            raise RunError(f"{second.path}: its task is {theirs_is}, not {ours_is}; compare runs of one task")
+    split = data.check(split, task, first.recipe.data.bad_rows)
+    (ours, references, memory), (theirs, _, other) = (_answers(run, split) for run in (first, second))
+    names = tuple(dict.fromkeys((*task.metrics, *second.recipe.task.metrics)))
+    tests = tuple(significance.compare(names, ours, theirs, references, (memory, other)))
+    return Comparison(tests, tuple(_changed(split, ours, theirs, references)), len(references))
+
+
+def check_same_data(first: Run, second: Run, split: str) -> None:
+    """RunError where two runs were measured on different data of the same name."""
+    try:
+        same_data.check([(str(run.path), run.results.get("data", {})) for run in (first, second)], (split,))
+    except RunError as e:
+        raise RunError(*(f"{problem}; name the file to compare on with --data" for problem in e.problems)) from None
+
+
+def lines(comparison: Comparison, first: Path, second: Path) -> Iterator[str]:
+    """The comparison for people."""
+    yield f"{comparison.n} examples; first: {first}, second: {second}"
+    yield f"  {'metric':<22} {'first':>9} {'second':>9} {'difference':>11}  {'95 % interval':<20} {'p':>7}  test"
+    for test in comparison.tests:
+        interval = f"[{test.interval[0]:+.4f}, {test.interval[1]:+.4f}]" if test.interval else "-"
+        p = "-" if test.p is None else f"{test.p:.4f}"
+        yield (
+            f"  {test.value:<22} {test.first:>9.4f} {test.second:>9.4f} {test.second - test.first:>+11.4f}  "
+            f"{interval:<20} {p:>7}  {test.method}"
+        )
+    yield f"  {len(comparison.changed)} of {comparison.n} answers differ"
+
+
+def write(comparison: Comparison, path: Path) -> None:
+    """The changed answers as .jsonl or .csv."""
+    with writer(path) as put:
+        put(list(comparison.changed))
+
+
+def _kind(task: Task) -> str:
+    """What runs must have in common for their answers to be compared."""
+    return f"{task.name} ({task.traits.kind})" if task.traits.kind else task.name
+
+
+def _answers(run: Run, split: DataSplit) -> tuple[list[Any], list[Any], dict[str, Any]]:
+    """What a run predicts, the references, and what metrics may ask for."""
+    task, predictions = run.recipe.task, run.predict_split(split, f"Predicting with {run.path.name}").predictions
+    inputs = task.metric_inputs(predictions, split.examples)
+    return inputs.predictions, inputs.references, evaluation.asked(task, inputs, run.memory)
+
+
+def _changed(split: DataSplit, first: list[Any], second: list[Any], references: list[Any]) -> Iterator[Prediction]:
+    for i, (row, *answers, reference) in enumerate(zip(split.rows(), first, second, references, strict=True)):
+        a, b = (answer["answer"] if isinstance(answer, dict) else answer for answer in answers)
+        if a != b:
+            yield {"where": split.where(i), **row, "reference": reference, "first": a, "second": b}

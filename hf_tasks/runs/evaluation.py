@@ -1,0 +1,194 @@
+"""Predictions and scores. Evaluation during training, `evaluate` and `predict` all run through `predict` here."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hf_tasks.core import distributed
+from hf_tasks.decoding import Decoding
+from hf_tasks.metrics import find, score
+from hf_tasks.metrics.intervals import uncertainty
+from hf_tasks.tasks import EncodedSplit, Task
+from hf_tasks.tasks.collate import items_in, model_inputs
+from hf_tasks.tasks.types import Features, MetricInputs, Prediction
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
+
+Reduce = Callable[[Any, Features], list[Any]]
+
+BATCH_SIZE = 64
+"""Features a step in prediction; sorted by length, so that padding is rare."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    predictions: list[Prediction]
+    """One for each example, in the order of the examples."""
+    loss: float | None
+    """Mean loss over the labelled items; None where the examples are unlabelled."""
+
+
+def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase") -> EncodedSplit:
+    """Tokenize a split. Column `example` of the features is the row of `examples`."""
+
+    import pyarrow
+    from datasets.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
+
+    def batch(columns: dict[str, list[Any]], rows: list[int]) -> pyarrow.Table:
+        features = task.encode(columns, tokenizer)
+        features["example"] = [rows[i] for i in features["example"]]
+        return pyarrow.table({name: _array(name, values) for name, values in features.items()})
+
+    shown = is_progress_bar_enabled() and len(examples) > 50_000
+    (enable_progress_bar if shown else disable_progress_bar)()
+    features = examples.map(
+        batch, with_indices=True, batched=True, remove_columns=examples.column_names, desc="Tokenizing",
+        load_from_cache_file=False, new_fingerprint=f"features-{id(examples)}",
+    )  # fmt: skip
+    return EncodedSplit(examples, features)
+
+
+def _array(name: str, values: list[Any]) -> Any:
+    """A column of features; what a tokenizer returns takes few bytes, one row or several rows for each feature."""
+    import pyarrow
+
+    small = {"input_ids": pyarrow.int32(), "token_type_ids": pyarrow.int8(), "attention_mask": pyarrow.int8()}
+    if name not in small:
+        return pyarrow.array(values)
+    kind = pyarrow.list_(small[name])
+    return pyarrow.array(values, pyarrow.list_(kind) if np.ndim(values[0][0]) else kind)
+
+
+def predict(
+    model: "nn.Module",
+    task: Task,
+    split: EncodedSplit,
+    tokenizer: "PreTrainedTokenizerBase",
+    *,
+    decoding: Decoding | None = None,
+    batch_size: int = BATCH_SIZE,
+    description: str | None = None,
+    scores_only: bool = False,
+) -> Predicted:
+    """Predictions of every example, in float32; a progress bar on a terminal where `description` is given.
+
+    `decoding`: how texts are found, for tasks whose model writes them; their loss is the negative log-likelihood of the
+    first references by teacher forcing. `scores_only`: what no metric reads may be left out.
+    """
+    if not len(split.examples):
+        return Predicted([], None)
+    postprocessor, labelled = task.postprocessor(scores_only=scores_only), "labels" in split.features.column_names
+    options: dict[str, Any] = {"batch_size": batch_size, "description": description}
+    loss, items = None, list[Any]()
+    if labelled or not task.traits.writes_text:
+        items, loss = outputs(model, task, split, tokenizer, reduce=postprocessor.reduce, **options)
+    if task.traits.writes_text:
+        assert decoding is not None
+        loss = -float(flat(items).mean()) if labelled else None
+        items = _generated(model, split, tokenizer, decoding, options)
+    return Predicted(postprocessor.decode(items, split), loss)
+
+
+def _generated(
+    model: "nn.Module",
+    split: EncodedSplit,
+    tokenizer: "PreTrainedTokenizerBase",
+    decoding: Decoding,
+    options: dict[str, Any],
+) -> list[Any]:
+    from hf_tasks.decoding.generate import generate_from
+
+    names = [name for name in tokenizer.model_input_names if name in split.features.column_names]
+    return generate_from(model, tokenizer, split.features.select_columns(names).to_list(), decoding, **options)
+
+
+def outputs(
+    model: "nn.Module",
+    task: Task,
+    split: EncodedSplit,
+    tokenizer: "PreTrainedTokenizerBase",
+    *,
+    reduce: Reduce | None = None,
+    batch_size: int = BATCH_SIZE,
+    description: str | None = None,
+) -> tuple[list[Any], float | None]:
+    """What `reduce` (by default that of the task's postprocessor) keeps of the model's outputs, one item per feature;
+    and the mean loss, where labelled.
+
+    Several processes share the batches; each of them gets all items, in order.
+    """
+    import torch
+    from tqdm import tqdm
+
+    reduce = reduce or task.postprocessor().reduce
+    device = next(model.parameters()).device
+    collate = task.collator(tokenizer, model)
+    items: list[Any] = [None] * len(split.features)
+    loss, labelled = 0.0, 0.0
+    model.eval()
+    rank, processes = distributed.rank_and_size()
+    mine = list(_by_length(split, batch_size))[rank::processes]
+    hidden = None if description and distributed.is_main() else True
+    batches = tqdm(mine, desc=description, unit=" batches", disable=hidden, leave=False)
+    with torch.inference_mode():
+        for rows in batches:
+            columns = split.features[rows]
+            batch = collate([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
+            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            output = model(**model_inputs(batch))
+            if "labels" in batch:
+                loss += float(task.loss(output, batch, items=1))
+                labelled += float(items_in(batch))
+            for row, item in zip(rows, reduce(output, columns), strict=True):
+                items[row] = item
+    of_all = distributed.gather(({row: items[row] for rows in mine for row in rows}, loss, labelled))
+    shared = {row: item for kept, _, _ in of_all for row, item in kept.items()}
+    loss, labelled = sum(one[1] for one in of_all), sum(one[2] for one in of_all)
+    return [shared[row] for row in range(len(items))], loss / labelled if labelled else None
+
+
+def flat(items: list[Any]) -> np.ndarray:
+    """All numbers of the items of `outputs`, in one row."""
+    arrays = (array for item in items for array in (item if isinstance(item, tuple) else (item,)))
+    return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float64)
+
+
+def scores(
+    task: Task, predicted: Predicted, examples: "Dataset", memory: dict[str, Any], *, intervals: bool = False
+) -> dict[str, Any]:
+    """The task's metrics of these predictions, with `n`, counts and `loss`; with `intervals`, also 95 % intervals of
+    the values that have one, and `notes`: what must be known of a value, in words. `memory`: the statistics of the
+    training data (`Task.train_stats`)."""
+    inputs = task.metric_inputs(predicted.predictions, examples)
+    context = asked(task, inputs, memory)
+    values = score(task.metrics, inputs.predictions, inputs.references, context)
+    values |= inputs.counts | ({} if predicted.loss is None else {"loss": predicted.loss})
+    if not intervals:
+        return values
+    found = uncertainty(task.metrics, inputs.predictions, inputs.references, context)
+    return values | {"intervals": found.intervals} | ({"notes": found.notes} if found.notes else {})
+
+
+def asked(task: Task, inputs: MetricInputs, memory: dict[str, Any]) -> dict[str, Any]:
+    """What the task's metrics may ask for by parameter name: of the training data (`memory`), of the examples, and of
+    how sure the predictions are."""
+    asks = {name for metric in task.metrics for name in find(metric).asks}
+    sure = inputs.confidence() if asks & {"decisions", "probabilities"} else {}
+    return memory | {"labels": ()} | inputs.context | sure
+
+
+def numbers(values: dict[str, Any]) -> dict[str, float]:
+    """The values that are single numbers, without the tables."""
+    return {name: value for name, value in values.items() if isinstance(value, int | float)}
+
+
+def _by_length(split: EncodedSplit, batch_size: int) -> Iterator[list[int]]:
+    """Rows of the features, longest first, so that a batch that does not fit in memory fails at once."""
+    order = np.argsort(-np.array(split.features["length"][:]), kind="stable")
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size].tolist()

@@ -1,0 +1,325 @@
+"""A run: one directory that is what was trained, what was measured, and what can be shared.
+
+model.safetensors, config.json, tokenizer files    what transformers loads; of methods that leave the checkpoint as it
+                                                   is, the trained parameters alone (see artifacts.py)
+recipe.yaml                                        the resolved recipe: labels, metrics, thresholds filled in
+results.json, predictions/PART.jsonl               what was measured, and on what
+manifest.json                                      sizes and hashes of all that but the card (see runs/manifest.py)
+training_log.jsonl, environment.json, memory.json  how it was made; what metrics know of the training data
+README.md                                          the model card
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from hf_tasks import data
+from hf_tasks import recipe as recipes
+from hf_tasks.core import distributed, hardware
+from hf_tasks.core.errors import RunError
+from hf_tasks.core.files import publish, write_errors, write_json, write_text
+from hf_tasks.core.untrusted import read_json
+from hf_tasks.data import DataSplit
+from hf_tasks.models.load import load_tokenizer
+from hf_tasks.publish import card
+from hf_tasks.publish.hub.fetch import folder_of
+from hf_tasks.recipe import Recipe, yaml_file
+from hf_tasks.runs import evaluation, manifest, mbr_baselines, model_files, provenance, trained_here
+from hf_tasks.runs.status import STAGING, STATUS, begun_with, tidy
+from hf_tasks.tasks import EncodedSplit
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
+
+RECIPE, RESULTS, MEMORY, LOG, ENVIRONMENT, CARD = (
+    "recipe.yaml", "results.json", "memory.json", "training_log.jsonl", "environment.json", "README.md",
+)  # fmt: skip
+ROWS_VERIFIED = 8
+TOLERANCE = 1e-4
+"""Largest difference of two float32 logits that the same model may give in another process."""
+
+
+@dataclass(frozen=True)
+class Run:
+    path: Path
+    recipe: Recipe
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
+        """The run in a directory, or of the Hub: ORG/NAME, ORG/NAME@REVISION. RunError where there is none, or where it
+        is not whole. `overrides`: `decoding.key=value`, to find texts in another way than the recipe says."""
+        path = folder_of(path)
+        if seeds := sorted(path.glob(f"seed-*/{RECIPE}")):
+            raise RunError(f"{path}: the runs of several seeds are here; name one of them, e.g. {seeds[0].parent}")
+        tidy(path)
+        if not (path / RECIPE).is_file():
+            raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
+        if (path / RESULTS).is_file():
+            _check_results(path)
+        manifest.check(path)
+        run = cls(path, recipes.validate(yaml_file.read_with_decoding(path / RECIPE, overrides)))
+        unfinished = (path / STATUS).is_file() and not (path / RESULTS).is_file()
+        if unfinished or not model_files.is_whole(run.recipe, path) or not run.recipe.task.metrics:
+            raise RunError(f"{path}: this training did not finish, there is no model; give its command again to go on")
+        return run
+
+    @staticmethod
+    def is_finished(path: Path) -> bool:
+        """Whether a directory holds a run that was trained, saved and measured to its end."""
+        return Run.is_ours(path) and (path / RESULTS).is_file()
+
+    @staticmethod
+    def is_ours(path: Path) -> bool:
+        """Whether a directory was made by a training."""
+        if begun_with(path) is not None:
+            return True
+        try:
+            return "hf_tasks" in _read_json(path / ENVIRONMENT)["packages"]
+        except (RunError, KeyError, TypeError):
+            return False
+
+    @staticmethod
+    def begin(recipe: Recipe, recipe_dir: Path | None) -> None:
+        """Mark the recipe's output directory as a run, and note where and on what it is made; what an interrupted
+        training has noted of that stays."""
+        if not _is_json(recipe.output_dir / ENVIRONMENT):
+            write_json(recipe.output_dir / ENVIRONMENT, provenance.environment(recipe, recipe_dir))
+        write_text(recipe.output_dir / RECIPE, recipes.to_yaml(recipe))
+
+    @classmethod
+    def create(
+        cls,
+        recipe: Recipe,
+        model: "nn.Module",
+        tokenizer: "PreTrainedTokenizerBase",
+        memory: Mapping[str, Any],
+        history: Iterable[Mapping[str, Any]],
+    ) -> Self:
+        """Write the trained model and all that is needed to use it into a folder below the run's directory; `publish`
+        moves it all there at the end, so that a run is whole or is none."""
+        run = cls(recipe.output_dir / STAGING, recipe)
+        distributed.broadcast_from_main(lambda: run._write(model, tokenizer, memory, history))
+        return run
+
+    def _write(
+        self,
+        model: "nn.Module",
+        tokenizer: "PreTrainedTokenizerBase",
+        memory: Any,
+        history: Iterable[Mapping[str, Any]],
+    ) -> None:
+        with write_errors(self.path.parent), self._removed_on_error():
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir()
+            shutil.copy(self.path.parent / ENVIRONMENT, self.path)
+            model_files.save(self.recipe, model, self.path)
+            if self.recipe.decoding:
+                self.recipe.decoding.saved_config(model).save_pretrained(self.path)
+            tokenizer.save_pretrained(self.path)
+            (self.path / RECIPE).write_text(recipes.to_yaml(self.recipe), encoding="utf-8")
+            _write_json(self.path / MEMORY, memory)
+            _write_rows(self.path / LOG, history)
+
+    @contextmanager
+    def _removed_on_error(self) -> Iterator[None]:
+        """What could not be written whole leaves its room on the disk to the next try."""
+        try:
+            yield
+        except Exception:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
+
+    # -- the model
+
+    @cached_property
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
+        return load_tokenizer(model_files.config_of(self.recipe, self.path), self.recipe.task)
+
+    @cached_property
+    def model(self) -> "nn.Module":
+        """The trained model, on the accelerator if there is one."""
+        import torch
+
+        hardware.use_fast_matmul()
+        model = model_files.load(self.recipe, self.path, self.tokenizer)
+        return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+    # -- using it
+
+    def predict(self, rows: Sequence[Mapping[str, Any]] | None = None, **columns: Any) -> Any:
+        """Predictions for rows of canonical columns, one each; or for one row given as keywords.
+
+        >>> run.predict([{"text": "I lost my card"}, {"text": "Top up failed"}])
+        [{"label": "lost_or_stolen_card", "score": 0.97, "probabilities": {...}}, {...}]
+        >>> run.predict(text="I lost my card")
+        {"label": "lost_or_stolen_card", "score": 0.97, "probabilities": {...}}
+        """
+        if rows is None:
+            return self.predict([columns])[0]
+        split = data.read_rows(list(rows), self.recipe.task, labelled=False)
+        return self.predict_split(split).predictions
+
+    def predict_split(self, split: DataSplit, description: str | None = None) -> evaluation.Predicted:
+        """Predictions of a part."""
+        task = self.recipe.task
+        encoded = evaluation.encode(split.examples, task, self.tokenizer)
+        return evaluation.predict(
+            self.model, task, encoded, self.tokenizer, decoding=self.recipe.decoding, description=description
+        )
+
+    def evaluate(self, rows: Sequence[Mapping[str, Any]] | DataSplit) -> dict[str, Any]:
+        """The task's metrics on labelled rows of canonical columns, or on a part of the data."""
+        task = self.recipe.task
+        split = rows if isinstance(rows, DataSplit) else data.read_rows(list(rows), task, labelled=True)
+        split = data.check(split, task, self.recipe.data.bad_rows)
+        return self._measured(evaluation.encode(split.examples, task, self.tokenizer), "Evaluating", scores_only=True)[
+            1
+        ]
+
+    def _measured(
+        self, encoded: EncodedSplit, description: str, *, scores_only: bool = False
+    ) -> tuple[evaluation.Predicted, dict[str, Any]]:
+        """Evaluate on a labelled split: predictions, and metrics with their intervals."""
+        predicted = evaluation.predict(
+            self.model, self.recipe.task, encoded, self.tokenizer, scores_only=scores_only,
+            decoding=mbr_baselines.with_candidates(self.recipe.decoding), description=description,
+        )  # fmt: skip
+        values = evaluation.scores(self.recipe.task, predicted, encoded.examples, self.memory, intervals=True)
+        predicted, more = mbr_baselines.report(self, encoded, predicted, description)
+        return predicted, values | more
+
+    @cached_property
+    def memory(self) -> dict[str, Any]:
+        """What the metrics know of the training data."""
+        return _read_json(self.path / MEMORY)
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """What was measured after training: a dict for each part, and facts about data and training."""
+        return _read_json(self.path / RESULTS)
+
+    @property
+    def trained_here(self) -> bool:
+        """Whether the run was trained on this machine and has not been changed since."""
+        return trained_here.is_trained_here(self.path)
+
+    @property
+    def recipe_folder(self) -> Path | None:
+        """Where the recipe file was when the run was trained; None for a run that was not trained on this machine."""
+        folder = _read_json(self.path / ENVIRONMENT).get("recipe_folder") if self.trained_here else None
+        return Path(folder) if folder else None
+
+    # -- made by training
+
+    def verify(self, model: "nn.Module", encoded: EncodedSplit) -> None:
+        """Load the run in a fresh process and compare its outputs on a few rows with those of the trained model.
+
+        Raises RunError where they differ: what was saved is then not what was trained.
+        """
+        examples = encoded.examples.select(range(min(ROWS_VERIFIED, len(encoded.examples))))
+        few = evaluation.encode(examples, self.recipe.task, self.tokenizer)
+        here, _ = evaluation.outputs(model, self.recipe.task, few, self.tokenizer)
+        distributed.broadcast_from_main(lambda: self._compare(evaluation.flat(here), list(examples)))
+
+    def _compare(self, expected: np.ndarray, examples: list[Any]) -> None:
+        """Raises RunError where a fresh process computes something else than `expected` for examples."""
+        fresh = subprocess.run(
+            [sys.executable, "-m", "hf_tasks.runs.verify", str(self.path)],
+            env={name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")},
+            input=json.dumps(examples), capture_output=True, text=True, encoding="utf-8", check=False,
+        )  # fmt: skip
+        if fresh.returncode:
+            reason = (fresh.stderr.strip().splitlines() or ["no message"])[-1]
+            raise RunError(f"{self.path}: the saved run cannot be loaded: {reason}")
+        found = np.array(json.loads(fresh.stdout.splitlines()[-1]))
+        difference = float(np.abs(expected - found).max()) if len(expected) == len(found) else np.inf
+        if not difference <= TOLERANCE:
+            raise RunError(
+                f"{self.path}: the saved run computes something else than the trained model (by {difference})"
+            )
+
+    def measure(self, encoded_splits: Mapping[str, EncodedSplit], facts: Mapping[str, Any]) -> None:
+        """Predict and score parts with the saved model; writes results.json, the predictions and the card."""
+        results, predictions = dict[str, Any](), dict[str, list[Any]]()
+        for name, encoded in encoded_splits.items():
+            predicted, results[name] = self._measured(encoded, f"Evaluating {name}")
+            results["example"] = card.example(self.recipe.task, encoded.examples, predicted.predictions)
+            predictions[name] = predicted.predictions
+        distributed.broadcast_from_main(lambda: self._write_measured(predictions, {**results, **facts}))
+
+    def _write_measured(self, predictions: Mapping[str, list[Any]], results: Mapping[str, Any]) -> None:
+        with write_errors(self.path.parent):
+            for name, rows in predictions.items():
+                _write_rows(self.path / "predictions" / f"{name}.jsonl", rows)
+            _write_json(self.path / RESULTS, results)
+            trained_here.record(self.path)
+            self._write_card(results)
+
+    def _write_card(self, results: Mapping[str, Any]) -> None:
+        """The card, and in results.json what only it needs. Where that fails, a message: the run is measured."""
+        from hf_tasks.core.terminal import say
+
+        try:
+            write_json(self.path / RESULTS, {**results, **card.gather(self.path, self.recipe, results)})
+            trained_here.record(self.path)
+            card.write(self)
+        except Exception as e:  # of a template, a font, a file of the base model: dozens of kinds
+            reason = (str(e).strip() or type(e).__name__).splitlines()[0].rstrip(".")
+            remedy = f"the run is whole; mend that, and write it with: hf-tasks card {self.path.parent} --write"
+            say(f"warning: the card was not written: {reason}; {remedy}")
+
+    def publish(self) -> Self:
+        """Move what `create` and `measure` wrote into the run's directory, the results last."""
+        distributed.broadcast_from_main(self._publish)
+        return type(self)(self.path.parent, self.recipe)
+
+    def _publish(self) -> None:
+        with write_errors(self.path.parent):
+            (self.path.parent / manifest.FILE).unlink(missing_ok=True)  # of a move that was cut short
+            manifest.write(self.path)
+            publish(self.path, self.path.parent, last=RESULTS)
+
+
+def _check_results(path: Path) -> None:
+    """RunError where the results of a finished run cannot be read."""
+    if not _is_json(path / RESULTS):
+        raise RunError(f"{path / RESULTS}: is empty or damaged; restore it, or train the run again with --overwrite")
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        return bool(_read_json(path))
+    except RunError:
+        return False
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = read_json(path)
+    except (OSError, ValueError):
+        raise RunError(f"{path}: the file is missing or broken; the run is not whole, train it again") from None
+    if not isinstance(values, dict):
+        raise RunError(f"{path}: holds no section of keys and values; the run is not whole, train it again")
+    return values
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")

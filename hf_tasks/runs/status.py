@@ -1,0 +1,130 @@
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from hf_tasks.core.errors import RunError
+from hf_tasks.core.files import overwrite_json, write_errors, write_json
+from hf_tasks.core.signals import Interrupted, unsignalled
+from hf_tasks.runs.origin import Origin
+
+Status = Literal["running", "interrupted", "failed", "finished"]
+STATUS, LOCK, CHECKPOINTS, STAGING, FINISHED = "status.json", ".lock", "checkpoints", "unfinished", "results.json"
+RESERVED = 400
+"""Bytes of a message that the status has room for when the disk is full."""
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """The directory for this training alone. RunError where another one is under way in it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as e:
+        raise unwritable(path, e) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise RunError(
+            f"{path}: another training is writing here; wait for it, or choose another --output-dir"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    return RunError(f"{path}: cannot be written: {error.strerror}; choose another --output-dir")
+
+
+def status(path: Path) -> tuple[Status, str]:
+    """What became of the training in a directory, and why; one that says it runs but holds no lock was killed."""
+    try:
+        noted = json.loads((path / STATUS).read_text(encoding="utf-8"))
+        known, text = noted["status"], noted["message"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "interrupted", ""
+    if known == "running" and not _is_locked(path):
+        return "interrupted", "it was killed"
+    return known, text
+
+
+def note(path: Path, status: Status, message: str = "", **more: Any) -> None:
+    """Write what became of the training; what was noted before and is not named stays. On a disk that is full it is
+    written over what is there, with the message as far as it fits."""
+    try:
+        before = json.loads((path / STATUS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    before.pop("room", None)
+    value = before | {"status": status, "message": message} | more
+    try:
+        write_json(path / STATUS, value)
+    except OSError:
+        overwrite_json(path / STATUS, value | {"message": message[:RESERVED]})
+
+
+@contextmanager
+def noted(path: Path) -> Iterator[None]:
+    """Notes how the training within this context ends."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as e:
+        with unsignalled(), suppress(OSError):
+            note(path, "interrupted", str(e))
+        raise
+    except BaseException as e:
+        with suppress(OSError):  # the disk may be full
+            note(path, "failed", (str(e).splitlines() or [type(e).__name__])[0])
+        raise
+    with write_errors(path):
+        note(path, "finished")
+
+
+def pushed_to(path: Path) -> dict[str, Any] | None:
+    """The `hub` section by which the finished run in a directory was pushed; None where it was not."""
+    try:
+        return json.loads((path / STATUS).read_text(encoding="utf-8")).get("pushed")  # type: ignore[no-any-return]
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def begun_with(path: Path) -> Origin | None:
+    """What the training in a directory was begun with, or None where it did not come that far."""
+    try:
+        return Origin(**json.loads((path / STATUS).read_text(encoding="utf-8"))["origin"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def tidy(path: Path) -> None:
+    """Remove what a training left that was killed when its run was whole already, and note that it is finished."""
+    if not (path / FINISHED).is_file() or not any((path / name).exists() for name in (CHECKPOINTS, STAGING, LOCK)):
+        return
+    with suppress(RunError, OSError), locked(path):
+        for name in (CHECKPOINTS, STAGING):
+            shutil.rmtree(path / name, ignore_errors=True)
+        note(path, "finished")
+        (path / LOCK).unlink()
+
+
+def check_kinds(path: Path) -> None:
+    """RunError where a folder is in the place of one of a training's files, or the reverse."""
+    for name in (STATUS, LOCK, FINISHED):
+        if (path / name).is_dir():
+            raise RunError(f"{path / name}: is a folder where a file belongs; remove it")
+    for name in (CHECKPOINTS, STAGING):
+        if (path / name).exists() and not (path / name).is_dir():
+            raise RunError(f"{path / name}: is a file where a folder belongs; remove it")
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with locked(path):
+            return False
+    except RunError:
+        return True

@@ -1,0 +1,27 @@
+"""`python -m hf_tasks.runs.verify RUN < examples.json`: the saved run's outputs on some examples, as a JSON list of numbers.
+
+Started by `Run.verify` in a process of its own, so that nothing but the saved files can give the answer.
+"""
+
+import json
+import os
+import sys
+
+
+def main(path: str) -> None:
+    from hf_tasks.core.signals import end_with
+
+    end_with(os.getppid())
+    from datasets import Dataset
+
+    from hf_tasks.runs import evaluation
+    from hf_tasks.runs.run import Run
+
+    run = Run.load(path)
+    split = evaluation.encode(Dataset.from_list(json.load(sys.stdin)), run.recipe.task, run.tokenizer)
+    items, _ = evaluation.outputs(run.model, run.recipe.task, split, run.tokenizer)
+    json.dump(evaluation.flat(items).tolist(), sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,1 +1,0 @@
-"""transformers' Trainer, made safe: whole checkpoints, orderly stops, batches, going on after an interruption."""

@@ -1,0 +1,202 @@
+"""transformers' Trainer, made safe: whole checkpoints, orderly stops, batches, going on after an interruption.
+
+The straight line: recipe -> data -> task -> model -> method -> training -> run -> results."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from transformers import EarlyStoppingCallback, TrainerCallback
+
+from hf_tasks.core import distributed, hardware
+from hf_tasks.core.checkpoint_paths import quiet_transformers
+from hf_tasks.core.cpu_kernels import keep_large_blocks
+from hf_tasks.core.errors import RecipeError, RunError
+from hf_tasks.core.signals import answered
+from hf_tasks.core.terminal import say
+from hf_tasks.models import weighted_layers
+from hf_tasks.publish import card
+from hf_tasks.publish.hub import push as hub
+from hf_tasks.recipe import Recipe, yaml_file
+from hf_tasks.runs import model_files
+from hf_tasks.runs.run import RECIPE, Run
+from hf_tasks.runs.status import begun_with, check_kinds, note, pushed_to
+from hf_tasks.training import feature_cache, inputs, resume, trackers
+from hf_tasks.training.arguments import batch_size
+from hf_tasks.training.callbacks import Progress
+from hf_tasks.training.setup import TrainingSetup
+from hf_tasks.training.trainer import TaskTrainer
+
+
+def train(
+    recipe: Recipe,
+    *,
+    recipe_dir: Path | None = None,
+    overwrite: bool = False,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Run:
+    """Train what the recipe describes and save the run. `beside`: the recipe file's folder, for its relative paths.
+    `callbacks`: who else watches the training.
+
+    Raises RecipeError, DataError or RunError; nothing is written before recipe, data and checkpoint are known good.
+    """
+    started = time.perf_counter()
+    if recipe.seeds is not None:
+        raise RecipeError("seeds: this trains one run; remove it, or name one as training.seed")
+    if not overwrite and Run.is_finished(recipe.output_dir):
+        return pushed(finished(recipe, recipe_dir), recipe)
+    check_free(recipe.output_dir)
+    distributed.start(bool(recipe.training.given().get("use_cpu")))
+    origin = distributed.broadcast_from_main(lambda: inputs.origin_of(recipe, recipe_dir))
+    if not overwrite:
+        resume.refuse_changes(recipe.output_dir, origin)
+    hardware.use_fast_matmul()
+    keep_large_blocks()
+    ready = TrainingSetup.of(recipe if overwrite else as_begun(recipe), recipe_dir)
+    files = {name: split.files for name, split in ready.splits.named().items()}
+    origin = distributed.broadcast_from_main(lambda: inputs.completed(origin, ready.recipe, files))
+    findings, checked = _tell(ready)
+    of_data = card.of_data(ready.recipe, ready.splits.named(), ready.memory)
+    learned = feature_cache.remembered(
+        ready.recipe, ready.model, ready.encoded_splits, ready.tokenizer, ready.args.device
+    )
+    with ExitStack() as stack:
+        followed = stack.enter_context(trackers.callbacks(ready.recipe))
+        trainer = ready.trainer(TaskTrainer, learned, [*_watching(ready.recipe), *callbacks, *followed])
+        stack.enter_context(answered())
+        begin = partial(Run.begin, ready.recipe, recipe_dir)
+        checkpoint = stack.enter_context(resume.claimed(recipe.output_dir, origin, begin, overwrite))
+        with quiet_transformers():
+            trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+        run = Run.create(trainer.tuned(), trainer.model, ready.tokenizer, trainer.memory, trainer.state.log_history)
+        run.verify(trainer.model, ready.encoded_splits["train"])
+        mix = weighted_layers.learned(trainer.model)
+        for line in weighted_layers.bars(mix):
+            say(line)
+        facts = {
+            "data": _data_facts(ready), "findings": findings, "checked": checked, "base": ready.base, **of_data, **mix,
+            "training": _training_facts(trainer, started),
+        }  # fmt: skip
+        run.measure(
+            {name: ready.encoded_splits[name] for name in ("validation", "test") if name in ready.encoded_splits}, facts
+        )
+        run = run.publish()
+    return pushed(run, recipe)
+
+
+def pushed(run: Run, recipe: Recipe) -> Run:
+    """The run, pushed as the recipe's `hub` section says unless that was done before. RunError where that fails: the
+    run stays, and the same command pushes it again."""
+    if recipe.hub and left_to_push(recipe) and distributed.is_main():
+        say(f"pushed to {hub.push_recipe(run.path, recipe.hub).url}")
+        note(run.path, "finished", pushed=recipe.hub.model_dump())
+    return run
+
+
+def left_to_push(recipe: Recipe) -> bool:
+    """Whether the recipe names a place on the Hub to which its run was not pushed yet."""
+    return recipe.hub is not None and pushed_to(recipe.output_dir) != recipe.hub.model_dump()
+
+
+def _tell(ready: TrainingSetup) -> tuple[list[str], list[str]]:
+    """Print what is about to be trained, and what is odd in the data; the latter comes back, by the main process, as
+    lines with places and remedies, and as lines without."""
+    for line in ready.report():
+        say(line)
+    findings, texts = list[str](), list[str]()
+    if distributed.is_main():
+        checked = ready.checked()
+        findings, texts = [str(finding) for finding in checked.findings], [one.text for one in checked.findings]
+        for line in checked.brief():
+            say(line)
+    if distributed.world_size() > 1:
+        rows = batch_size(ready.recipe)
+        say(f"  processes  {distributed.world_size()}, a step learns from {rows} rows of all of them")
+    say(ready.steps().line(ready.model))
+    return findings, texts
+
+
+def _watching(recipe: Recipe) -> list[TrainerCallback]:
+    early = [EarlyStoppingCallback(**recipe.early_stopping.model_dump())] if recipe.early_stopping else []
+    return [Progress(), *recipe.method.callbacks(), *early]
+
+
+def check_free(path: Path) -> None:
+    """RunError where something stands that is not a run: it is never touched."""
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
+    check_kinds(path)
+    if resume.holds_files(path) and not Run.is_ours(path):
+        raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
+
+
+def as_begun(recipe: Recipe) -> Recipe:
+    """The recipe with the commits of base model and dataset that an interrupted training of it began with: a branch of
+    the Hub that has moved since changes nothing."""
+    path = recipe.output_dir / RECIPE
+    if begun_with(recipe.output_dir) is None or not path.is_file():
+        return recipe
+    begun = yaml_file.read(path).values
+    sections = {"model": recipe.model, "data": recipe.data}
+    pins = {name: (begun.get(name) or {}).get("revision") for name in sections}
+    pinned = {name: one.model_copy(update={"revision": pins[name]}) for name, one in sections.items() if pins[name]}
+    return recipe.model_copy(update=pinned)
+
+
+def finished(recipe: Recipe, recipe_dir: Path | None) -> Run:
+    """The run that is in the recipe's directory already. RunError where its recipe, its data or its base checkpoint
+    were others."""
+    path, now, before = recipe.output_dir, inputs.origin_of(recipe, recipe_dir), begun_with(recipe.output_dir)
+    if before and (changes := [*before.recipe_changes(now), *before.input_changes(now)]):
+        remedy = "choose another --output-dir, or add --overwrite"
+        raise RunError(*(f"{path}: a finished run is here, and {change}; {remedy}" for change in changes))
+    run = Run.load(path)
+    for change in before.about_changes(now) if before else ():
+        if not change.startswith("hub."):
+            say(f"{path}: {change}; the run keeps what it was trained with")
+    todo = "it is only pushed" if left_to_push(recipe) else "there is nothing to do"
+    say(f"{path}: this run is finished, {todo}; --overwrite trains it again")
+    return run
+
+
+def _data_facts(ready: TrainingSetup) -> dict[str, Any]:
+    """What results.json records of each part."""
+    return {
+        name: {
+            "examples": len(split.examples),
+            "features": len(ready.encoded_splits[name].features),
+            "dropped": split.dropped,
+            "tokens_cut": sum(ready.encoded_splits[name].features["tokens_cut"][:]),
+            "files": split.files,
+            "rows_sha256": split.rows_hash(),
+        }
+        for name, split in ready.splits.named().items()
+    }
+
+
+def _training_facts(trainer: TaskTrainer, started: float) -> dict[str, Any]:
+    """Time, speed and steps of the training, for results.json; `seconds` include reading and loading."""
+    summary = next(log for log in reversed(trainer.state.log_history) if "train_runtime" in log)
+    model, done = trainer.model, distributed.gather(trainer.counters | {"peak_memory": hardware.peak_memory()})
+    tokens, places = sum(one["tokens"] for one in done), sum(one["places"] for one in done)
+    return {
+        "seconds": round(time.perf_counter() - started + done[0]["seconds"] - summary["train_runtime"], 1),
+        "train_seconds": round(done[0]["seconds"], 4),
+        "samples_per_second": summary["train_samples_per_second"],
+        "epochs": trainer.state.epoch,
+        "steps": trainer.state.global_step,
+        "tokens_per_second": round(tokens / max(done[0]["seconds"], 1e-9), 1),
+        "padding": round(1 - tokens / max(places, 1), 4),
+        "best_step": trainer.state.best_global_step,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "saved_bytes": model_files.saved_bytes(trainer.recipe, model),
+        "peak_memory_bytes": max(one["peak_memory"] for one in done),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "precision": "bfloat16" if trainer.in_bfloat16 else "float32",
+        "world_size": trainer.args.world_size,
+    }

@@ -1,0 +1,291 @@
+"""What the states of a frozen encoder will take, and a training on them, by those of a few features.
+
+A few steps of a training, an evaluation, a save and a resume, really done: in a temporary folder, on a few batches.
+
+It is the training's own trainer that runs, so what does not fit in memory, or cannot be written, shows here as there.
+"""
+
+import gc
+import math
+import signal
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from transformers import TrainerCallback
+
+from hf_tasks.core import hardware
+from hf_tasks.core.checkpoint_paths import quiet_transformers
+from hf_tasks.core.cpu_kernels import keep_large_blocks
+from hf_tasks.core.signals import Interrupted, Interrupts, answered
+from hf_tasks.runs import evaluation
+from hf_tasks.runs.status import CHECKPOINTS, unwritable
+from hf_tasks.tasks import EncodedSplit
+from hf_tasks.training import checkpoints
+from hf_tasks.training.arguments import arguments, autocasts
+from hf_tasks.training.estimate.steps import Steps
+from hf_tasks.training.feature_cache import encoder_of, played, read_by_model, store
+from hf_tasks.training.feature_cache.encoder import lengths_of
+from hf_tasks.training.setup import TrainingSetup
+from hf_tasks.training.trainer import TaskTrainer
+
+
+@dataclass(frozen=True)
+class States:
+    learned: dict[str, EncodedSplit]
+    """The few features as training will read them; their states are in memory."""
+    seconds: float = 0.0
+    """To encode all features that are not found on disk,"""
+    size: int = 0
+    """bytes of their states; 0: none are kept."""
+
+
+def states_of(few: TrainingSetup, encoded_splits: dict[str, EncodedSplit]) -> States:
+    """As `frozen_features.remembered`, with nothing written. `splits`: all the features."""
+    encoder = encoder_of(few.recipe, few.model, few.encoded_splits["train"], few.tokenizer, few.args.device)
+    if encoder is None:
+        return States(few.encoded_splits)
+    kept, seconds, size = {}, 0.0, 0
+    for name in few.encoded_splits.keys() & encoded_splits.keys():
+        in_bfloat16 = autocasts(few.recipe) and name == "train"
+        every = read_by_model(encoded_splits[name].features, encoder.inputs)
+        taken = 4 * math.prod(encoder.shape(every))
+        if taken > store.limit(store.root()):
+            continue
+        size += taken
+        begun, some = time.perf_counter(), read_by_model(few.encoded_splits[name].features, encoder.inputs)
+        kept[name] = encoder.in_memory(some, in_bfloat16)
+        if not (store.root() / encoder.key(every, in_bfloat16)).exists():
+            share = float(lengths_of(every).sum() / lengths_of(some).sum())
+            seconds += (time.perf_counter() - begun) * share
+    return States(played(encoder, few.encoded_splits, kept) if kept else few.encoded_splits, seconds, size)
+
+
+SHARES = (1.0, 0.5, 0.95, 0.05, 0.75, 0.25, 1.0)
+"""Which batches are tried: the largest one, the one in the middle of all by size, ..."""
+LONG = 15.0
+"""Seconds of training steps after which no more batches are tried."""
+EVALUATED = 128
+"""Examples on which evaluation is tried, of all lengths; where texts are written, as many as are followed at once."""
+WRITTEN = (4, 16)
+"""Tokens after which texts are cut."""
+OTHERWISE = {
+    "train_sampling_strategy": "sequential", "eval_strategy": "no", "save_strategy": "no", "eval_on_start": False,
+    "load_best_model_at_end": False, "logging_strategy": "no", "report_to": "none", "save_total_limit": None,
+}  # fmt: skip
+"""What a rehearsal's TrainingArguments say otherwise than the training's."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Seconds of one optimizer step."""
+
+    places: int
+    """Not seconds: its tokens and padding."""
+    forward: float
+    backward: float
+    optimizer: float
+    total: float
+    """With the reading of the batch."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a rehearsal found. Times are in seconds, sizes in bytes."""
+
+    steps: list[Step]
+    """One a batch that was tried, the largest first; the second one is the median."""
+    save: float
+    reload: float
+    checkpoint: int
+    states: States
+    evaluation: float
+    """A token, during training,"""
+    measuring: float
+    """and after it."""
+    memory: int
+    """The most that was in use at once,"""
+    memory_there: int
+    """of so much."""
+
+
+class Clock(TrainerCallback):  # type: ignore[misc]
+    """Notes the seconds of each step, and stops when it has seen enough."""
+
+    def __init__(self, places: Sequence[int]) -> None:
+        """`places`: of each step."""
+        self.places, self.steps = places, list[Step]()
+        self.spent: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        begun = now()
+        yield
+        self.ended = now()
+        self.spent[name] += self.ended - begun
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.begun = self.mark = now()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        moment, forward = now(), self.spent["forward"]
+        backward, optimizer = self.spent["pass"] - forward, moment - self.ended
+        places = self.places[(state.global_step - 1) % len(self.places)]
+        self.steps.append(Step(places, forward, backward, optimizer, moment - self.mark))
+        self.spent.clear()
+        self.mark = moment
+        if state.global_step > 1 and moment - self.begun > LONG:
+            control.should_training_stop = True
+
+
+class Uncaught(Interrupts):
+    """Ctrl-C ends a rehearsal at once: nothing of it shall be saved."""
+
+    def __enter__(self) -> Self:
+        return self
+
+
+class Rehearsal(TaskTrainer):
+    """The trainer, with a clock."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.clock = next(one for one in options["callbacks"] if isinstance(one, Clock))
+        super().__init__(*args, **options)
+        self.interrupts = Uncaught()
+
+    def compute_loss(self, *args: Any, **options: Any) -> Any:
+        with self.clock.timed("forward"):
+            return super().compute_loss(*args, **options)
+
+    def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
+        with self.clock.timed("pass"):
+            return super().training_step(*args, **options)
+
+    def save_model(self, *args: Any, **options: Any) -> None:
+        self.clock.mark = now()
+        super().save_model(*args, **options)
+
+    def seal(self, *args: Any, **options: Any) -> None:
+        super().seal(*args, **options)
+        self.save_seconds = now() - self.clock.mark
+
+
+def rehearse(ready: TrainingSetup, steps: Steps) -> Measured:
+    """Raises RunError where the training cannot be done: no memory for a row, no room for a checkpoint, ..."""
+    hardware.use_fast_matmul()
+    keep_large_blocks()
+    there = existing(ready.recipe.output_dir)
+    try:
+        with answered(), tempfile.TemporaryDirectory(dir=there, prefix=".rehearsal-") as folder, quiet_transformers():
+            return _rehearsed(ready, steps, Path(folder))
+    except OSError as e:
+        raise unwritable(there, e) from None
+
+
+def _rehearsed(ready: TrainingSetup, steps: Steps, folder: Path) -> Measured:
+    chosen, whole = chosen_batches(steps), ready.encoded_splits
+    ready, places = _shortened(ready, steps, chosen, folder), [int(steps.places[step]) for step in chosen]
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    states = states_of(ready, whole)
+    first = ready.trainer(Rehearsal, states.learned, [Clock(places)])
+    first.interrupts.received = signal.SIGTERM  # noticed at the end of the first step: it is saved, and training ends
+    with suppress(Interrupted):
+        first.train()
+    save, largest = first.save_seconds, first.clock.steps[0]
+    del first
+    gc.collect()
+    checkpoint, _ = checkpoints.last_good(ready.recipe.output_dir / CHECKPOINTS)
+    assert checkpoint is not None
+    trainer, begun = ready.trainer(Rehearsal, states.learned, [Clock(places)]), now()
+    trainer.train(resume_from_checkpoint=str(checkpoint))
+    reload, in_training = trainer.clock.begun - begun, evaluated(trainer)
+    trainer.validation = ready.encoded_splits.get("validation")
+    return Measured(
+        steps=[largest, *trainer.clock.steps],
+        save=save, reload=reload, checkpoint=checkpoints.size(checkpoint), states=states,
+        evaluation=in_training, measuring=evaluated(trainer) if states.size else in_training,
+        memory=hardware.peak_memory(), memory_there=hardware.memory_there(),
+    )  # fmt: skip
+
+
+def chosen_batches(steps: Steps) -> list[int]:
+    """The steps whose batches are tried, the largest first; small last batches of an epoch are left out."""
+    whole = [step for step in range(steps.total) if (step + 1) % steps.an_epoch or steps.an_epoch == 1]
+    by_size = np.array(whole)[np.argsort(steps.places[whole], kind="stable")]
+    return [int(by_size[round(share * (len(by_size) - 1))]) for share in SHARES]
+
+
+def _shortened(ready: TrainingSetup, steps: Steps, chosen: Sequence[int], folder: Path) -> TrainingSetup:
+    """The same training of the chosen steps alone, below `folder`, with a few examples to evaluate on."""
+    given = OTHERWISE | {"max_steps": len(chosen), "output_dir": str(folder)}
+    recipe = ready.recipe.model_copy(update={"training": ready.recipe.training.model_copy(update=given)})
+    train, encoded_splits = ready.encoded_splits["train"], dict[str, EncodedSplit]()
+    several = chosen if steps.an_epoch > 1 else chosen[:1]
+    rows = [row for step in several for row in steps.rows_of(step)]
+    encoded_splits["train"] = EncodedSplit(train.examples, train.features.select(rows))
+    measured = next((name for name in ("validation", "test") if name in ready.encoded_splits), None)
+    if measured is not None:
+        sequences = recipe.decoding.sequences if recipe.decoding else 0
+        most = max(ready.args.eval_batch_size // sequences, 1) if sequences else EVALUATED
+        encoded_splits["validation"] = few(ready, ready.encoded_splits[measured], most)
+    return replace(ready, recipe=recipe, args=arguments(recipe, validated=False), encoded_splits=encoded_splits)
+
+
+def few(ready: TrainingSetup, encoded: EncodedSplit, most: int) -> EncodedSplit:
+    """So many examples at most, of all lengths."""
+    order = np.argsort(np.array(encoded.features["length"][:]), kind="stable")
+    places = order[np.unique(np.linspace(0, len(order) - 1, most).astype(np.int64))]
+    rows = sorted({encoded.features[int(place)]["example"] for place in places})
+    return evaluation.encode(encoded.examples.select(rows), ready.recipe.task, ready.tokenizer)
+
+
+def evaluated(trainer: Rehearsal) -> float:
+    """Seconds a token that an evaluation takes. Texts are taken to become as long as the true ones."""
+    if trainer.validation is None:
+        return 0.0
+    features, decoding = trainer.validation.features, trainer.recipe.decoding
+    tokens = int(sum(features["length"][:]))
+    if decoding is None:
+        _evaluation(trainer)  # what is done once
+        return _evaluation(trainer) / tokens
+    assert decoding.max_new_tokens is not None
+    written = int(max(features["target_length"][:]))
+    shorter, longer = (min(most, decoding.max_new_tokens) for most in WRITTEN)
+    _evaluation(trainer, 1)
+    brief, long = _evaluation(trainer, shorter), _evaluation(trainer, longer)
+    a_token = max(long - brief, 0) / max(longer - shorter, 1)
+    return (long + a_token * (min(written, decoding.max_new_tokens) - longer)) / tokens
+
+
+def _evaluation(trainer: Rehearsal, max_new_tokens: int | None = None) -> float:
+    """Seconds."""
+    recipe = trainer.recipe
+    if recipe.decoding:
+        decoding = recipe.decoding.model_copy(update={"max_new_tokens": max_new_tokens})
+        trainer.recipe = recipe.model_copy(update={"decoding": decoding})
+    begun = now()
+    try:
+        trainer.evaluate()
+    finally:
+        trainer.recipe = recipe
+    return now() - begun
+
+
+def existing(path: Path) -> Path:
+    """A folder, or the nearest one above it that is there."""
+    return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+
+
+def now() -> float:
+    """Seconds, when all that was begun is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()

@@ -1,0 +1,68 @@
+"""The origin of a training: its recipe with all defaults, the hashes of what it reads, versions, machine."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
+from typing import Any
+
+from hf_tasks import data
+from hf_tasks.core import distributed, hardware
+from hf_tasks.core.checkpoint_paths import resolve_checkpoint
+from hf_tasks.models import checkpoint_files
+from hf_tasks.recipe import Recipe
+from hf_tasks.runs.origin import Origin
+from hf_tasks.training import arguments
+
+IN_BATCH_SIZE = ("per_device_train_batch_size", "gradient_accumulation_steps")
+"""Keys that only divide the effective batch."""
+
+
+def origin_of(recipe: Recipe, recipe_dir: Path | None) -> Origin:
+    """What a training would begin with now, without reading or loading anything of the Hub. Raises DataError where a
+    file of the data is missing, RunError for the folder of a checkpoint."""
+    folder = recipe.model.name_or_path and Path(resolve_checkpoint(recipe.model.name_or_path)).is_dir()
+    return Origin(
+        recipe=effective(recipe),
+        data=data.file_hashes(recipe.data, recipe_dir),
+        base=checkpoint_files.hashes(recipe.model) if folder else {},
+        packages=hardware.versions(),
+        processes=distributed.world_size(),
+        machine=hardware.rounding(),
+    )
+
+
+def completed(origin: Origin, recipe: Recipe, files: Mapping[str, Mapping[str, str]]) -> Origin:
+    """The origin with what was really read: the `files` of each split; the checkpoint of the resolved recipe."""
+    return replace(origin, data=files, base=checkpoint_files.hashes(recipe.model))
+
+
+def effective(recipe: Recipe) -> dict[str, Any]:
+    """Every key of a recipe with its value, dotted, given or by default; keys without a value are left out."""
+    values = recipe.model_dump(exclude={"training", "method", "sweep", "seeds"})
+    if recipe.data_seed == recipe.seed:
+        values["data"] |= {"seed": None}  # as where it is not given
+    values |= {"method": recipe.method.effective(), "training": _training(recipe)}
+    plain = json.loads(json.dumps(values, default=str))
+    return {key: value for key, value in _flat(plain) if value not in (None, [], {})}
+
+
+def _training(recipe: Recipe) -> dict[str, Any]:
+    from transformers import TrainingArguments
+
+    given = recipe.training.given()
+    theirs = {field.name: field.default for field in fields(TrainingArguments) if field.default is not MISSING}
+    values = theirs | arguments.values_of(recipe, validated=not recipe.data.no_validation)
+    rows, at_once = arguments.batch_size(recipe), given.get("per_device_train_batch_size")
+    values = {key: value for key, value in values.items() if key not in IN_BATCH_SIZE}
+    if at_once and at_once * distributed.world_size() < rows:
+        values["per_device_train_batch_size"] = at_once
+    return values | {"batch_size": rows, "bf16": arguments.autocasts(recipe)}
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value

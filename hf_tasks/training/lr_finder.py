@@ -1,0 +1,169 @@
+"""`lr-find`: the range test of learning rates (Smith 2017, https://arxiv.org/abs/1506.01186).
+
+A short training whose rate grows by the same factor at every step: the loss stays, falls, and rises again. It is the
+recipe's own training, with its method, batches and precision; parameters that learn at a fraction of the rate
+(`layer_decay`) do so here. Nothing of the model is kept.
+"""
+
+import json
+import shlex
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from hf_tasks import recipe as recipes
+from hf_tasks.core.errors import RunError
+from hf_tasks.publish.card.pictures import BLUE, GREY, ORANGE, STYLE
+from hf_tasks.training import train
+
+LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
+DIVERGED = 4.0
+"""Times the lowest smoothed loss: the test ends there, as in fastai (https://docs.fast.ai/callback.schedule.html)."""
+SMOOTHING = 3.0
+"""Standard deviation of the weights, in steps, by which losses are averaged with those of the steps around them."""
+ROWS = 12
+"""Lines of the table."""
+FEWEST = 10
+"""Steps without which there is no curve."""
+TEST = (
+    "training.eval_strategy=no", "training.save_strategy=no", "training.load_best_model_at_end=false",
+    "training.metric_for_best_model=null", "training.logging_strategy=steps", "training.logging_steps=1",
+    "training.lr_scheduler_type=constant", "training.warmup_steps=0", "training.report_to=none",
+    "early_stopping=null", "data.test=null", "hub=null", "seeds=null", "sweep=null",
+)  # fmt: skip
+"""What the recipe's training is not, while it is tested."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The losses of a range test."""
+
+    rates: Sequence[float]
+    losses: Sequence[float]
+    """Mean loss of the batch that was then learned from at the rate."""
+
+    @property
+    def lowest(self) -> float:
+        """The rate where the smoothed loss is lowest: already too high to learn well with."""
+        return self.rates[int(self.smooth.argmin())]
+
+    @property
+    def suggested(self) -> float:
+        """A tenth of the rate of the lowest loss, as fastai's `minimum`."""
+        return float(f"{self.lowest / 10:.1e}")
+
+    @property
+    def steepest(self) -> float:
+        """The rate where the smoothed loss falls fastest, before its lowest point."""
+        falling = np.gradient(self.smooth)[: int(self.smooth.argmin()) + 1]
+        return self.rates[int(falling.argmin())]
+
+    @property
+    def smooth(self) -> np.ndarray:
+        """The losses, each averaged with its neighbours: no step lags behind, as in a running mean."""
+        steps = np.arange(len(self.losses))
+        weights = np.exp(-0.5 * ((steps[:, None] - steps) / SMOOTHING) ** 2)
+        return np.asarray(weights @ np.array(self.losses) / weights.sum(1))
+
+
+class _Done(Exception):
+    """The test has seen enough."""
+
+
+class RangeTest(TrainerCallback):  # type: ignore[misc]
+    """Sets the rate of every step, and notes its loss."""
+
+    def __init__(self, lowest: float, highest: float, steps: int) -> None:
+        self.lowest, self.growth, self.steps = lowest, (highest / lowest) ** (1 / (steps - 1)), steps
+        self.shares: list[float] = []
+        """What fraction of the rate each group of parameters learns at."""
+        self.rates: list[float] = []
+        self.losses: list[float] = []
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        groups = kwargs["optimizer"].param_groups
+        if not self.rates:
+            highest = max(group["lr"] for group in groups)
+            self.shares = [group["lr"] / highest for group in groups]
+        self.rates.append(self.lowest * self.growth ** len(self.rates))
+        for group, share in zip(groups, self.shares, strict=True):
+            group["lr"] = self.rates[-1] * share
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if "loss" not in kwargs["logs"]:
+            return
+        self.losses.append(float(kwargs["logs"]["loss"]))
+        smooth = self.curve.smooth
+        if len(self.losses) == self.steps or smooth[-1] > DIVERGED * smooth.min():
+            raise _Done
+
+    @property
+    def curve(self) -> Curve:
+        return Curve(self.rates[: len(self.losses)], self.losses)
+
+
+def find(path: Path, overrides: Sequence[str] = ()) -> Curve:
+    """The range test of a recipe file. Raises RecipeError, DataError or RunError, as a training."""
+    test = RangeTest(LOWEST, HIGHEST, STEPS)
+    with tempfile.TemporaryDirectory() as folder:
+        place = f"training.output_dir={json.dumps(str(Path(folder) / 'test'))}"
+        recipe = recipes.load(path, [*overrides, *TEST, f"training.max_steps={STEPS}", place])
+        try:
+            train(recipe, recipe_dir=path.parent, callbacks=[test])
+        except _Done:
+            pass
+        except RunError:  # the loss is no number
+            if len(test.losses) < FEWEST:
+                raise
+    return test.curve
+
+
+def check_output(path: Path) -> None:
+    """RunError where no picture can be written."""
+    if path.suffix not in (".png", ".svg"):
+        raise RunError(f"--output {path}: the picture is a .png or .svg file; name one")
+    if not path.parent.is_dir():
+        raise RunError(f"--output {path}: there is no folder {path.parent}; make it first")
+
+
+def lines(curve: Curve, recipe: str, overrides: Sequence[str] = ()) -> Iterator[str]:
+    """The curve in a few lines, and what it says."""
+    yield f"{'rate':>9}  loss (smoothed)"
+    for i in np.linspace(0, len(curve.losses) - 1, ROWS).round().astype(int):
+        yield f"{curve.rates[i]:>9.1e}  {curve.smooth[i]:.4f}"
+    yield (
+        f"lowest at {curve.lowest:.1e}, falls fastest at {curve.steepest:.1e}; to begin with: {curve.suggested:.1e}, "
+        "a tenth of the lowest"
+    )
+    if curve.lowest == curve.rates[len(curve.losses) - 1]:
+        yield "the loss still falls where the test ends: higher rates may do as well, so try some around this one"
+    changes = [*overrides, f"training.learning_rate={curve.suggested:.1e}"]
+    yield f"  hf-tasks train {shlex.quote(recipe)} {' '.join(f'--set {shlex.quote(one)}' for one in changes)}"
+
+
+def draw(curve: Curve, path: Path) -> None:
+    """The loss over the rate, as it was and smoothed, with what is suggested."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        axes.plot(curve.rates, curve.losses, color=GREY, alpha=0.5, linewidth=0.8, label="each batch")
+        axes.plot(curve.rates, curve.smooth, color=BLUE, linewidth=1.6, label="smoothed")
+        axes.axvline(curve.suggested, color=ORANGE, linestyle="--", linewidth=1.2, label=f"{curve.suggested:.1e}")
+        axes.set_ylim(top=1.5 * max(curve.losses[:FEWEST]))  # what diverges would flatten the rest
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("loss")
+        axes.legend(frameon=False)
+        figure.savefig(path, metadata={"Software" if path.suffix == ".png" else "Date": None})

@@ -1,0 +1,90 @@
+"""Training a run again from its own directory, and saying whether it comes out the same."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hf_tasks.runs import evaluation
+from hf_tasks.runs.origin import Origin
+from hf_tasks.runs.run import ENVIRONMENT, Run
+from hf_tasks.runs.status import begun_with
+from hf_tasks.tasks.base import TUNED
+from hf_tasks.training import train
+
+SPLITS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run, and what came of training it again."""
+
+    first: Run
+    again: Run
+
+    @property
+    def same(self) -> bool:
+        """Whether every number that was measured is identical."""
+        return all(one == other for *_, one, other in self.values())
+
+    def values(self) -> Iterator[tuple[str, str, float | None, float | None]]:
+        """(part, metric, value then, value now) of everything that was measured in either."""
+        for split in SPLITS:
+            one, other = (evaluation.numbers(run.results.get(split, {})) for run in (self.first, self.again))
+            yield from ((split, name, one.get(name), other.get(name)) for name in one | other)
+
+    def lines(self) -> Iterator[str]:
+        """The report: the numbers, those that differ marked; then what else is not as it was."""
+        for split, name, one, other in self.values():
+            yield f"  {split} {name}: {one}" + ("" if one == other else f", now {other}  <- differs")
+        changed = list(self.changed())
+        yield from (f"  not as it was: {text}" for text in changed)
+        yield "reproduced: every metric is identical" if self.same else "not reproduced: metrics differ"
+
+    def changed(self) -> Iterator[str]:
+        """What may explain a difference: versions, machine, precision, processes, data."""
+        one, other = (
+            json.loads((run.path / ENVIRONMENT).read_text(encoding="utf-8")) for run in (self.first, self.again)
+        )
+        for name in sorted(one["packages"].keys() | other["packages"].keys()):
+            yield from _change(name, one["packages"].get(name), other["packages"].get(name))
+        for name in ("python", "platform", "processor", "accelerator", "threads"):
+            if name in one:
+                yield from _change(name, one[name], other.get(name))
+        facts, now = self.first.results, self.again.results
+        for name in ("precision", "world_size"):
+            yield from _change(name, facts["training"][name], now["training"][name])
+        before, again = (begun_with(run.path) for run in (self.first, self.again))
+        if before and again:
+            yield from _recipe_changes(before, again)
+            yield from before.input_changes(again)
+            return
+        for name, seed in one["seeds"].items():
+            yield from _change(name, seed, other["seeds"].get(name))
+        for split, data in facts["data"].items():
+            files = sorted(data["files"].values())
+            if files != sorted(now["data"].get(split, {}).get("files", {}).values()):
+                yield f"the files of the {split} part"
+
+
+def reproduce(run: Run, folder: Path | None = None) -> Reproduction:
+    """Train a run's recipe again, into `folder` or beside the run; the reproduction can be interrupted and gone on with
+    like any training. Raises RecipeError, DataError or RunError."""
+    folder = folder or run.path.with_name(f"{run.path.resolve().name}-reproduced")
+    training = run.recipe.training.model_copy(update={"output_dir": str(folder)})
+    recipe = run.recipe.model_copy(update={"training": training, "hub": None})
+    again = train(recipe, recipe_dir=run.recipe_folder, overwrite=Run.is_finished(folder))
+    return Reproduction(run, again)
+
+
+def _recipe_changes(before: Origin, again: Origin) -> Iterator[str]:
+    """Changes of what the first recipe said; training fills in what it left open."""
+    said = {key: value for key, value in before.recipe.items() if value != TUNED}
+    still = {key: value for key, value in again.recipe.items() if key in said}
+    yield from replace(before, recipe=said).recipe_changes(replace(again, recipe=still))
+
+
+def _change(name: str, one: Any, other: Any) -> Iterator[str]:
+    if one != other:
+        yield f"{name} was {one}, is {other}"

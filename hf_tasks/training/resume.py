@@ -1,0 +1,98 @@
+"""Going on with a training that was interrupted: whose directory it is, whether it is the same training, from where.
+
+status.json   what became of the training (`status`), and what it was begun with
+.lock         held by the training that is under way; whoever finds it free knows that none is
+checkpoints/  whole states of the training (see checkpoints.py), until the run is finished
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from hf_tasks.core import distributed
+from hf_tasks.core.errors import RunError
+from hf_tasks.runs.origin import Origin
+from hf_tasks.runs.status import (
+    CHECKPOINTS,
+    FINISHED,
+    LOCK,
+    RESERVED,
+    STATUS,
+    begun_with,
+    locked,
+    note,
+    noted,
+    unwritable,
+)
+from hf_tasks.training import checkpoints
+
+
+def checkpoint_to_resume(path: Path, now: Origin) -> tuple[Path | None, list[str]]:
+    """(the checkpoint to go on from, or None for the beginning; what to tell people). RunError where this is another
+    training than the one that was begun. Checkpoints that cannot be used are removed."""
+    before = begun_with(path)
+    if before is None:
+        return None, []
+    refuse_changes(path, now)
+    root = path / CHECKPOINTS
+    good, skipped = checkpoints.last_good(root)
+    checkpoints.remove_unusable(root, good)
+    where = f"step {checkpoints.step_of(good)}" if good else "the beginning"
+    rounding = [f"{change}: sums may be rounded differently from here on" for change in before.machine_changes(now)]
+    return good, [*(f"not used: {line}" for line in skipped), f"resuming {path} from {where}", *rounding]
+
+
+def refuse_changes(path: Path, now: Origin) -> None:
+    """RunError where an unfinished training in a directory was begun with something else; with all that has changed."""
+    before = begun_with(path)
+    if changes := list(before.changes(now)) if before else []:
+        remedy = "undo that to go on with it, choose another --output-dir, or start anew with --overwrite"
+        raise RunError(*(f"{path}: this training was not finished, and {change}; {remedy}" for change in changes))
+
+
+@contextmanager
+def claimed(path: Path, now: Origin, begin: Callable[[], None], overwrite: bool) -> Iterator[Path | None]:
+    """A run's directory for this training alone, and the checkpoint to go on from; None: it is empty, and the training
+    starts at its beginning. How it ends is noted. Checkpoints are removed once the run is finished."""
+    with ExitStack() as stack:
+        yield distributed.broadcast_from_main(lambda: _entered(stack, path, now, begin, overwrite))
+        if distributed.is_main():
+            shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+            (path / LOCK).unlink(missing_ok=True)
+
+
+def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None], overwrite: bool) -> Path | None:
+    from hf_tasks.core.terminal import say
+
+    stack.enter_context(locked(path))
+    if (path / FINISHED).exists() and not overwrite:
+        raise RunError(f"{path}: another training has just finished here; there is nothing to do")
+    if not overwrite and begun_with(path) is None and holds_files(path):
+        text = "a run that was not finished is here, and how it was begun is not known"
+        raise RunError(f"{path}: {text}; look at it, choose another --output-dir, or add --overwrite")
+    checkpoint, lines = (None, []) if overwrite else checkpoint_to_resume(path, now)
+    for line in lines:
+        say(line)
+    try:
+        if checkpoint is None:
+            _empty(path)
+        note(path, "running", origin=asdict(now), pushed=None, room=" " * RESERVED)
+        begin()
+    except OSError as e:
+        raise unwritable(path, e) from None
+    stack.enter_context(noted(path))
+    return checkpoint
+
+
+def holds_files(path: Path) -> bool:
+    """Whether anything is in a directory but empty folders and what a training leaves that was killed at once."""
+    return any(file.is_file() and not file.name.startswith(".") for file in path.rglob("*"))
+
+
+def _empty(path: Path) -> None:
+    """Remove all but the lock; the results go first, for without them no run is finished, and the status last."""
+    for entry in sorted(path.iterdir(), key=lambda entry: (entry.name != FINISHED, entry.name == STATUS)):
+        if entry.name != LOCK:
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

@@ -1,0 +1,217 @@
+"""What is known before training: the parts of the data, whether recipe and model go together, what will be trained.
+
+A recipe made ready to train: data, tokenizer, model, and the trainer of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+
+from hf_tasks.core import distributed
+from hf_tasks.core.errors import RecipeError
+from hf_tasks.core.section import did_you_mean
+from hf_tasks.data import checks
+from hf_tasks.data.readers import arrow as hub_data
+from hf_tasks.decoding import Beam, Greedy
+from hf_tasks.models import origin
+from hf_tasks.models.load import load_tokenizer, longest_input
+from hf_tasks.publish.hub import push as hub
+from hf_tasks.publish.hub.files import is_local, no_base
+from hf_tasks.recipe import Recipe
+from hf_tasks.recipe.resolve import Splits, resolve
+from hf_tasks.runs import evaluation, model_files
+from hf_tasks.tasks import EncodedSplit
+from hf_tasks.training.arguments import arguments, autocasts
+from hf_tasks.training.estimate.steps import Steps
+from hf_tasks.training.trainer import TaskTrainer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+QUICK = Greedy(name="greedy", max_new_tokens=8)
+"""Enough of a text to try metrics on."""
+OVERFLOWING = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
+"""Models whose training in fp16 ends in infinities (https://github.com/huggingface/transformers/pull/9487)."""
+
+
+def check_precision(recipe: Recipe, model: Any) -> None:
+    """RecipeError for half precision where the model's activations do not fit in it."""
+    if recipe.training.given().get("fp16") and model.config.model_type in OVERFLOWING:
+        raise RecipeError(
+            f"training.fp16: {model.config.model_type} was pretrained in bfloat16 and its activations exceed 65,504, "
+            "the largest number of fp16; use bf16: true"
+        )
+
+
+def with_decoding(recipe: Recipe, model: Any) -> Recipe:
+    """The recipe with its decoding filled in, where the task has one: the strategy, and the longest output. RecipeError
+    where that is longer than what the model can write."""
+    traits = recipe.task.traits
+    if traits.max_target_length is None:
+        return recipe
+    decoding = recipe.decoding or (Beam(name="beam") if traits.beams else Greedy(name="greedy"))
+    try:
+        longest = longest_input(model) - recipe.method.extra_tokens
+        if not model.config.is_encoder_decoder:  # it reads the prompt and what it writes as one text
+            longest -= min(recipe.task.max_length, longest - traits.max_target_length)
+        limited = decoding.limited(traits.max_target_length, longest)
+    except ValueError as e:
+        raise RecipeError(f"decoding.{e}") from None
+    return recipe.model_copy(update={"decoding": limited})
+
+
+def check_metrics(recipe: Recipe, encoded: EncodedSplit, model: Any, tokenizer: Any, memory: dict[str, Any]) -> None:
+    """Score a few predictions of the untrained model. RecipeError for a metric that cannot score this task's
+    predictions, and where the one that shall choose the checkpoint is not measured."""
+    examples = encoded.examples.select(range(min(8 if recipe.decoding else 64, len(encoded.examples))))
+    few = evaluation.encode(examples, recipe.task, tokenizer)
+    predicted = evaluation.predict(model, recipe.task, few, tokenizer, decoding=QUICK)
+    known: set[str] = {"score"}
+    for name in recipe.task.metrics:
+        one = recipe.model_copy(update={"task": recipe.task.model_copy(update={"metrics": (name,)})}).task
+        try:
+            numbers = evaluation.numbers(evaluation.scores(one, predicted, examples, memory)).keys()
+        except (ValueError, TypeError, KeyError, AttributeError, ImportError) as e:
+            reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+            raise RecipeError(
+                f'task.metrics: "{name}" cannot score the predictions of this task ({reason}); remove it'
+            ) from e
+        if name == recipe.task.metrics[0] and numbers <= {"n", "loss"}:
+            raise RecipeError(f'task.metrics: "{name}" is a table and cannot choose the checkpoint; put another first')
+        known |= numbers
+    best = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
+    if best not in known:
+        raise RecipeError(
+            f'training.metric_for_best_model: "{best}" is not measured{did_you_mean(best, known)} '
+            f"(one of: {', '.join(sorted(known))}); add its metric to task.metrics"
+        )
+
+
+def report(
+    recipe: Recipe, splits: Splits, encoded_splits: dict[str, EncodedSplit], model: "nn.Module"
+) -> Iterator[str]:
+    """What is about to be trained, in lines for people."""
+    yield f"{recipe.name}: {recipe.task.name}, {recipe.model.title}, {recipe.method.name}"
+    for name, split in splits.named().items():
+        features = encoded_splits[name].features
+        notes = [f"{split.dropped} bad rows left out"] if split.dropped else []
+        if len(features) > len(split.examples):
+            notes.append(f"{len(features)} windows")
+        yield f"  {name:<10} {len(split.examples):>7} examples{''.join(f'; {note}' for note in notes)}"
+        if (
+            name != "train"
+            and (shared := set(split.files.values()) & set(splits.train.files.values()))
+            and recipe.data.given().get(name)
+        ):
+            yield f"  {'':<10} warning: {len(shared)} of its files also belong to train"
+        for line in recipe.task.issues(split.examples, features).notes:
+            yield f"  {'':<10} {line}"
+    if recipe.decoding:
+        yield f"  decoding   {recipe.decoding.name}, at most {recipe.decoding.max_new_tokens} tokens"
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in model.parameters())
+    precision = "bfloat16" if autocasts(recipe) else "float32"
+    share = f" ({trained / total:.2%})" if trained < total else ""
+    yield f"  trained    {trained:,} of {total:,} parameters{share}, in {precision}"
+    what = "the whole model" if model_files.saved_as(recipe) == "model" else "what was trained; it needs the checkpoint"
+    yield f"  saved      {model_files.saved_bytes(recipe, model) / 1e6:,.1f} MB: {what}"
+
+
+SomeTrainer = TypeVar("SomeTrainer", bound=TaskTrainer)
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """All that a trainer is made of, known to be good."""
+
+    recipe: Recipe
+    args: TrainingArguments
+    splits: Splits
+    encoded_splits: dict[str, EncodedSplit]
+    tokenizer: Any
+    model: Any
+    memory: dict[str, Any]
+    base: dict[str, Any]
+    """Where the base model comes from, and its licence (see models/origin.py)."""
+
+    @classmethod
+    def of(cls, recipe: Recipe, recipe_dir: Path | None) -> Self:
+        """Everything read, checked, tokenized and built; nothing is written. `beside`: the recipe file's folder.
+
+        Raises RecipeError, DataError or RunError.
+        """
+        recipe, splits = resolve(_pinned(recipe), recipe_dir)
+        if recipe.hub:
+            _check_base(recipe)
+            distributed.broadcast_from_main(partial(hub.check, recipe.hub))
+        args = arguments(recipe, validated=splits.validation is not None)
+        set_seed(args.seed)  # which draws the new weights
+        tokenizer = load_tokenizer(recipe.model, recipe.task, splits.train.examples)
+        model = model_files.build_model(recipe, tokenizer)
+        check_precision(recipe, model)
+        recipe, memory = with_decoding(recipe, model), recipe.task.train_stats(splits.train.examples)
+        encoded_splits = {
+            name: evaluation.encode(split.examples, recipe.task, tokenizer) for name, split in splits.named().items()
+        }
+        check_metrics(recipe, encoded_splits.get("validation", encoded_splits["train"]), model, tokenizer, memory)
+        base = distributed.broadcast_from_main(partial(origin.origin, recipe.model))
+        return cls(recipe, args, splits, encoded_splits, tokenizer, model, memory, base)
+
+    def report(self) -> Iterator[str]:
+        """What is about to be trained, in lines."""
+        return report(self.recipe, self.splits, self.encoded_splits, self.model)
+
+    def checked(self) -> checks.Checked:
+        """What is odd in the data."""
+        readable = int(self.tokenizer.model_max_length)
+        return checks.run_checks(
+            self.recipe.task, self.splits.named(), self.encoded_splits, readable=readable, seed=self.recipe.seed
+        )
+
+    def steps(self) -> Steps:
+        """How many steps the training will take, of which sizes."""
+        return Steps.of(self.recipe, self.args, self.encoded_splits["train"].features)
+
+    def trainer(
+        self, kind: type[SomeTrainer], learned: Mapping[str, EncodedSplit], callbacks: Sequence[TrainerCallback]
+    ) -> SomeTrainer:
+        """The trainer; `learned`: the parts as it shall read them."""
+        train = self.encoded_splits["train"].features
+        return kind(
+            self.recipe,
+            locate=lambda row: self.splits.train.where(train[row]["example"]),
+            validation=learned.get("validation"),
+            memory=self.memory,
+            model=self.model,
+            args=self.args,
+            train_dataset=learned["train"].features,
+            data_collator=self.recipe.task.collator(self.tokenizer, self.model),
+            processing_class=self.tokenizer,
+            optimizer_cls_and_kwargs=_optimizer(self.recipe, self.model, self.args),
+            callbacks=list(callbacks),
+        )
+
+
+def _check_base(recipe: Recipe) -> None:
+    """RecipeError where the run could not be pushed, because others do not have the base of what it holds."""
+    base = recipe.model.name_or_path
+    if model_files.saved_as(recipe) != "model" and base and is_local(base) and not recipe.card.base_model:
+        raise RecipeError(f"hub: the run could not be pushed: {no_base(base)}")
+
+
+def _pinned(recipe: Recipe) -> Recipe:
+    """The recipe with the commits of its base model and its dataset on the Hub."""
+    model, data = distributed.broadcast_from_main(lambda: (origin.pinned(recipe.model), hub_data.pinned(recipe.data)))
+    return recipe.model_copy(update={"model": model, "data": data})
+
+
+def _optimizer(recipe: Recipe, model: Any, args: TrainingArguments) -> tuple[type, dict[str, Any]] | None:
+    """transformers' optimizer over the method's own groups of parameters, where it has them."""
+    groups = recipe.method.groups(model, args.learning_rate, args.weight_decay)
+    if groups is None:
+        return None
+    kind, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
+    return kind, options | {"params": groups}
