@@ -37,14 +37,8 @@ import sacrebleu  # noqa: E402
 from rouge_score.rouge_scorer import RougeScorer  # noqa: E402
 from sacrebleu.metrics import BLEU, CHRF  # noqa: E402
 
-from hf_tasks.decoding.mbr import (
-    mbr,
-    mbr_aggregate,  # noqa: E402
-)
-from hf_tasks.decoding.utilities import (
-    UTILITIES,
-    aggregate_chrf,  # noqa: E402
-)
+from hf_tasks.decoding.mbr import mbr, mbr_aggregate  # noqa: E402
+from hf_tasks.decoding.utilities import UTILITIES, aggregate_chrf  # noqa: E402
 
 EXACT, FLOAT32 = 1e-9, 1e-3
 """Largest differences, in percent."""

@@ -50,9 +50,10 @@ def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, rehea
 def load_run(path: str | Path, overrides: Sequence[str] = ()) -> "Run":
     """The run in a directory, or of the Hub (ORG/NAME, ORG/NAME@REVISION): `load_run(path).predict(rows)`,
     `.evaluate(rows)`. `overrides`: `decoding.key=value`, for a run that writes texts. Raises RunError."""
+    from hf_tasks.publish.hub.fetch import folder_of
     from hf_tasks.runs.run import Run
 
-    return Run.load(path, overrides)
+    return Run.load(folder_of(path), overrides)
 
 
 def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
@@ -61,9 +62,10 @@ def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
     >>> runs = load_runs({"intent": "runs/intent", "sentiment": "runs/sentiment"})
     >>> runs["sentiment"].predict(text="A quiet, moving film.")
     """
+    from hf_tasks.publish.hub.fetch import folder_of
     from hf_tasks.runs.shared_weights import load_runs as load_all
 
-    return load_all(paths)
+    return load_all({name: folder_of(path) for name, path in paths.items()})
 
 
 def push(run_path: str | Path, repo_id: str, **options: Any) -> "Pushed":

@@ -118,8 +118,8 @@ def sweep(
 ) -> None:
     """Train a recipe with several values of its keys; rank them; write the best recipe. The same command goes on."""
     from hf_tasks.core.shipped import find
+    from hf_tasks.training.sweep import sweep as sweep_recipe
     from hf_tasks.training.sweep.report import lines
-    from hf_tasks.training.sweep.study import sweep as sweep_recipe
 
     options = {"trials": trials, "metric": metric, "prune": prune or None, "keep": keep}
     swept = sweep_recipe(find(recipe), over or (), overrides or (), options, output_dir=output_dir, timeout=timeout)

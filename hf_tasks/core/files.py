@@ -9,13 +9,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from hf_tasks.core.errors import DataError, RunError
-from hf_tasks.tasks.types import Prediction
 
 
 @contextmanager
@@ -144,7 +143,7 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequence[Prediction]], None]]:
+def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
     """A function that writes predictions in order: to a .jsonl or .csv file, or as JSON lines to standard output; where
     they are `texts`, also to a .txt file, a line each.
 
@@ -162,7 +161,7 @@ def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequ
         yield lambda rows: writers[path.suffix](rows, file)
 
 
-def highest(row: Prediction, top: int) -> Prediction:
+def highest(row: dict[str, Any], top: int) -> dict[str, Any]:
     """A prediction with the `top` highest of its probabilities, highest first."""
     if "probabilities" not in row:
         return row
@@ -170,7 +169,7 @@ def highest(row: Prediction, top: int) -> Prediction:
     return row | {"probabilities": dict(ranked[:top])}
 
 
-def flat(row: Prediction) -> dict[str, Any]:
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """A prediction as flat columns: {"probabilities": {"yes": 0.9}} becomes "probabilities.yes"; lists become JSON."""
     cells: dict[str, Any] = {}
     for name, value in row.items():
@@ -184,11 +183,11 @@ def flat(row: Prediction) -> dict[str, Any]:
     return cells
 
 
-def _write_jsonl(rows: Sequence[Prediction], file: IO[str]) -> None:
+def _write_jsonl(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
     file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _write_csv(rows: Sequence[Prediction], file: IO[str]) -> None:
+def _write_csv(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
     cells = [flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in cells for name in row))
     table = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare "\r" too
@@ -196,7 +195,7 @@ def _write_csv(rows: Sequence[Prediction], file: IO[str]) -> None:
     table.writerows(cells)
 
 
-def _write_txt(rows: Sequence[Prediction], file: IO[str]) -> None:
+def _write_txt(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
     """The texts alone; a line break inside one becomes a blank, so that line i is row i."""
     lines = [" ".join(row["prediction"].splitlines()) for row in rows]
     file.writelines(line + "\n" for line in lines)
@@ -205,4 +204,7 @@ def _write_txt(rows: Sequence[Prediction], file: IO[str]) -> None:
         print(f"{broken} predictions have line breaks, written as blanks; a .jsonl file keeps them", file=sys.stderr)
 
 
-WRITERS: dict[str, Callable[[Sequence[Prediction], IO[str]], None]] = {".jsonl": _write_jsonl, ".csv": _write_csv}
+WRITERS: dict[str, Callable[[Sequence[Mapping[str, Any]], IO[str]], None]] = {
+    ".jsonl": _write_jsonl,
+    ".csv": _write_csv,
+}

@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hf_tasks import __version__
-
 
 @cache
 def bfloat16_is_fast() -> bool:
@@ -67,7 +65,7 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     names = ("torch", "transformers", "peft", "datasets", "accelerate", "tokenizers", "safetensors", "numpy")
-    return {"hf_tasks": __version__} | {name: version(name) for name in names}
+    return {name: version(name) for name in ("hf_tasks", *names)}
 
 
 def memory_there() -> int:

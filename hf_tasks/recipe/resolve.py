@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from hf_tasks import data, metrics
 from hf_tasks.core.errors import DataError, RecipeError
 from hf_tasks.data import DataSplit
-from hf_tasks.publish import card
 from hf_tasks.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -46,8 +45,6 @@ def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
     given = {name: split for name, split in named.items() if split is not None}
     checked = dict(zip(given, data.check_parts(list(given.values()), task, section.bad_rows), strict=True))
     recipe = recipe.model_copy(update={"task": task})
-    if recipe.card.template:
-        card.render(recipe, {}, folder=recipe_dir)  # a template that cannot be used is known now, not after training
     return recipe, Splits(checked["train"], checked.get("validation"), checked.get("test"))
 
 

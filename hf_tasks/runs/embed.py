@@ -58,11 +58,11 @@ class Extractor:
         hardware.use_fast_matmul()
         if (Path(name) / RECIPE).is_file():
             run = Run.load(name)
-            return cls(run.model, run.tokenizer, max_input_length(run.recipe.task, run.tokenizer))
+            return cls(run.model, run.tokenizer, max_input_length(run.recipe.task.max_length, run.tokenizer))
         section = Model(name_or_path=name)
         tokenizer = load_tokenizer(section, TEXTS)
         model = load_model(section, TEXTS, tokenizer).to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        return cls(model, tokenizer, max_input_length(TEXTS, tokenizer))
+        return cls(model, tokenizer, max_input_length(TEXTS.max_length, tokenizer))
 
     def layers(self, wanted: str) -> list[int]:
         """The layers that `last`, `all` or numbers such as `0,-1` mean; 0 are the embeddings. Raises RecipeError."""

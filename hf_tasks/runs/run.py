@@ -31,10 +31,9 @@ from hf_tasks.core.files import publish, write_errors, write_json, write_text
 from hf_tasks.core.untrusted import read_json
 from hf_tasks.data import DataSplit
 from hf_tasks.models.load import load_tokenizer
-from hf_tasks.publish import card
-from hf_tasks.publish.hub.fetch import folder_of
 from hf_tasks.recipe import Recipe, yaml_file
 from hf_tasks.runs import evaluation, manifest, mbr_baselines, model_files, provenance, trained_here
+from hf_tasks.runs.example import example
 from hf_tasks.runs.status import STAGING, STATUS, begun_with, tidy
 from hf_tasks.tasks import EncodedSplit
 
@@ -57,9 +56,10 @@ class Run:
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
-        """The run in a directory, or of the Hub: ORG/NAME, ORG/NAME@REVISION. RunError where there is none, or where it
-        is not whole. `overrides`: `decoding.key=value`, to find texts in another way than the recipe says."""
-        path = folder_of(path)
+        """Load the run in a directory; `overrides` are `decoding.key=value` strings that change how text is generated.
+
+        Raises RunError where there is no run, or where it is not complete."""
+        path = Path(path)
         if seeds := sorted(path.glob(f"seed-*/{RECIPE}")):
             raise RunError(f"{path}: the runs of several seeds are here; name one of them, e.g. {seeds[0].parent}")
         tidy(path)
@@ -250,11 +250,11 @@ class Run:
             )
 
     def measure(self, encoded_splits: Mapping[str, EncodedSplit], facts: Mapping[str, Any]) -> None:
-        """Predict and score parts with the saved model; writes results.json, the predictions and the card."""
+        """Predict and score splits with the saved model; writes results.json and the predictions."""
         results, predictions = dict[str, Any](), dict[str, list[Any]]()
         for name, encoded in encoded_splits.items():
             predicted, results[name] = self._measured(encoded, f"Evaluating {name}")
-            results["example"] = card.example(self.recipe.task, encoded.examples, predicted.predictions)
+            results["example"] = example(self.recipe.task, encoded.examples, predicted.predictions)
             predictions[name] = predicted.predictions
         distributed.broadcast_from_main(lambda: self._write_measured(predictions, {**results, **facts}))
 
@@ -264,20 +264,6 @@ class Run:
                 _write_rows(self.path / "predictions" / f"{name}.jsonl", rows)
             _write_json(self.path / RESULTS, results)
             trained_here.record(self.path)
-            self._write_card(results)
-
-    def _write_card(self, results: Mapping[str, Any]) -> None:
-        """The card, and in results.json what only it needs. Where that fails, a message: the run is measured."""
-        from hf_tasks.core.terminal import say
-
-        try:
-            write_json(self.path / RESULTS, {**results, **card.gather(self.path, self.recipe, results)})
-            trained_here.record(self.path)
-            card.write(self)
-        except Exception as e:  # of a template, a font, a file of the base model: dozens of kinds
-            reason = (str(e).strip() or type(e).__name__).splitlines()[0].rstrip(".")
-            remedy = f"the run is whole; mend that, and write it with: hf-tasks card {self.path.parent} --write"
-            say(f"warning: the card was not written: {reason}; {remedy}")
 
     def publish(self) -> Self:
         """Move what `create` and `measure` wrote into the run's directory, the results last."""

@@ -1,4 +1,4 @@
-"""`python -m hf_tasks.runs.verify RUN < examples.json`: the saved run's outputs on some examples, as a JSON list of numbers.
+"""Print a saved run's outputs on some examples as a JSON list: `python -m hf_tasks.runs.verify RUN < examples.json`.
 
 Started by `Run.verify` in a process of its own, so that nothing but the saved files can give the answer.
 """

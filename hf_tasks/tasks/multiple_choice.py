@@ -98,7 +98,7 @@ class MultipleChoice(Task):
     def encode(self, examples: Examples, tokenizer: "PreTrainedTokenizerBase") -> Features:
         """The tokenizer's columns have a row for each choice. What is too long loses the end of its context, and of its
         choice only if that alone is too long."""
-        limit = max_input_length(self, tokenizer)
+        limit = max_input_length(self.max_length, tokenizer)
         questions = examples.get("question", [""] * len(examples["context"]))
         features: Features = {name: [] for name in ("example", "length", "tokens_cut")}
         for i, (context, question, choices) in enumerate(

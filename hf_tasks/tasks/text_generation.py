@@ -145,7 +145,9 @@ class TextGeneration(Task):
 
     def longest_prompt(self, tokenizer: "PreTrainedTokenizerBase") -> int:
         """The longest prompt in tokens, with the separator: beside it there is room for the longest completion."""
-        return min(max_input_length(self, tokenizer), int(tokenizer.model_max_length) - self.max_target_length)
+        return min(
+            max_input_length(self.max_length, tokenizer), int(tokenizer.model_max_length) - self.max_target_length
+        )
 
     def collator(self, tokenizer: "PreTrainedTokenizerBase", model: Any) -> Collator:
         return CompletionCollator(tokenizer, self.prompt_loss_weight)

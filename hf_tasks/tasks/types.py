@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-    from hf_tasks.tasks.base import Task
 
 RawRow = dict[str, Any]
 """A row as its file has it: the task's column names, values of any type."""
@@ -195,7 +194,7 @@ class Postprocessor:
     decode: Decode
     """(items of all features, or of each example a `decoding.generate.Generated` where the model writes texts; split)
     -> one prediction for each example."""
-    calibrate: "Callable[[list[Any], EncodedSplit], Task] | None" = None
+    calibrate: Callable[[list[Any], EncodedSplit], Any] | None = None
     """(items of `reduce`, labelled split) -> the task with the decision thresholds and the temperature that suit this
     split best; None where there is nothing to choose."""
 
@@ -246,6 +245,6 @@ def text_of(value: Any, name: str) -> str:
     raise ValueError(f"the {name} is not a string but {value!r}; quote it")
 
 
-def max_input_length(task: "Task", tokenizer: "PreTrainedTokenizerBase") -> int:
-    """The longest input in tokens for this task and model."""
-    return int(min(task.max_length, tokenizer.model_max_length))
+def max_input_length(max_length: int, tokenizer: "PreTrainedTokenizerBase") -> int:
+    """The longest input in tokens: the task's `max_length`, or the limit of the model where that is lower."""
+    return int(min(max_length, tokenizer.model_max_length))

@@ -81,9 +81,9 @@ def train(
             "data": _data_facts(ready), "findings": findings, "checked": checked, "base": ready.base, **of_data, **mix,
             "training": _training_facts(trainer, started),
         }  # fmt: skip
-        run.measure(
-            {name: ready.encoded_splits[name] for name in ("validation", "test") if name in ready.encoded_splits}, facts
-        )
+        measured = {name: split for name, split in ready.encoded_splits.items() if name != "train"}
+        run.measure(measured, facts)
+        distributed.broadcast_from_main(lambda: card.add(run, ready.args.to_dict()))
         run = run.publish()
     return pushed(run, recipe)
 

@@ -18,6 +18,7 @@ from hf_tasks.data.readers import arrow as hub_data
 from hf_tasks.decoding import Beam, Greedy
 from hf_tasks.models import origin
 from hf_tasks.models.load import load_tokenizer, longest_input
+from hf_tasks.publish import card
 from hf_tasks.publish.hub import push as hub
 from hf_tasks.publish.hub.files import is_local, no_base
 from hf_tasks.recipe import Recipe
@@ -144,6 +145,8 @@ class TrainingSetup:
         Raises RecipeError, DataError or RunError.
         """
         recipe, splits = resolve(_pinned(recipe), recipe_dir)
+        if recipe.card.template:
+            card.render(recipe, {}, folder=recipe_dir)  # a template that cannot be used is known now
         if recipe.hub:
             _check_base(recipe)
             distributed.broadcast_from_main(partial(hub.check, recipe.hub))

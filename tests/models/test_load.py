@@ -238,4 +238,4 @@ def test_the_tokenizer_s_limit_is_lowered_to_the_model_s(bert: Path) -> None:
     tokenizer = load_tokenizer(model, TASK)
     load_model(model, TASK, tokenizer)
     assert tokenizer.model_max_length == 64
-    assert max_input_length(TASK, tokenizer) == 64
+    assert max_input_length(TASK.max_length, tokenizer) == 64

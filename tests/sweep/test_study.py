@@ -16,9 +16,9 @@ from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, load
 from hf_tasks.runs.run import Run
 from hf_tasks.training import inputs
-from hf_tasks.training.sweep import study
+from hf_tasks.training.sweep import study, sweep
 from hf_tasks.training.sweep.report import lines
-from hf_tasks.training.sweep.study import Sweeping, sweep
+from hf_tasks.training.sweep.study import Sweeping
 
 RATES = "training.learning_rate=1e-5,1e-3"
 EPOCHS = "training.num_train_epochs=1..2"

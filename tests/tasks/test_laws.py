@@ -128,7 +128,7 @@ def test_features_are_what_the_contract_says(ready: Any, sample: Sample) -> None
     features = case.encoded.features
     assert {"input_ids", "example", "length", "tokens_cut", "labels"} <= set(features.column_names)
     assert sorted(set(features["example"][:])) == list(range(len(case.rows)))
-    limit = max_input_length(case.task, case.tokenizer) + (case.task.traits.max_target_length or 0)
+    limit = max_input_length(case.task.max_length, case.tokenizer) + (case.task.traits.max_target_length or 0)
     assert max(features["length"][:]) <= limit
     bare = data.read_rows([{k: v for k, v in row.items() if k not in case.task.columns.targets} for row in case.rows],
                           case.task, labelled=False)  # fmt: skip

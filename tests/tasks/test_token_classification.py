@@ -11,8 +11,8 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, GPT2Tokenizer, RobertaTokenizer, T5Tokenizer
 
 from hf_tasks import recipe, tasks
-from hf_tasks.core import errors
 from hf_tasks.core.checkpoint_paths import resolve_checkpoint
+from hf_tasks.core.errors import RecipeError
 from hf_tasks.metrics import score
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model
@@ -190,7 +190,7 @@ def test_labels_named_twice():
         "name": "x", "task": {"name": "token-classification", "labels": ["O", "O"]},
         "data": {"train": "a.conll"}, "model": {"name_or_path": "x"},
     }  # fmt: skip
-    with pytest.raises(errors.RecipeError) as error:
+    with pytest.raises(RecipeError) as error:
         recipe.from_dict(values)
     assert str(error.value) == "recipe: task.labels: a tag is named twice; keep one of them"
 

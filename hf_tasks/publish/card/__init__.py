@@ -3,21 +3,22 @@
 render(recipe, results) -> str     the card's text
 write(run)                         the card and its pictures into a run; what people wrote in it stays
 check(run) -> list[str]            what on the card is not true; empty where all is
-gather(...), example(...)          the facts that results.json needs for it
+gather(...)                        the facts that results.json needs for it
+add(run, arguments)                after training: those facts, and the card; a failure is only a message
 """
 
 from hf_tasks.publish.card.checks import NOT_RUN, check, may_run_snippets
 from hf_tasks.publish.card.data_facts import of_data
-from hf_tasks.publish.card.facts import example, gather
+from hf_tasks.publish.card.facts import gather
 from hf_tasks.publish.card.pictures import draw
 from hf_tasks.publish.card.render import render
-from hf_tasks.publish.card.write import show, text, write
+from hf_tasks.publish.card.write import add, show, text, write
 
 __all__ = [
     "NOT_RUN",
+    "add",
     "check",
     "draw",
-    "example",
     "gather",
     "of_data",
     "may_run_snippets",

@@ -6,25 +6,20 @@ All of it goes into results.json, so that the card can be made from there again.
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.publish.redact import LOCAL
 from hf_tasks.recipe import Recipe
-from hf_tasks.tasks import Task
-from hf_tasks.training.arguments import arguments
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    pass
 
 POINTS = 100
 """Of the training loss on the curve; further ones are averaged."""
 WATTS_PER_CORE = 5.0
 """Assumed for each core of a processor that the system shows; servers and laptops draw about 2 to 10."""
-ROWS_FOR_EXAMPLE = 50
-SHORT = 300
-"""Characters of an example that are easily read."""
 NOT_SHOWN = (
     *LOCAL, "run_name", "hub_token", "push_to_hub_token", "hub_strategy", "project", "log_level", "log_level_replica",
     "disable_tqdm", "local_rank", "ddp_timeout", "length_column_name", "skip_memory_metrics", "do_eval",
@@ -33,35 +28,29 @@ NOT_SHOWN = (
     "restore_callback_states_from_checkpoint", "average_tokens_across_devices", "save_safetensors",
 )  # fmt: skip
 """Arguments that change nothing in the model, or tell of this machine."""
-LEFT_OUT = ("id", "probabilities", "scores", "nbest", "offsets")
-"""Keys of a prediction that are too long for an example."""
 
 
-def gather(path: Path, recipe: Recipe, results: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of a run's directory; `results`: what results.json has on data and training."""
+def gather(path: Path, recipe: Recipe, results: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a run's directory. `results`: what results.json has on data and training; `arguments`:
+    transformers' TrainingArguments as a dict."""
     environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
     environment.pop("recipe_folder", None)
     watts = _watts(recipe, environment)
     return {
         "environment": environment,
-        "arguments": shown_arguments(recipe, validated="validation" in results["data"]),
+        "arguments": worth_showing(arguments),
         "curve": curve(path / "training_log.jsonl"),
         "energy": watts and watts | {"wh": round(results["training"]["seconds"] * watts["watts"] / 3600, 3)},
     }
 
 
-def shown_arguments(recipe: Recipe, *, validated: bool) -> dict[str, Any]:
-    """transformers' TrainingArguments as training began with them, without what is off, and places of this machine."""
-    values = arguments(recipe, validated=validated).to_dict()
-    return worth_showing({name: value for name, value in values.items() if not isinstance(value, dict)})
-
-
 def worth_showing(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Those that say something of the model: neither off, nor without effect, nor of this machine."""
     return {
-        name: value for name, value in arguments.items() if value and (name, value) != ("max_steps", -1)
-        and name not in NOT_SHOWN
-    }  # fmt: skip
+        name: value
+        for name, value in arguments.items()
+        if value and not isinstance(value, dict) and (name, value) != ("max_steps", -1) and name not in NOT_SHOWN
+    }
 
 
 def curve(log: Path) -> dict[str, list[list[float]]]:
@@ -78,17 +67,6 @@ def curve(log: Path) -> dict[str, list[list[float]]]:
             if "eval_loss" in row and "eval_score" in row
         ],
     }
-
-
-def example(task: Task, examples: "Dataset", predictions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The first example that is short, or the shortest of the first ones, and what the model predicts for it."""
-    inputs = task.traits.inputs
-    names = inputs if set(inputs) <= set(examples.column_names) else task.columns.required
-    few = [{name: row[name] for name in names} for row in examples.select(range(min(ROWS_FOR_EXAMPLE, len(examples))))]
-    sizes = [len(json.dumps(one, ensure_ascii=False)) for one in few]
-    row = next((i for i, size in enumerate(sizes) if size <= SHORT), sizes.index(min(sizes)))
-    kept = {key: value for key, value in predictions[row].items() if key not in LEFT_OUT}
-    return {"input": few[row], "prediction": kept}
 
 
 def _watts(recipe: Recipe, environment: Mapping[str, Any]) -> dict[str, Any] | None:

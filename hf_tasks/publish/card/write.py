@@ -8,20 +8,25 @@ The card of a run's directory: made, or renewed where people have written in it.
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from hf_tasks.core.errors import RunError, UserError
+from hf_tasks.core.files import write_errors, write_json
 from hf_tasks.core.printable import printable
+from hf_tasks.core.terminal import say
 from hf_tasks.core.untrusted import as_written, parse_yaml, read_text
 from hf_tasks.models.origin import LICENSE
+from hf_tasks.publish.card.facts import gather
 from hf_tasks.publish.card.metadata import license
 from hf_tasks.publish.card.pictures import CURVE, LAYERS, draw
 from hf_tasks.publish.card.pictures import FOLDER as PICTURES
 from hf_tasks.publish.card.render import render
 from hf_tasks.publish.card.usage import MODEL_ID
+from hf_tasks.runs import trained_here
 from hf_tasks.runs.contained import check_inside
 
 if TYPE_CHECKING:
@@ -151,3 +156,21 @@ def show(card: str) -> None:
     metadata = FRONT.match(card)
     front = f"```yaml\n{metadata[1]}```\n\n" if metadata else ""
     Console().print(Markdown(front + MARKS.sub("", FRONT.sub("", card, count=1))))
+
+
+def add(run: "Run", arguments: Mapping[str, Any]) -> None:
+    """Write the card of a run that was just trained, and into results.json what only the card needs.
+
+    `arguments`: transformers' TrainingArguments as a dict. A failure is a message: the run is measured. Raises
+    RunError where the run's directory cannot be written.
+    """
+    with write_errors(run.path.parent):
+        try:
+            results = run.results | gather(run.path, run.recipe, run.results, arguments)
+            write_json(run.path / "results.json", results)
+            trained_here.record(run.path)
+            write(type(run)(run.path, run.recipe))
+        except Exception as e:  # of a template, a font, a file of the base model: dozens of kinds
+            reason = (str(e).strip() or type(e).__name__).splitlines()[0].rstrip(".")
+            remedy = f"the run is complete; correct that, then run: hf-tasks card {run.path.parent} --write"
+            say(f"warning: the card was not written: {reason}; {remedy}")

@@ -30,11 +30,11 @@ AGAIN = {408, 409, 412, 429, 500, 502, 503, 504}
 
 def connect() -> "HfApi":
     """The client, for the Hub that HF_ENDPOINT names."""
+    from importlib.metadata import version
+
     from huggingface_hub import HfApi
 
-    from hf_tasks import __version__
-
-    return HfApi(library_name="hf_tasks", library_version=__version__)
+    return HfApi(library_name="hf_tasks", library_version=version("hf_tasks"))
 
 
 def retried(step: Callable[[], T], *, unreachable: bool = False) -> T:

@@ -30,9 +30,9 @@ def folder_of(run: str | Path) -> Path:
 
 def fetch(repo_id: str, revision: str | None = None) -> Path:
     """The folder of a run of the Hub, in the cache; fetched where it is not there. Raises RunError."""
-    from huggingface_hub import snapshot_download
+    from importlib.metadata import version
 
-    from hf_tasks import __version__
+    from huggingface_hub import snapshot_download
 
     name = f"{repo_id}@{revision}" if revision else repo_id
     with explained(f"{name} (no folder here, so on the Hub)"), bars():
@@ -43,7 +43,7 @@ def fetch(repo_id: str, revision: str | None = None) -> Path:
                     revision=revision,
                     allow_patterns=list(ALLOWED),
                     library_name="hf_tasks",
-                    library_version=__version__,
+                    library_version=version("hf_tasks"),
                 )
             )
         )

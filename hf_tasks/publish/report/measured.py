@@ -72,7 +72,7 @@ class Measured:
         return Scorer(self)
 
     @cached_property
-    def split(self) -> EncodedSplit:
+    def encoded(self) -> EncodedSplit:
         """As the model read it."""
         return evaluation.encode(self.examples, self.task, self.run.tokenizer)
 

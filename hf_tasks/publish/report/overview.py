@@ -172,7 +172,7 @@ def data(run: Run, splits: Sequence[Measured]) -> Section:
 
 
 def _lengths(measured: Measured) -> Iterator[Block]:
-    limit = max_input_length(measured.task, measured.run.tokenizer)
+    limit = max_input_length(measured.task.max_length, measured.run.tokenizer)
     if cut := int((measured.cut > 0).sum()):
         yield Paragraph(f"{measured.name}: {cut:,} of {len(measured.cut):,} texts are cut to {limit} tokens")
     yield from map(Paragraph, measured.task.issues(measured.examples, measured.encoded.features).notes)

@@ -147,7 +147,9 @@ class QuestionAnswering(Task):
     # -- from examples to features
 
     def encode(self, examples: Examples, tokenizer: "PreTrainedTokenizerBase") -> Features:
-        return question_features.encode(examples, tokenizer, max_input_length(self, tokenizer), self.doc_stride)
+        return question_features.encode(
+            examples, tokenizer, max_input_length(self.max_length, tokenizer), self.doc_stride
+        )
 
     # -- from outputs to predictions
 

@@ -157,7 +157,7 @@ class TextToText(Task):
     # -- from examples to features
 
     def encode(self, examples: Examples, tokenizer: "PreTrainedTokenizerBase") -> Features:
-        prompts, limit = self._prompts(examples), max_input_length(self, tokenizer)
+        prompts, limit = self._prompts(examples), max_input_length(self.max_length, tokenizer)
         inputs = tokenizer(prompts, verbose=False)
         names = [name for name in tokenizer.model_input_names if name in inputs]
         features: Features = {name: list(inputs[name]) for name in names}

@@ -245,7 +245,7 @@ class TextClassification(Task):
         if self.long_texts == "windows" and not tokenizer.is_fast:
             raise RecipeError("task.long_texts: windows need a fast tokenizer; choose truncate or another model")
         stride = self.doc_stride if self.long_texts == "windows" else None
-        reader = TextReader(tokenizer, max_input_length(self, tokenizer), stride)
+        reader = TextReader(tokenizer, max_input_length(self.max_length, tokenizer), stride)
         features = reader.features(examples["text"], examples.get("text_pair"))
         if self.head.target in examples:
             learned = self.head.learned(examples[self.head.target])

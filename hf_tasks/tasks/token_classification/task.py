@@ -164,7 +164,11 @@ class TokenClassification(Task):
         """A further column: `heads`, the place of the first sub-word of each word whose tag is decided in this window,
         from the end where the tokenizer pads on the left. A sentence without words is read as one empty word."""
         sentences = [tokens or [""] for tokens in examples["tokens"]]
-        ids_of, frame, limit = sub_words(sentences, tokenizer), Frame.of(tokenizer), max_input_length(self, tokenizer)
+        ids_of, frame, limit = (
+            sub_words(sentences, tokenizer),
+            Frame.of(tokenizer),
+            max_input_length(self.max_length, tokenizer),
+        )
         tag_ids = {tag: i for i, tag in enumerate(self.labels)}
         left = tokenizer.padding_side == "left"
         features: Features = {}

@@ -215,7 +215,7 @@ class Sweeping:
         return f"{len(self.done)} of {self.plan.trials}: trial {trial.number}, {values}: {outcome}; {best}{left} left"
 
 
-def sweep(
+def run_trials(
     path: Path,
     over: Sequence[str] = (),
     overrides: Sequence[str] = (),
@@ -224,15 +224,10 @@ def sweep(
     output_dir: Path | None = None,
     timeout: str | None = None,
 ) -> Sweeping:
-    """Sweep a recipe file over `key=values`; `options`: keys of the recipe's `sweep` section, which they go before.
-
-    Raises RecipeError, DataError or RunError; RunError too where not one trial came to its end.
-    """
+    """Train the trials of a sweep one after another; see `sweep`."""
     limit = timeout and sections.seconds(timeout)
     plan = Plan.of(path, overrides, over, options or {})
     folder = output_dir or Path("sweeps") / plan.recipe(plan.first()).name
-    from hf_tasks.training.sweep.report import draw
-
     with opened(plan, folder) as sweeping:
         say(sweeping.title)
         sweeping.go_on(limit or None)
@@ -240,7 +235,6 @@ def sweep(
         reasons = [f"trial {trial.number}: {trial.user_attrs['reason']}" for trial in sweeping.done]
         raise RunError(f"{folder}: no trial came to its end", *reasons)
     sweeping.write_best()
-    draw(sweeping, folder / PICTURE)
     return sweeping
 
 
