@@ -162,8 +162,8 @@ def _override(source: Source, override: str) -> str | None:
 def read_with_decoding(path: Path, overrides: Sequence[str] = ()) -> Source:
     """A run's recipe with `decoding.key=value` overrides; another strategy keeps nothing of the old one but the longest
     output. Raises RecipeError for other keys: what was trained stays as it is."""
-    before = read_with_decoding(path).values.get("decoding", {})
-    source = read_with_decoding(path, tuple(overrides))
+    before = read(path).values.get("decoding", {})
+    source = read(path, tuple(overrides))
     for key, override in source.overrides.items():
         if key[0] != "decoding" or not before:
             what = "only keys of decoding can" if before else "this run writes no texts, nothing can"

@@ -117,7 +117,7 @@ def test_what_was_tuned_is_kept_in_the_recipe() -> None:
     )
     values = {"name": "x", "data": {"train": "a"}, "model": {"name_or_path": "m"}}
     whole = recipe.from_dict(values | {"task": tuned.model_dump(mode="json", exclude_unset=True)})
-    assert recipe.validate(recipe.recipe_file.parse(recipe.to_yaml(whole), "r")).task == tuned
+    assert recipe.validate(recipe.yaml_file.parse(recipe.to_yaml(whole), "r")).task == tuned
 
 
 @pytest.mark.parametrize(

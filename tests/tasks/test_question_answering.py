@@ -126,7 +126,7 @@ def test_clashes():
     ]:
         text = (written % keys).replace("  {", "  ").replace("}\ndata", "\ndata").replace(", null", "\n  null")
         with pytest.raises(RecipeError) as error:
-            recipe.validate(recipe.recipe_file.parse(text, "r"))
+            recipe.validate(recipe.yaml_file.parse(text, "r"))
         assert str(error.value) == problem.replace("r:4", "r:5" if "null_score" in problem else "r:4")
 
 
@@ -559,7 +559,7 @@ def test_a_tuned_threshold_is_kept_in_the_recipe():
     tuned = task(version_2_with_negative=True).model_copy(update={"null_score_diff_threshold": -1.25})
     values = {"name": "x", "data": {"train": "a"}, "model": {"name_or_path": "m"}}
     whole = recipe.from_dict(values | {"task": json.loads(tuned.model_dump_json(exclude_unset=True))})
-    assert recipe.validate(recipe.recipe_file.parse(recipe.to_yaml(whole), "r")).task == tuned
+    assert recipe.validate(recipe.yaml_file.parse(recipe.to_yaml(whole), "r")).task == tuned
 
 
 def test_a_tiny_model_learns_to_find_the_city(tiny):

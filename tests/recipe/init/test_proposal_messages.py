@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+import init_kinds as kinds
 import pytest
-from proposal import kinds
 from typer.testing import CliRunner
 
 from hf_tasks import recipe as recipes

@@ -10,7 +10,7 @@ from hf_tasks.core import shipped
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.recipe import yaml_file
 
-RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 NAMES = [path.stem for path in RECIPES]
 
 

@@ -123,7 +123,7 @@ def test_a_card_that_cannot_be_made_is_a_message(
         run = hf_tasks.train(recipe.model_copy(update={"hub": None}))
     path = tmp_path / "run"
     assert (
-        f"warning: the card was not written: no font; the run is whole; mend that, and write it with: hf-tasks card "
+        f"warning: the card was not written: no font; the run is complete; correct that, then run: hf-tasks card "
         f"{path} --write"
     ) in capfd.readouterr().err.splitlines()
     assert run.results["training"]["steps"] == 1 and run.results["base"]["from"] == "folder"

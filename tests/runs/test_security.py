@@ -12,6 +12,7 @@ from conftest import Tiny
 
 from hf_tasks import metrics
 from hf_tasks.core.errors import RecipeError, RunError
+from hf_tasks.core.manifest import _digest
 from hf_tasks.recipe import Recipe, from_dict, load
 from hf_tasks.runs.run import Run
 from hf_tasks.training import checkpoints, train
@@ -180,7 +181,7 @@ def test_a_manifest_does_not_lead_out_of_its_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"a")
     manifest["files"]["../secret"] = manifest["files"]["a"]
     del manifest["sha256"]
-    manifest["sha256"] = checkpoints._digest(manifest)
+    manifest["sha256"] = _digest(manifest)
     (folder / checkpoints.MANIFEST).write_text(json.dumps(manifest))
     assert checkpoints.problem(folder) == "../secret is not in it"
 

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from hf_tasks.publish.card import example, gather
+from hf_tasks.publish.card import gather
 from hf_tasks.publish.card.facts import curve
 from hf_tasks.recipe import Recipe, from_dict
+from hf_tasks.runs.example import example
+from hf_tasks.training.arguments import arguments
 
 
 def log(path: Path, rows: list[dict[str, float]]) -> Path:
@@ -61,6 +63,11 @@ def test_the_example_of_words_is_given_in_words() -> None:
     assert found["prediction"] == {"tokens": ["Ann", "met", "Bo"], "tags": ["O", "O", "O"], "entities": []}
 
 
+def gathered(path: Path, values: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
+    recipe = from_dict(values)
+    return gather(path, recipe, results, arguments(recipe, validated="validation" in results["data"]).to_dict())
+
+
 @pytest.fixture
 def directory(tmp_path: Path, values: dict[str, Any], results: dict[str, Any]) -> Path:
     base = tmp_path / "base"
@@ -73,7 +80,7 @@ def directory(tmp_path: Path, values: dict[str, Any], results: dict[str, Any]) -
 
 
 def test_facts_of_a_run(directory: Path, values: dict[str, Any], results: dict[str, Any]) -> None:
-    facts = gather(directory, from_dict(values), results)
+    facts = gathered(directory, values, results)
     assert facts["environment"] == results["environment"]
     assert facts["curve"] == {"train": [[10, 0.5]], "validation": []}
     assert facts["energy"] == {
@@ -88,7 +95,7 @@ def test_energy_by_the_power_that_the_recipe_states(
     directory: Path, values: dict[str, Any], results: dict[str, Any]
 ) -> None:
     values["card"]["watts"] = 800.0
-    energy = gather(directory, from_dict(values), results)["energy"]
+    energy = gathered(directory, values, results)["energy"]
     assert energy == {"watts": 800.0, "from": "as stated in the recipe", "wh": 1.6}
 
 
@@ -97,12 +104,12 @@ def test_energy_of_an_accelerator_by_its_power_limit_or_not_at_all(
 ) -> None:
     (directory / "environment.json").write_text(json.dumps(results["environment"] | {"accelerator": "A card"}))
     monkeypatch.setattr("shutil.which", lambda tool: None)
-    assert gather(directory, from_dict(values), results)["energy"] is None
+    assert gathered(directory, values, results)["energy"] is None
     tool = directory / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho 700.00\n")
     tool.chmod(0o755)
     monkeypatch.setattr("shutil.which", lambda name: str(tool))
-    energy = gather(directory, from_dict(values), results)["energy"]
+    energy = gathered(directory, values, results)["energy"]
     assert energy == {"watts": 700.0, "from": "the accelerator's power limit; the rest left out", "wh": 1.4}
     tool.write_text("#!/bin/sh\necho '[N/A]'\n")
-    assert gather(directory, from_dict(values), results)["energy"] is None
+    assert gathered(directory, values, results)["energy"] is None

@@ -71,9 +71,9 @@ def test_a_training_does_what_was_counted(tiny: Tiny, tmp_path: Path, monkeypatc
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some), encoding="utf-8")
     there, counted, real, made = [0], list[Steps](), SafeTrainer.seal, Steps.of
 
-    def seal(self: SafeTrainer, folder: Path, done: bool) -> None:
+    def seal(self: SafeTrainer, folder: Path, done: bool, passing: bool) -> None:
         there.append(len(checkpoints.folders(folder.parent)))
-        real(self, folder, done)
+        real(self, folder, done, passing)
 
     monkeypatch.setattr(Run, "verify", lambda *_: None)
     monkeypatch.setattr(SafeTrainer, "seal", seal)

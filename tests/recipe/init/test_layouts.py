@@ -3,9 +3,9 @@
 from pathlib import Path
 from random import Random
 
+import init_layouts as layouts
 import pytest
-from proposal import layouts
-from proposal.layouts import Layout
+from init_layouts import Layout
 
 from hf_tasks import recipe as recipes
 from hf_tasks.recipe import resolve, yaml_file

@@ -37,7 +37,7 @@ FOLDERS = {
 def test_parts_are_known_by_their_names(names: str, tmp_path: Path) -> None:
     for name in names.split():
         (tmp_path / name).write_bytes(gzip.compress(b"x\n") if name.endswith(".gz") else b"x\n")
-    found = find_files([str(tmp_path)]).encoded_splits
+    found = find_files([str(tmp_path)]).splits
     shown = {
         split: " > ".join(" ".join(path.name for path in paths) for paths in (files.paths, files.targets) if paths)
         for split, files in found.items()
@@ -48,7 +48,7 @@ def test_parts_are_known_by_their_names(names: str, tmp_path: Path) -> None:
 def test_the_users_order_says_which_side_is_the_source(tmp_path: Path) -> None:
     for name in ("train.en", "train.de"):
         (tmp_path / name).write_text("x\n", encoding="utf-8")
-    files = find_files([str(tmp_path / "train.de"), str(tmp_path / "train.en")]).encoded_splits["train"]
+    files = find_files([str(tmp_path / "train.de"), str(tmp_path / "train.en")]).splits["train"]
     assert [path.name for path in (*files.paths, *files.targets)] == ["train.de", "train.en"]
 
 

@@ -9,7 +9,7 @@ from hf_tasks.core import shipped
 from hf_tasks.publish.card.shipped_cards import CARD, RECIPE, published
 from hf_tasks.recipe import yaml_file
 
-CARDS = Path(__file__).parent.parent.parent / "cards"
+CARDS = Path(__file__).parents[3] / "cards"
 FOLDERS = sorted(path.parent for path in CARDS.glob(f"*/{CARD}"))
 NAMES = [folder.name for folder in FOLDERS]
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import init_kinds as kinds
 import pytest
 from conftest import Tiny
-from proposal import kinds
 
 import hf_tasks
 from hf_tasks import recipe as recipes
