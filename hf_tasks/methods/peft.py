@@ -264,7 +264,7 @@ class PromptLearning(PeftMethod):
 def _aligned(adapted: Any) -> "nn.Module":
     """The outputs of every token without those of the learned tokens before them, which PEFT leaves in."""
     config = adapted.peft_config["default"]
-    at_words = config.task_type in ("TOKEN_CLS", "QUESTION_ANS")
+    at_words = config.task_type in ("TOKEN_CLS", "QUESTION_ANS", "CAUSAL_LM")
     if at_words and config.peft_type not in ("PREFIX_TUNING", "CARTRIDGE"):
         adapted.register_forward_hook(_without_prompt)
     return adapted  # type: ignore[no-any-return]

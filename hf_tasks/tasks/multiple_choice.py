@@ -96,8 +96,8 @@ class MultipleChoice(Task):
     # -- from examples to features
 
     def encode(self, examples: Examples, tokenizer: "PreTrainedTokenizerBase") -> Features:
-        """The tokenizer's columns have a row for each choice. What is too long loses the end of its context, and of its
-        choice only if that alone is too long."""
+        """The tokenizer's columns have a row for each choice; `length` and `tokens_cut` are those of the longest one.
+        What is too long loses the end of its context, and of its choice only if that alone is too long."""
         limit = max_input_length(self.max_length, tokenizer)
         questions = examples.get("question", [""] * len(examples["context"]))
         features: Features = {name: [] for name in ("example", "length", "tokens_cut")}
@@ -112,7 +112,7 @@ class MultipleChoice(Task):
                 for name, ids in _cut(tokenizer, context, seconds[choice], limit).items():
                     columns[name][choice] = ids
             kept = [len(ids) for ids in columns["input_ids"]]
-            row = columns | {"example": i, "length": max(kept), "tokens_cut": sum(lengths) - sum(kept)}
+            row = columns | {"example": i, "length": max(kept), "tokens_cut": max(lengths) - max(kept)}
             for name, value in row.items():
                 features.setdefault(name, []).append(value)
         return features | ({"labels": list(examples["label"])} if "label" in examples else {})
