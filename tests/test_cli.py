@@ -155,7 +155,7 @@ def test_recipes_schema_is_the_schema_of_recipes(
 
 
 @pytest.mark.parametrize("command", ["train", "check"])
-def test_broken_recipes_and_data_are_told_in_lines(
+def test_broken_recipes_and_data_give_one_line_for_each_problem(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     recipe, data = Path("r.yaml"), Path("train.csv")
@@ -176,6 +176,7 @@ def test_broken_recipes_and_data_are_told_in_lines(
     data.write_text("text,label\ngood,a\n,b\nfine,\n")
     assert failure(capfd, monkeypatch, command, "r.yaml") == (
         "errors:\n"
+        "train.csv:3: the text is empty; write it or remove the row\n"
         "train.csv:4: the label is empty; give the row a label or remove it\n"
         "data.bad_rows: drop leaves such rows out\n"
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from hf_tasks import data
 from hf_tasks.core import distributed, hardware
 from hf_tasks.core.checkpoint_paths import resolve_checkpoint
+from hf_tasks.core.errors import RunError
 from hf_tasks.models import checkpoint_files
+from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
 from hf_tasks.runs.origin import Origin
 from hf_tasks.training import arguments
@@ -20,16 +23,23 @@ IN_BATCH_SIZE = ("per_device_train_batch_size", "gradient_accumulation_steps")
 
 def origin_of(recipe: Recipe, recipe_dir: Path | None) -> Origin:
     """What a training would begin with now, without reading or loading anything of the Hub. Raises DataError where a
-    file of the data is missing, RunError for the folder of a checkpoint."""
-    folder = recipe.model.name_or_path and Path(resolve_checkpoint(recipe.model.name_or_path)).is_dir()
+    file of the data is missing."""
     return Origin(
         recipe=effective(recipe),
         data=data.file_hashes(recipe.data, recipe_dir),
-        base=checkpoint_files.hashes(recipe.model) if folder else {},
+        base=checkpoint_files.hashes(recipe.model) if _in_a_folder(recipe.model) else {},
         packages=hardware.versions(),
         processes=distributed.world_size(),
         machine=hardware.rounding(),
     )
+
+
+def _in_a_folder(model: Model) -> bool:
+    """Whether the checkpoint is a folder on this machine. False also where it is missing: loading it says so, after the
+    data were read."""
+    with suppress(RunError):
+        return bool(model.name_or_path) and Path(resolve_checkpoint(model.name_or_path)).is_dir()
+    return False
 
 
 def completed(origin: Origin, recipe: Recipe, files: Mapping[str, Mapping[str, str]]) -> Origin:

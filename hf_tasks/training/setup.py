@@ -144,7 +144,8 @@ class TrainingSetup:
 
         Raises RecipeError, DataError or RunError.
         """
-        recipe, splits = resolve(_pinned(recipe), recipe_dir)
+        recipe, splits = resolve(_with_pinned_data(recipe), recipe_dir)
+        recipe = _with_pinned_model(recipe)
         if recipe.card.template:
             card.render(recipe, {}, folder=recipe_dir)  # a template that cannot be used is known now
         if recipe.hub:
@@ -205,10 +206,16 @@ def _check_base(recipe: Recipe) -> None:
         raise RecipeError(f"hub: the run could not be pushed: {no_base(base)}")
 
 
-def _pinned(recipe: Recipe) -> Recipe:
-    """The recipe with the commits of its base model and its dataset on the Hub."""
-    model, data = distributed.broadcast_from_main(lambda: (origin.pinned(recipe.model), hub_data.pinned(recipe.data)))
-    return recipe.model_copy(update={"model": model, "data": data})
+def _with_pinned_data(recipe: Recipe) -> Recipe:
+    """The recipe with the commit of its dataset on the Hub."""
+    pinned = distributed.broadcast_from_main(lambda: hub_data.pinned(recipe.data))
+    return recipe.model_copy(update={"data": pinned})
+
+
+def _with_pinned_model(recipe: Recipe) -> Recipe:
+    """The recipe with the commit of its base model on the Hub."""
+    pinned = distributed.broadcast_from_main(lambda: origin.pinned(recipe.model))
+    return recipe.model_copy(update={"model": pinned})
 
 
 def _optimizer(recipe: Recipe, model: Any, args: TrainingArguments) -> tuple[type, dict[str, Any]] | None:
