@@ -1,8 +1,9 @@
-"""README and docs tell the truth: recipes are valid, commands and linked files exist, the tree names every file."""
+"""README and docs tell the truth: recipes are valid, commands, links and paths exist."""
 
 import re
 from pathlib import Path
 
+import pytest
 from typer.main import get_command
 
 from hf_tasks.cli import app
@@ -16,6 +17,7 @@ PAGES = [
     ROOT / "recipes" / "README.md",
     ROOT / "benchmarks" / "README.md",
 ]
+PACKAGES = sorted(path.name for path in (ROOT / "hf_tasks").iterdir() if (path / "__init__.py").is_file())
 TEXTS = {path: path.read_text(encoding="utf-8") for path in PAGES}
 
 
@@ -48,11 +50,9 @@ def test_every_command_exists() -> None:
     assert words <= set(group.commands)  # type: ignore[attr-defined]
 
 
-def test_the_tree_names_every_file_of_the_package() -> None:
-    tree = next(block for block in blocks("") if block.startswith("hf_tasks/"))
-    files = {path.name for path in (ROOT / "hf_tasks").rglob("*.py")} - {"__init__.py", "__main__.py"}
-    assert {name for name in files if name not in tree} == set()
-    assert {name for name in re.findall(r"\w+\.py", tree) if name not in files} == set()
+def test_the_page_of_the_structure_names_every_package() -> None:
+    rows = re.findall(r"^\| `(\w+)/` \|", TEXTS[ROOT / "docs" / "structure.md"], re.MULTILINE)
+    assert sorted(rows) == PACKAGES
 
 
 def test_the_table_names_every_shipped_recipe() -> None:
@@ -60,7 +60,26 @@ def test_the_table_names_every_shipped_recipe() -> None:
     assert {name for name in shipped() if f"`{name}`" not in table} == set()
 
 
-def test_links_lead_to_files() -> None:
-    links = {path.parent / link for path, text in TEXTS.items() for link in re.findall(r"\]\((?!http)([^)#]+)", text)}
-    assert len(links) > 10
-    assert {link for link in links if not link.is_file()} == set()
+def test_links_lead_to_files_and_headings() -> None:
+    links = [(path, link) for path, text in TEXTS.items() for link in re.findall(r"\]\((?!http)([^)]+)\)", text)]
+    assert len(links) > 60
+    for page, link in links:
+        name, _, heading = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.is_file(), f"{page.name}: {link}"
+        assert not heading or heading in headings(target), f"{page.name}: {link}"
+
+
+def headings(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_paths_of_the_code_exist(page: Path) -> None:
+    """Whole paths, from the root of the project or of the package: `tests/test_cli.py`, `core/files.py`."""
+    folders = "|".join(["hf_tasks", "tests", "benchmarks", "cards", *PACKAGES])
+    paths = re.findall(rf"(?<![\w/.-])((?:{folders})/(?:[\w/]+\.py|[\w/]*/(?=`)))", TEXTS[page])
+    modules = re.findall(r"`(\w+\.py)`", TEXTS[page])
+    assert [path for path in paths if not (ROOT / path).exists() and not (ROOT / "hf_tasks" / path).exists()] == []
+    assert [name for name in modules if not (ROOT / name).exists()] == [], "give the whole path"
