@@ -11,7 +11,6 @@ from datasets import Dataset
 from found import errors
 from transformers import AutoTokenizer, CanineTokenizer
 
-from hf_tasks.core.errors import RecipeError
 from hf_tasks.runs.evaluation import encode
 from hf_tasks.tasks import EncodedSplit, TextClassification
 
@@ -267,10 +266,10 @@ def test_windows_have_the_label_of_their_text(tokenizer: Any) -> None:
     assert (features["example"], features["labels"]) == ([0, 1, 1, 1], [1, 0, 0, 0])
 
 
-def test_windows_need_a_fast_tokenizer() -> None:
-    with pytest.raises(RecipeError) as e:
-        resolved(FORMS["single"], long_texts="windows").encode({"text": ["a"]}, CanineTokenizer())
-    assert str(e.value) == "task.long_texts: windows need a fast tokenizer; choose truncate or another model"
+def test_a_tokenizer_in_python_has_windows_too() -> None:
+    task, tokenizer = resolved(FORMS["single"], long_texts="windows", max_length=8, doc_stride=2), CanineTokenizer()
+    features = task.encode({"text": ["abcdefghij"]}, tokenizer)
+    assert [tokenizer.decode(ids, skip_special_tokens=True) for ids in features["input_ids"]] == ["abcdef", "efghij"]
 
 
 # -- loss

@@ -7,7 +7,7 @@ from conftest import Tiny
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
 
-from hf_tasks.tasks.text_windows import TextReader
+from hf_tasks.tasks.text_classification.features import TextReader
 
 LONG = "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 4
 

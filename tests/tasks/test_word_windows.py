@@ -3,11 +3,13 @@ import random
 import numpy as np
 import pytest
 
-from hf_tasks.tasks.word_windows import windows
+from hf_tasks.tasks.windows import word_windows
 
 
 def places(sizes, room, stride):
-    return [(w.start, w.end, [*range(w.first_decided, w.end_decided)]) for w in windows(np.array(sizes), room, stride)]
+    return [
+        (w.start, w.end, [*range(w.first_decided, w.end_decided)]) for w in word_windows(np.array(sizes), room, stride)
+    ]
 
 
 def test_a_sentence_that_fits_is_one_window():
@@ -39,7 +41,7 @@ def test_every_word_is_decided_once_and_no_window_is_too_large(seed):
     room = draw.randint(3, 12)
     stride = draw.randint(0, room // 2)
     sizes = np.array([draw.randint(1, draw.choice([1, 3, room])) for _ in range(draw.randint(1, 60))])
-    found = windows(sizes, room, stride)
+    found = word_windows(sizes, room, stride)
     decided = [word for window in found for word in range(window.first_decided, window.end_decided)]
     assert decided == list(range(len(sizes)))
     contexts = np.array([[_context(sizes, window, word) for word in decided] for window in found])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from hf_tasks.tasks.context_windows import NO_ANSWER
+from hf_tasks.tasks.question_answering.features import NO_ANSWER
 from hf_tasks.tasks.types import EncodedSplit, Features, Prediction
 
 if TYPE_CHECKING:

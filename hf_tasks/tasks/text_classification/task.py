@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from hf_tasks.core.errors import RecipeError
 from hf_tasks.core.section import did_you_mean
 from hf_tasks.metrics.thresholds import NEUTRAL
 from hf_tasks.tasks.base import TUNED, Task
+from hf_tasks.tasks.text_classification.features import TextReader
 from hf_tasks.tasks.text_classification.heads import (
     HEADS,
     PROBLEM_OF_TARGET,
@@ -28,7 +28,6 @@ from hf_tasks.tasks.text_classification.heads import (
     SingleLabel,
 )
 from hf_tasks.tasks.text_classification.labels import ClassWeights, label_of, numbers_first, scaled, score_of, several
-from hf_tasks.tasks.text_windows import TextReader
 from hf_tasks.tasks.types import (
     Batch,
     Columns,
@@ -242,8 +241,6 @@ class TextClassification(Task):
     # -- from examples to features
 
     def encode(self, examples: Examples, tokenizer: "PreTrainedTokenizerBase") -> Features:
-        if self.long_texts == "windows" and not tokenizer.is_fast:
-            raise RecipeError("task.long_texts: windows need a fast tokenizer; choose truncate or another model")
         stride = self.doc_stride if self.long_texts == "windows" else None
         reader = TextReader(tokenizer, max_input_length(self.max_length, tokenizer), stride)
         features = reader.features(examples["text"], examples.get("text_pair"))

@@ -22,6 +22,7 @@ from hf_tasks.metrics.calibration import temperature_of_labels
 from hf_tasks.metrics.tag_schemes import Scheme, Tags, complete, detect
 from hf_tasks.tasks.base import TUNED, Task
 from hf_tasks.tasks.collate import IGNORE, items_in
+from hf_tasks.tasks.token_classification import features as words_read
 from hf_tasks.tasks.token_classification import tag_meaning
 from hf_tasks.tasks.token_classification.words import SplitText, tags_of_words, words_of
 from hf_tasks.tasks.types import (
@@ -44,7 +45,6 @@ from hf_tasks.tasks.types import (
     max_input_length,
     values,
 )
-from hf_tasks.tasks.word_windows import Frame, features_of, sub_words
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -163,24 +163,17 @@ class TokenClassification(Task):
     def encode(self, examples: Examples, tokenizer: "PreTrainedTokenizerBase") -> Features:
         """A further column: `heads`, the place of the first sub-word of each word whose tag is decided in this window,
         from the end where the tokenizer pads on the left. A sentence without words is read as one empty word."""
-        sentences = [tokens or [""] for tokens in examples["tokens"]]
-        ids_of, frame, limit = (
-            sub_words(sentences, tokenizer),
-            Frame.of(tokenizer),
-            max_input_length(self.max_length, tokenizer),
-        )
-        tag_ids = {tag: i for i, tag in enumerate(self.labels)}
-        left = tokenizer.padding_side == "left"
-        features: Features = {}
-        for i, tokens in enumerate(sentences):
-            tags = [tag_ids[tag] for tag in examples["tags"][i]] if "tags" in examples else None
-            for row in features_of([ids_of[token] for token in tokens], tags, frame, limit, self.doc_stride):
-                row["example"] = i
-                if left:
-                    row["heads"] = [head - row["length"] for head in row["heads"]]
-                for name, value in row.items():
-                    features.setdefault(name, []).append(value)
-        return features
+        sentences, tags = [tokens or [""] for tokens in examples["tokens"]], None
+        if "tags" in examples:
+            ids = {tag: i for i, tag in enumerate(self.labels)}
+            tags = [[ids[tag] for tag in row] or [IGNORE] for row in examples["tags"]]
+        limit = max_input_length(self.max_length, tokenizer)
+        features = words_read.encode(sentences, tags, tokenizer, limit, self.doc_stride)
+        if tokenizer.padding_side == "left":
+            pairs = zip(features["heads"], features["length"], strict=True)
+            features["heads"] = [[head - length for head in heads] for heads, length in pairs]
+        unread = {"token_type_ids"} - set(tokenizer.model_input_names)
+        return {name: values for name, values in features.items() if name not in unread}
 
     # -- from outputs to predictions
 

@@ -2,16 +2,8 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from hf_tasks.tasks.context_windows import (
-    Stretches,
-    Tokens,
-    joined,
-    labels,
-    pair_template,
-    positions,
-    tokenized,
-    windows,
-)
+from hf_tasks.tasks.question_answering.features import labels, positions
+from hf_tasks.tasks.windows import Stretches, Tokens, joined, template, tokenized, windows
 
 
 @pytest.fixture(params=["bert", "distilbert", "roberta", "albert"])
@@ -61,21 +53,24 @@ def test_no_token_begins_with_a_blank(tokenizer):
 
 def test_the_template_gives_what_the_tokenizer_gives(tokenizer):
     questions, contexts = ["where lives john?", "who?"], ["john lives in paris", "rome"]
-    template = pair_template(tokenizer)
+    layout = template(tokenizer, 2)
     first, second = (
         Stretches(tokens.ids, tokens.begin[:-1], tokens.size(which))
         for tokens, which in (tokenized(texts, tokenizer, offsets=False) for texts in (questions, contexts))
     )
     expected = tokenizer(questions, contexts)
-    assert [ids.tolist() for ids in template.input_ids(first, second)] == expected["input_ids"]
-    assert template.special_tokens == tokenizer.num_special_tokens_to_add(pair=True)
-    assert template.context_start(first.size).tolist() == [expected.sequence_ids(i).index(1) for i in range(2)]
-    if "token_type_ids" in expected:
-        assert [types.tolist() for types in template.token_type_ids(first, second)] == expected["token_type_ids"]
+    features = layout.features(first, second)
+    for name in ("input_ids", "attention_mask", "token_type_ids"):
+        assert name not in expected or [row.tolist() for row in features[name]] == expected[name]
+    assert layout.special_tokens == tokenizer.num_special_tokens_to_add(pair=True)
+    assert layout.begin(first.size).tolist() == [expected.sequence_ids(i).index(1) for i in range(2)]
+    alone = template(tokenizer, 1)
+    assert [row.tolist() for row in alone.features(first)["input_ids"]] == tokenizer(questions)["input_ids"]
+    assert alone.begin() == tokenizer(questions).sequence_ids(0).index(0)
 
 
 def test_templates_of_two_families(tiny):
-    bert, roberta = (pair_template(AutoTokenizer.from_pretrained(tiny(name))) for name in ("bert", "roberta"))
+    bert, roberta = (template(AutoTokenizer.from_pretrained(tiny(name)), 2) for name in ("bert", "roberta"))
     assert [ids.tolist() for ids in bert.ids] == [[2], [3], [3]]
     assert ([types.tolist() for types in bert.types], bert.sequence_types) == ([[0], [0], [1]], (0, 1))
     assert [ids.tolist() for ids in roberta.ids] == [[0], [2, 2], [2]]
