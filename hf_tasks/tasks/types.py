@@ -160,7 +160,7 @@ RowError = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Issue:
+class DataWarning:
     """A valid but suspicious pattern in a split."""
 
     rows: Sequence[int]
@@ -177,7 +177,7 @@ class Issues:
     """What a task finds in labelled examples; each kind is computed when it is iterated."""
 
     errors: Iterable[RowError] = ()
-    warnings: Iterable[Issue] = ()
+    warnings: Iterable[DataWarning] = ()
     notes: Iterable[str] = ()
     """What people should know before training, one line each."""
 

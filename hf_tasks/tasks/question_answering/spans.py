@@ -245,7 +245,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Choice:
+class AnswerChoice:
     n_best_size: int
     """Answers that a prediction lists."""
     threshold: float | None

@@ -15,7 +15,7 @@ from pydantic import Field
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.question_answering import features as question_features
 from hf_tasks.tasks.question_answering.answers import misplaced, odd_answers, read_answers
-from hf_tasks.tasks.question_answering.spans import Choice, Found, Search
+from hf_tasks.tasks.question_answering.spans import AnswerChoice, Found, Search
 from hf_tasks.tasks.types import (
     Batch,
     Columns,
@@ -164,7 +164,7 @@ class QuestionAnswering(Task):
 
     def postprocessor(self, *, scores_only: bool = False) -> Postprocessor:
         search = Search(self.n_best_size, self.max_answer_length)
-        choice = Choice(self.n_best_size, self._threshold)
+        choice = AnswerChoice(self.n_best_size, self._threshold)
         calibrate = (
             self._calibrated if self.version_2_with_negative and self.null_score_diff_threshold is None else None
         )

@@ -19,11 +19,11 @@ from hf_tasks.tasks.types import (
     Batch,
     Collator,
     Columns,
+    DataWarning,
     EncodedSplit,
     Example,
     Examples,
     Features,
-    Issue,
     Issues,
     MetricInputs,
     ModelSpec,
@@ -142,10 +142,12 @@ class TextToText(Task):
     def issues(self, examples: "Dataset", features: "Dataset | None" = None) -> Issues:
         return Issues(_errors(examples), self._warnings(examples), self._notes(examples))
 
-    def _warnings(self, examples: "Dataset") -> Iterator[Issue]:
+    def _warnings(self, examples: "Dataset") -> Iterator[DataWarning]:
         """Texts that were copied, where the task is to change them."""
         if self.name != "text2text-generation" and (copied := _copies(examples)):
-            yield Issue(copied, "targets that equal their source", "translate or summarize them, or remove the rows")
+            yield DataWarning(
+                copied, "targets that equal their source", "translate or summarize them, or remove the rows"
+            )
 
     def _notes(self, examples: "Dataset") -> Iterator[str]:
         several = sum(1 for (targets,) in values(examples, "target") if len(targets) > 1)
