@@ -23,7 +23,7 @@ def labelled(run: "Run", data: str | None, split: SplitName, format: str | None,
         raise RunError("--references: they belong to a file of sources; name it with --data")
     splits = resolve(run.recipe, run.recipe_folder)[1].named()
     if split not in splits:
-        raise RunError(f"--part {split}: the run's recipe has no {split} part; give a labelled file with --data")
+        raise RunError(f"--split {split}: the run's recipe has no {split} part; give a labelled file with --data")
     if change := same_data.changed(run).get(split):
         print(f"warning: {change}; results.json is about what they were", file=sys.stderr)
     return splits[split]

@@ -175,7 +175,7 @@ def test_changed_data_are_said(
         result = CliRunner().invoke(app, ["verify", str(run)])
         assert result.exit_code == 0
         assert f"warning: the train data have changed since the training ({file})" in result.output
-        result = CliRunner().invoke(app, ["evaluate", str(run), "--part", "validation"])
+        result = CliRunner().invoke(app, ["evaluate", str(run), "--split", "validation"])
         assert f"warning: the validation data have changed since the training ({file}); results.json" in result.output
     finally:
         file.write_text(before)

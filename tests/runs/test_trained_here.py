@@ -96,9 +96,8 @@ def test_code_of_a_strange_run_runs_only_on_demand(
 
     card.write(strange)
     monkeypatch.setattr(
-        checks, "_run", lambda code: ran.append(code) or checks.subprocess.CompletedProcess([], 0, "", "")
+        checks, "_run", lambda code, **_: ran.append(code) or checks.subprocess.CompletedProcess([], 0, "", "")
     )
-    monkeypatch.setattr(checks, "resolve_checkpoint", str)
     monkeypatch.setattr(Run, "load", lambda path: strange)
     assert card.check(strange) == []
     push.check_card(run)

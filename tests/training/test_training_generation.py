@@ -102,7 +102,7 @@ def test_the_commands(run: Run, tmp_path: Path) -> None:
     assert Path(f"{out}.txt").read_text(encoding="utf-8") == "".join(f"{text}\n" for text in expected)
     rows = [json.loads(line) for line in Path(f"{out}.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["prediction"] for row in rows] == expected
-    done = CliRunner().invoke(app, ["evaluate", str(run.path), "--part", "test"])
+    done = CliRunner().invoke(app, ["evaluate", str(run.path), "--split", "test"])
     assert f"bleu                   {run.results['test']['bleu']:.4f}" in done.output
 
 
