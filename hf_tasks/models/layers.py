@@ -68,13 +68,13 @@ def pretrained_layers(model: "nn.Module") -> Layers:
             f"model.name_or_path: no stack of equal layers in {type(model).__name__}, only {splits}; "
             f"choose another checkpoint, or method.name: full"
         )
-    calls = _calls(model)
-    order = {module: i for i, module in reversed(list(enumerate(calls)))}  # module -> when it first had finished
+    called = calls(model)
+    order = {module: i for i, module in reversed(list(enumerate(called)))}  # module -> when it first had finished
     stacks = sorted(
-        (Stack(name, tuple(blocks), sum(calls.count(b) for b in blocks)) for name, blocks in lists.items()),
+        (Stack(name, tuple(blocks), sum(called.count(b) for b in blocks)) for name, blocks in lists.items()),
         key=lambda stack: order.get(stack.blocks[0], 0),
     )
-    runs = [[i for i, module in enumerate(calls) if module in stack.blocks] for stack in stacks]
+    runs = [[i for i, module in enumerate(called) if module in stack.blocks] for stack in stacks]
     if not all(runs) or any(below[-1] > above[0] for below, above in pairwise(runs)):
         raise RunError(
             f"model.name_or_path: the lists of equal layers in {type(model).__name__} do not run one after another: "
@@ -88,7 +88,7 @@ def pretrained_layers(model: "nn.Module") -> Layers:
         stacks=tuple(stacks),
         head=head,
         new=tuple(name for name in head if name not in pretrained),
-        encoder=tuple(dict.fromkeys(calls[: runs[-1][-1] + 1])),
+        encoder=tuple(dict.fromkeys(called[: runs[-1][-1] + 1])),
     )
 
 
@@ -120,12 +120,12 @@ def _block_lists(model: "nn.Module") -> dict[str, list["nn.Module"]]:
     return found
 
 
-def _calls(model: "nn.Module") -> list["nn.Module"]:
+def calls(model: "nn.Module") -> list["nn.Module"]:
     """The modules in the order in which their calls end, in one forward pass over a few tokens."""
-    calls: list[nn.Module] = []
+    called: list[nn.Module] = []
 
     def note(module: "nn.Module", *_: Any) -> None:
-        calls.append(module)
+        called.append(module)
 
     handles = [module.register_forward_hook(note, prepend=True) for module in model.modules()]
     try:
@@ -133,7 +133,7 @@ def _calls(model: "nn.Module") -> list["nn.Module"]:
     finally:
         for handle in handles:
             handle.remove()
-    return calls
+    return called
 
 
 def try_out(model: "nn.Module") -> None:

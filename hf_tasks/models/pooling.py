@@ -2,16 +2,19 @@
 are trained: Reimers and Gurevych 2019, https://aclanthology.org/D19-1410) where it reads the first token by itself.
 
     last states (B, L, H), attention mask (B, L) -> (B, H), which takes the place of the first position
+
+A pooler of the base model (BERT's dense layer and tanh) is left out: it was trained on the first token, or not at all.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from hf_tasks.core.errors import RunError
-from hf_tasks.models.layers import few_tokens
+from hf_tasks.models.layers import calls, few_tokens
 
 if TYPE_CHECKING:
     from hf_tasks.models.layers import Stack
@@ -34,12 +37,13 @@ POOLS: dict[Pooling, Callable[[Tensor, Tensor], Tensor]] = {"mean": mean, "max":
 
 
 def pool(model: nn.Module, stack: "Stack", pooling: Pooling) -> None:
-    """Let the head read the pooled tokens. Names of parameters and modules do not change.
+    """Let the head read the pooled tokens, without the base model's pooler between them. No other names change.
 
     Raises RunError where the head does not read the first position alone: there is nothing to put the tokens into.
     """
     owner = model.get_submodule(stack.name.rpartition(".")[0])
     _check_reads_first(model, owner)
+    _remove_pooler(model, owner)
     pooled = _Pooled(POOLS[pooling])
     model.register_forward_pre_hook(pooled.begin, with_kwargs=True)
     owner.register_forward_hook(pooled.end)
@@ -60,6 +64,23 @@ class _Pooled:
         mask = states.new_ones(states.shape[:2]) if self.mask is None else self.mask
         first = self.pools(states, mask).type_as(states)
         return _with_states(output, torch.cat([first[:, None], states[:, 1:]], dim=1))
+
+
+class FirstToken(nn.Module):
+    """In the place of a pooler: the state of the first position as it is, (B, L, H) or (B, H) -> (B, H)."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        return states[:, 0] if states.ndim == 3 else states
+
+
+def _remove_pooler(model: Any, owner: nn.Module) -> None:
+    """Put FirstToken in the place of what the base model computes behind `owner`, from its first matrix on: BERT's
+    `pooler`, ALBERT's `pooler` and `pooler_activation`. Norms before it stay."""
+    called = calls(model)
+    names = {child: name for name, child in model.base_model.named_children()}
+    behind = [module for module in called[called.index(owner) + 1 :] if module in names]
+    for module in dropwhile(lambda module: all(p.ndim == 1 for p in module.parameters()), behind):
+        setattr(model.base_model, names[module], FirstToken())
 
 
 def _states(output: Any) -> Tensor:
