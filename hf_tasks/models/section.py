@@ -35,7 +35,8 @@ class Model(Section):
 
     pooling: Literal["cls", "mean", "max"] = "cls"
     """What the head of a text classification model reads of the last layer: the first token, or the mean or maximum
-    over all tokens, as sentence encoders are trained (Reimers and Gurevych 2019, https://aclanthology.org/D19-1410)."""
+    over all tokens, without the base model's pooler, as sentence encoders are trained (Reimers and Gurevych 2019,
+    https://aclanthology.org/D19-1410)."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Model":
