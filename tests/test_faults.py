@@ -15,9 +15,9 @@ FAULTS = Path(__file__).parents[1] / "benchmarks" / "faults.py"
     sys.platform != "linux" or shutil.which("cc") is None, reason="the library is for Linux, and needs cc"
 )
 def test_a_training_survives_kills_and_failures_at_any_call() -> None:
-    command = [sys.executable, str(FAULTS), "--trials", "3", "--seed", "7"]
+    command = [sys.executable, str(FAULTS), "--trials", "1", "--seed", "7"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
-    kinds = re.findall(r"full, (.*): 3 of (\d+) tried, 0 went wrong", done.stdout)
+    kinds = re.findall(r"full, (.*): 1 of (\d+) tried, 0 went wrong", done.stdout)
     assert [name for name, _ in kinds] == ["states of the disk", "calls that fail"]
     assert all(int(count) > 200 for _, count in kinds)
