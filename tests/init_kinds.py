@@ -164,3 +164,11 @@ def corrections(folder: Path) -> list[str]:
 
 def any_texts(folder: Path) -> list[str]:
     return jsonl(folder, "any.jsonl", lambda i: {"prompt": text(i), "completion": f"{i} ways: yes, no, perhaps so"})
+
+
+def choices(folder: Path) -> list[str]:
+    rows = ("sent1,sent2,ending0,ending1,ending2,label", *(
+        f"{text(i)},then they,leave {i},stay {i},{'' if i % 3 else f'sing {i}'},{i % 2}" for i in range(60)
+    ))  # fmt: skip
+    lines(folder / "swag.csv", rows)
+    return [str(folder / "swag.csv")]

@@ -80,7 +80,8 @@ class Statistics:
 def measure(examples: Sequence[Example]) -> Statistics:
     inputs = [_input(example) for example in examples]
     lengths = [sum(map(columns.words, texts)) for texts in inputs]
-    targets = [columns.words(text) for example in examples for text in example.get("target", ())]
+    written = [text for example in examples for name in ("target", "completion") for text in example.get(name) or ()]
+    targets = [columns.words(text) for text in written]
     return Statistics(
         language_of(text for texts in inputs[:: max(1, len(inputs) // 500)] for text in texts),
         _most(lengths),
@@ -106,13 +107,14 @@ def language_of(texts: Iterable[str]) -> Language:
 def _input(example: Example) -> list[str]:
     if "tokens" in example:
         return list(example["tokens"])
-    return [example[name] for name in ("text", "text_pair", "question", "context", "source") if name in example]
+    names = ("text", "text_pair", "question", "context", "source", "prompt")
+    return [example[name] for name in names if name in example] + sorted(example.get("choices", ()), key=len)[-1:]
 
 
 def _labels(examples: Sequence[Example]) -> Iterable[str]:
     for example in examples:
         several = example.get("labels") or example.get("tags") or ()
-        yield from [example["label"]] if "label" in example else several
+        yield from [str(example["label"])] if "label" in example else several
 
 
 def _most(lengths: Sequence[int]) -> int:
@@ -144,7 +146,9 @@ T5 = (3e-4, "usual for T5")
 def choose_model(found: Detection, task: Task, data: Statistics, chosen: str | None) -> ModelChoice:
     """The checkpoint that suits the data; or the user's, whose configuration says its size where it can be read."""
     if chosen:
-        return _of_user(chosen, task.traits.writes_text)
+        return _of_user(chosen, task.model_spec.tokenizer_texts is not None)
+    if found.task == "text-generation":
+        return ModelChoice("openai-community/gpt2", "completes texts; English", *BASE)
     if task.traits.writes_text:
         if _t5(found, data):
             return ModelChoice("google-t5/t5-small", "writes texts; English", *T5)
@@ -204,7 +208,7 @@ def _t5(found: Detection, data: Statistics) -> bool:
 
 def task_lines(found: Detection, task: Task, data: Statistics, model: ModelChoice) -> list[Line]:
     lines: list[Line] = [("name", found.task, f"{found.kind}: {found.reason}")]
-    if task.traits.writes_text and (prefix := _prefix(found, data, model)):
+    if "prefix" in type(task).model_fields and (prefix := _prefix(found, data, model)):
         lines.append(("prefix", prefix, "as T5 was pretrained"))
     lines += [(key, value, _WHY.get(key, "")) for key, value in found.keys.items()]
     length, why = _length(data.words, data, model.longest, found)
@@ -213,7 +217,7 @@ def task_lines(found: Detection, task: Task, data: Statistics, model: ModelChoic
         lines.append(("doc_stride", length // 4, "windows overlap by a quarter"))
     if task.traits.writes_text:
         lines.append(("max_target_length", *_length(data.target_words, data, model.longest, None)))
-    if "label" in found.columns:
+    if found.task == "text-classification" and "label" in found.columns:
         lines.append(("metrics", *_metrics(data)))
     if found.kind == "correction" and found.task == "text2text-generation":
         lines.append(("metrics", ["gleu", "bleu"], "GLEU: for corrections, against source and references"))

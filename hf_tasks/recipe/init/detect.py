@@ -24,6 +24,7 @@ from hf_tasks.recipe.init.columns import (
 )
 from hf_tasks.recipe.init.detect_labels import classification, label_problem, text_score
 from hf_tasks.recipe.init.detection import Detection, Names, Wishes
+from hf_tasks.tasks import MultipleChoice
 from hf_tasks.tasks.types import RawRow
 
 SHORTER = 0.5
@@ -34,6 +35,10 @@ STRONG_LABELS = ("label", "labels", "score", "rating", "stars", "sentiment", "ca
 MOST_TAGS = 200
 SHARE_OF_QUESTIONS = 0.3
 """Of a column without such a name, above which its texts are questions."""
+CHOICES = ("choices", "endings", "options", "ending", "choice", "option", "answers", "sol", "solution")
+RIGHT_CHOICES = ("label", "answer", "answerkey", "correct", "correct_answer", "gold", "target")
+LESS_USUAL = 20
+"""How much less plausible a decoder-only model is: it is proposed where --task asks for it."""
 LOOKED_AT = 200
 """Rows in which answers are looked for, and texts compared."""
 
@@ -55,9 +60,11 @@ def detect(
             *_tagging(rows, columns),
             *_translation(columns),
             *_question_answering(rows, columns),
+            *_multiple_choice(rows, columns),
             *_text_to_text(rows, columns, wishes),
             *classification(rows, columns, wishes),
         ]
+    found += [_as_completion(one) for one in found if "source" in one.columns and "target" in one.columns]
     usable = sorted(filter(wishes.allow, found), key=lambda one: -one.score)
     if not usable:
         raise DataError(f"{where}: {_nothing(columns) if wishes.empty else wishes.refused(columns)}")
@@ -174,6 +181,38 @@ def _question_answering(rows: Sequence[RawRow], columns: Columns) -> Iterator[De
     yield Detection("question-answering", kind, reason + "; some questions have none" * unanswered, mapped, score=9.5)
 
 
+def _multiple_choice(rows: Sequence[RawRow], columns: Columns) -> Iterator[Detection]:
+    """A list of choices in each row, or a column for each, and which one is right."""
+    several: dict[str, list[str]] = {}
+    for name in columns:
+        if (match := _COUNTER.fullmatch(name)) and match[1].lower() in CHOICES:
+            several.setdefault(match[1], []).append(name)
+    listed = named([name for name, column in columns.items() if column.kind in ("list", "other")], CHOICES)
+    series = next((tuple(names) for names in several.values() if len(names) > 1), None)
+    choices: str | tuple[str, ...] | None = listed or series
+    label = named(columns, RIGHT_CHOICES)
+    others = [name for name in columns if name not in (listed, label, *(series or ()))]
+    question = named(others, (*QUESTIONS, "sent2"))
+    rest = [name for name in others if name != question and columns[name].kind == "text"]
+    context = named(others, (*CONTEXTS, "sent1", "ctx", "premise")) or next(iter(rest), question)
+    if not choices or not label or not context:
+        return
+    mapped: Names = {"context": context, "choices": choices, "label": label}
+    mapped |= {"question": question} if question and question != context else {}
+    if all(_is_choice(row, choices, label) for row in rows[:LOOKED_AT]):
+        reason = f'"{label}" is one of the choices in "{listed or ", ".join(series or ())}"'
+        yield Detection("multiple-choice", "the right one of several choices", reason, mapped, score=9)
+
+
+def _is_choice(row: RawRow, choices: str | tuple[str, ...], label: str) -> bool:
+    given = row.get(choices) if isinstance(choices, str) else [row[name] for name in choices if row.get(name)]
+    try:
+        MultipleChoice(name="multiple-choice").parse({"context": "", "choices": given, "label": row.get(label)})
+    except ValueError:
+        return False
+    return True
+
+
 def _place(rows: Sequence[RawRow], columns: Columns, texts: Sequence[str]) -> tuple[str | None, dict[str, str] | None]:
     """The context, and the columns of the answer and its place, where the answer is in the context at this place."""
     starts = [name for name, column in columns.items() if column.kind in ("number", "identifier") and column.integers]
@@ -275,6 +314,12 @@ def _text_to_text(rows: Sequence[RawRow], columns: Columns, wishes: Wishes) -> I
         other = f"the other way: columns: {{source: {second}, target: {first}}}"
         found = _by_lengths(_pairs(rows, first, second), {"source": first, "target": second}, reason, 1)
         yield found.and_also(other)
+
+
+def _as_completion(found: Detection) -> Detection:
+    """The same texts for a decoder-only model, which is proposed where it is asked for."""
+    columns = {"prompt": found.columns["source"], "completion": found.columns["target"]}
+    return Detection("text-generation", found.kind, found.reason, columns, score=found.score - LESS_USUAL)
 
 
 def _references(texts: Columns) -> tuple[str, ...]:

@@ -16,13 +16,13 @@ from hf_tasks.tasks.types import Example
 
 TaskName = Literal[
     "text-classification", "token-classification", "question-answering", "summarization", "translation",
-    "text2text-generation",
+    "text2text-generation", "multiple-choice", "text-generation",
 ]  # fmt: skip
 Names = dict[str, str | tuple[str, ...]]
 """Canonical column: its name in the file, or several names."""
 TEXT_TO_TEXT = ("summarization", "text2text-generation")
-FIRST_INPUTS = ("text", "tokens", "question", "source")
-TARGETS = ("label", "labels", "score", "tags", "spans", "answers", "answer_text", "target")
+FIRST_INPUTS = ("text", "tokens", "question", "source", "prompt")
+TARGETS = ("label", "labels", "score", "tags", "spans", "answers", "answer_text", "target", "completion")
 
 
 @dataclass(frozen=True)

@@ -115,8 +115,8 @@ def warnings(examples: "Dataset", labels: tuple[str, ...], scheme: Scheme) -> It
         others = set(labels) - {"O"}
         rows = [row for row, (tags,) in enumerate(values(examples, "tags")) if not others.isdisjoint(tags)]
         if rows:
-            yield DataWarning(rows, "sentences whose tags beside O are of no known scheme, such as "
-                f"{min(others)}; they are measured word by word, not as entities", "write entities as B-TYPE and I-TYPE")  # fmt: skip
+            text = f"sentences whose tags beside O are of no known scheme, such as {min(others)}; they are measured"
+            yield DataWarning(rows, f"{text} word by word, not as entities", "write entities as B-TYPE and I-TYPE")
     if scheme in ("none", "segmentation"):
         return
     rows_of_tags = enumerate(values(examples, "tags"))
