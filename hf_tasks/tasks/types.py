@@ -6,7 +6,7 @@ row (as a file has it) --parse--> example --encode--> features --model, postproc
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -159,17 +159,28 @@ RowError = tuple[int, str]
 """A row of the examples, and why it cannot be used; what to do."""
 
 
-@dataclass(frozen=True)
-class DataWarning:
-    """A valid but suspicious pattern in a split."""
+IssueKind = Literal["leak", "conflict", "near leak", "labels", "oddity", "cut", "few", "balance", "repeat"]
 
-    rows: Sequence[int]
-    """Where, in order."""
+
+@dataclass(frozen=True)
+class Issue:
+    """A valid but suspicious pattern in the data: one line with counts, the first places and a suggested fix."""
+
+    kind: IssueKind
     text: str
-    """What: `targets that equal their source`."""
+    """What: `targets that equal their source`; from `data.checks` with the counts of each split:
+    `targets that equal their source: 9 of 1,821 in test`."""
     remedy: str
-    count: int | None = None
-    """How often, where that is not once in each of the rows."""
+    places: tuple[str, ...] = ()
+    """The first rows in words, as `DataSplit.where` gives them."""
+    rows: Sequence[int] = field(default=(), kw_only=True)
+    """The rows of one split in which a task finds the pattern, in order."""
+    count: int | None = field(default=None, kw_only=True)
+    """The number of occurrences, where that is not one in each of the rows."""
+
+    def __str__(self) -> str:
+        places = f" ({', '.join(self.places)})" if self.places else ""
+        return f"{self.text}{places}; {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -177,7 +188,7 @@ class Issues:
     """What a task finds in labelled examples; each kind is computed when it is iterated."""
 
     errors: Iterable[RowError] = ()
-    warnings: Iterable[DataWarning] = ()
+    warnings: Iterable[Issue] = ()
     notes: Iterable[str] = ()
     """What people should know before training, one line each."""
 

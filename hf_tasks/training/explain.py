@@ -15,14 +15,14 @@ from hf_tasks.training.arguments import arguments
 
 
 @dataclass(frozen=True)
-class Value:
+class Setting:
     key: str
     value: Any
     origin: str
     """`recipe.yaml:7`, `--set ...`, `from the training data`, or `default` with what the key means."""
 
 
-def explain(path: Path, overrides: tuple[str, ...] = ()) -> list[Value]:
+def explain(path: Path, overrides: tuple[str, ...] = ()) -> list[Setting]:
     """The values of a recipe file, its data read and resolved. Raises RecipeError, DataError or RunError."""
     source = yaml_file.read(path, overrides)
     recipe = recipes.validate(source, recipe_dir=path.parent)
@@ -32,7 +32,7 @@ def explain(path: Path, overrides: tuple[str, ...] = ()) -> list[Value]:
     return sorted((*found, *training), key=lambda value: list(Recipe.model_fields).index(value.key.split(".")[0]))
 
 
-def lines(values: list[Value]) -> Iterator[str]:
+def lines(values: list[Setting]) -> Iterator[str]:
     """The values for people, in columns."""
     shown = [(value.key, _shown(value.value), value.origin) for value in values]
     width, longest = (max(len(row[i]) for row in shown) for i in (0, 1))
@@ -40,7 +40,7 @@ def lines(values: list[Value]) -> Iterator[str]:
         yield f"{key:<{width}}  {text:<{longest}}  {origin}"
 
 
-def _block(resolved: Section, given: Section, source: yaml_file.Source, above: yaml_file.Key) -> Iterator[Value]:
+def _block(resolved: Section, given: Section, source: yaml_file.Source, above: yaml_file.Key) -> Iterator[Setting]:
     for name, field in type(resolved).model_fields.items():
         key, value = (*above, name), getattr(resolved, name)
         if key == ("training",):
@@ -48,14 +48,14 @@ def _block(resolved: Section, given: Section, source: yaml_file.Source, above: y
         if isinstance(value, Section):
             yield from _block(value, getattr(given, name), source, key)
         elif _is_written(source, key):
-            yield Value(".".join(map(str, key)), value, source.where(key))
+            yield Setting(".".join(map(str, key)), value, source.where(key))
         elif value != getattr(given, name):
-            yield Value(".".join(map(str, key)), value, "from the training data")
+            yield Setting(".".join(map(str, key)), value, "from the training data")
         else:
-            yield Value(".".join(map(str, key)), value, f"default: {_first_sentence(field.description)}".rstrip(": "))
+            yield Setting(".".join(map(str, key)), value, f"default: {_first_sentence(field.description)}".rstrip(": "))
 
 
-def _training(recipe: Recipe, source: yaml_file.Source, *, validated: bool) -> Iterator[Value]:
+def _training(recipe: Recipe, source: yaml_file.Source, *, validated: bool) -> Iterator[Setting]:
     """What was given, and what differs from transformers' own defaults; the places of files are left out."""
     from transformers import TrainingArguments
 
@@ -63,9 +63,9 @@ def _training(recipe: Recipe, source: yaml_file.Source, *, validated: bool) -> I
     given = recipe.training.given()
     for name, value in {**vars(args), **given}.items():
         if name in given:
-            yield Value(f"training.{name}", value, source.where(("training", name)))
+            yield Setting(f"training.{name}", value, source.where(("training", name)))
         elif name in TrainingArguments.__dataclass_fields__ and value != getattr(plain, name) and "_dir" not in name:
-            yield Value(
+            yield Setting(
                 f"training.{name}", value, f"hf_tasks' default; transformers has {_shown(getattr(plain, name))}"
             )
 

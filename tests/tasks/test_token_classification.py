@@ -19,7 +19,7 @@ from hf_tasks.models.section import Model
 from hf_tasks.runs import evaluation
 from hf_tasks.tasks import TokenClassification
 from hf_tasks.tasks.collate import IGNORE, PaddingCollator
-from hf_tasks.tasks.types import DataWarning
+from hf_tasks.tasks.types import Issue
 
 
 def task(**keys):
@@ -178,7 +178,7 @@ def test_summary_counts_entities_and_oddities_what_breaks_the_scheme():
     ]
     remedy = "correct the tags, or name their scheme as task.scheme"
     assert list(resolved("B-PER O B-LOC").issues(split.examples).warnings) == [
-        DataWarning([1], "stretches of tags that break the rules of IOB2 and name no entity", remedy, 2)
+        Issue("oddity", "stretches of tags that break the rules of IOB2 and name no entity", remedy, rows=[1], count=2)
     ]
     assert notes(resolved("NOUN O"), split) == ["7 words, 3 different tags"]
     segmented = Dataset.from_dict({"tokens": [list("abcd")], "tags": [list("BESS")]})

@@ -1,49 +1,33 @@
-"""Finding: something in the data that is allowed and seldom meant; one line with counts, places and a remedy."""
+"""Counts and places of the issues that the data checks find, and the order of their severity."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
 from hf_tasks.data import DataSplit
+from hf_tasks.tasks.types import Issue, IssueKind
 
-Kind = Literal[
-    "leak", "conflict", "near leak", "labels", "oddity", "cut", "few", "balance", "repeat",
-]  # fmt: skip
-SEVERITY: tuple[Kind, ...] = ("leak", "conflict", "near leak", "labels", "oddity", "cut", "few", "balance", "repeat")
-"""The gravest first: what makes scores wrong, then what teaches wrong things, then what wastes."""
+SEVERITY: tuple[IssueKind, ...] = get_args(IssueKind)
+"""The most severe kind first: wrong scores, wrong labels, wasted compute."""
 SHOWN = 3
-"""Places that a finding names."""
+"""Places that an issue names."""
 
 Rows = Sequence[int] | np.ndarray
 
 
 @dataclass(frozen=True)
-class Issue:
-    kind: Kind
-    text: str
-    """What it is, and how often in each part: `texts that are in train too: 9 of 1,821 in test`."""
-    remedy: str
-    places: tuple[str, ...] = ()
-    """The first of them, as `Part.where` gives them."""
-
-    def __str__(self) -> str:
-        places = f" ({', '.join(self.places)})" if self.places else ""
-        return f"{self.text}{places}; {self.remedy}"
-
-
-@dataclass(frozen=True)
 class Seen:
-    """Where and how often something was seen in one part."""
+    """Where and how often something was seen in one split."""
 
     count: str
     """`9 of 1,821 in test`"""
     places: tuple[str, ...]
 
 
-def found(kind: Kind, what: str, remedy: str, seen: Sequence[Seen]) -> Iterator[Issue]:
-    """One finding for all parts in which something was seen; none where it was not."""
+def found(kind: IssueKind, what: str, remedy: str, seen: Sequence[Seen]) -> Iterator[Issue]:
+    """One issue for all splits in which something was seen; none where it was not."""
     if seen:
         first = tuple(place for one in seen for place in one.places)[:SHOWN]
         yield Issue(kind, f"{what}: {', '.join(one.count for one in seen)}", remedy, first)

@@ -15,10 +15,10 @@ from hf_tasks.data.readers import SUFFIXES, bare, format_of
 from hf_tasks.recipe import validate, yaml_file
 from hf_tasks.recipe.init import defaults
 from hf_tasks.recipe.init.columns import Columns, language_of, profile
-from hf_tasks.recipe.init.defaults import Line, ModelChoice, Statistics
+from hf_tasks.recipe.init.defaults import Line, ModelChoice, TextStatistics
 from hf_tasks.recipe.init.detect import detect
 from hf_tasks.recipe.init.detection import Detection, Names, Reading, Wishes, examples, names_for, task_of
-from hf_tasks.recipe.init.files import DataFiles, Sample, SplitFiles, SplitName, find_files, read_sample
+from hf_tasks.recipe.init.files import DataFiles, RowSample, SplitFiles, SplitName, find_files, read_sample
 from hf_tasks.recipe.resolve import resolve
 from hf_tasks.tasks import Task
 
@@ -54,7 +54,7 @@ class _Seen:
     files: DataFiles
     format: str | None
     column_names: tuple[str, ...]
-    samples: dict[SplitName, Sample]
+    samples: dict[SplitName, RowSample]
     columns: Columns
     found: Detection
     others: tuple[Detection, ...]
@@ -156,7 +156,7 @@ def _with_one_format(files: DataFiles, *, explicit: bool) -> tuple[DataFiles, st
     return replace(files, splits=splits, notes=(*files.notes, *dropped)), next(iter(formats["train"]))
 
 
-def _train_sample(train: SplitFiles, format: str | None) -> tuple[Sample, tuple[str, ...]]:
+def _train_sample(train: SplitFiles, format: str | None) -> tuple[RowSample, tuple[str, ...]]:
     """A sample of train; and names for the columns, where the first line of a table is a row."""
     sample = read_sample(train, format)
     if train.targets or (format or format_of(train.paths[0])) not in ("csv", "tsv"):
@@ -186,9 +186,9 @@ def _languages(train: SplitFiles) -> tuple[str | None, ...]:
 
 
 def _usable(
-    files: DataFiles, samples: dict[SplitName, Sample], names: Names, task: Task, train: Reading, format: str | None,
+    files: DataFiles, samples: dict[SplitName, RowSample], names: Names, task: Task, train: Reading, format: str | None,
     column_names: tuple[str, ...],
-) -> tuple[dict[SplitName, Sample], list[str]]:  # fmt: skip
+) -> tuple[dict[SplitName, RowSample], list[str]]:  # fmt: skip
     """Samples of the splits that the recipe can name, and why others cannot serve."""
     known = set(defaults.measure(train.examples).labels)
     notes = []
@@ -236,7 +236,7 @@ def _problem(seen: _Seen, written: str) -> str:
 # -- the recipe's text
 
 
-def _text(seen: _Seen, data: Statistics, model: ModelChoice, bad_rows: str) -> str:
+def _text(seen: _Seen, data: TextStatistics, model: ModelChoice, bad_rows: str) -> str:
     rows, generative = seen.samples["train"].total, seen.task.traits.writes_text
     scratch = SCRATCH if generative and rows >= defaults.MANY else ()
     method = "# method: {name: gradual-unfreezing}"
@@ -322,7 +322,7 @@ def _scalar(value: Any) -> str:
 # -- the terminal
 
 
-def _lines(seen: _Seen, data: Statistics) -> list[str]:
+def _lines(seen: _Seen, data: TextStatistics) -> list[str]:
     """What was seen, for people."""
     found = seen.found
     lines = [

@@ -56,7 +56,7 @@ _ENGLISH = re.compile(
 
 
 @dataclass(frozen=True)
-class Statistics:
+class TextStatistics:
     """What was measured in the examples of a sample."""
 
     language: Language
@@ -77,12 +77,12 @@ class Statistics:
         return "characters" if self.language == "Chinese" else "words"
 
 
-def measure(examples: Sequence[Example]) -> Statistics:
+def measure(examples: Sequence[Example]) -> TextStatistics:
     inputs = [_input(example) for example in examples]
     lengths = [sum(map(columns.words, texts)) for texts in inputs]
     written = [text for example in examples for name in ("target", "completion") for text in example.get(name) or ()]
     targets = [columns.words(text) for text in written]
-    return Statistics(
+    return TextStatistics(
         language_of(text for texts in inputs[:: max(1, len(inputs) // 500)] for text in texts),
         _most(lengths),
         _most(targets or [0]),
@@ -143,7 +143,7 @@ BASE = (5e-5, "usual for models of BERT's size")
 T5 = (3e-4, "usual for T5")
 
 
-def choose_model(found: Detection, task: Task, data: Statistics, chosen: str | None) -> ModelChoice:
+def choose_model(found: Detection, task: Task, data: TextStatistics, chosen: str | None) -> ModelChoice:
     """The checkpoint that suits the data; or the user's, whose configuration says its size where it can be read."""
     if chosen:
         return _of_user(chosen, task.model_spec.tokenizer_texts is not None)
@@ -197,7 +197,7 @@ def _config(name: str) -> dict[str, Any]:
     return {"is_encoder_decoder": config.is_encoder_decoder, **config.to_dict()}
 
 
-def _t5(found: Detection, data: Statistics) -> bool:
+def _t5(found: Detection, data: TextStatistics) -> bool:
     if found.task == "translation":
         return found.keys.get("source_language") == "en" and found.keys["target_language"] in T5_LANGUAGES
     return data.language == "English"
@@ -206,7 +206,7 @@ def _t5(found: Detection, data: Statistics) -> bool:
 # -- sections of the recipe
 
 
-def task_lines(found: Detection, task: Task, data: Statistics, model: ModelChoice) -> list[Line]:
+def task_lines(found: Detection, task: Task, data: TextStatistics, model: ModelChoice) -> list[Line]:
     lines: list[Line] = [("name", found.task, f"{found.kind}: {found.reason}")]
     if "prefix" in type(task).model_fields and (prefix := _prefix(found, data, model)):
         lines.append(("prefix", prefix, "as T5 was pretrained"))
@@ -230,7 +230,7 @@ _WHY = {
 }
 
 
-def _prefix(found: Detection, data: Statistics, model: ModelChoice) -> str:
+def _prefix(found: Detection, data: TextStatistics, model: ModelChoice) -> str:
     if not _t5(found, data) or "t5" not in model.name.lower():
         return ""
     match found.task:
@@ -241,7 +241,7 @@ def _prefix(found: Detection, data: Statistics, model: ModelChoice) -> str:
     return ""
 
 
-def _length(words: int, data: Statistics, longest: int, found: Detection | None) -> tuple[int, str]:
+def _length(words: int, data: TextStatistics, longest: int, found: Detection | None) -> tuple[int, str]:
     per_word = TOKENS_PER_WORD[data.language]
     tokens = 8 * math.ceil((words * per_word + 3) / 8)
     least, most, cut = 32, LONGEST, "longer texts are cut"
@@ -254,7 +254,7 @@ def _length(words: int, data: Statistics, longest: int, found: Detection | None)
     return min(max(least, tokens), most), f"tokens; 99 % of the texts have at most {words} {data.unit}"
 
 
-def _metrics(data: Statistics) -> tuple[list[str], str]:
+def _metrics(data: TextStatistics) -> tuple[list[str], str]:
     if data.imbalance < IMBALANCED:
         fairly = "" if data.imbalance < 1.5 else "fairly "
         return ["accuracy", "f1"], f"accuracy chooses the checkpoint: the labels are {fairly}balanced"

@@ -10,7 +10,7 @@ from hf_tasks.core.errors import DataError
 from hf_tasks.core.section import did_you_mean
 from hf_tasks.data.columns import renaming
 from hf_tasks.recipe.init.columns import Columns
-from hf_tasks.recipe.init.files import Sample
+from hf_tasks.recipe.init.files import RowSample
 from hf_tasks.tasks import AnyTask, Task
 from hf_tasks.tasks.types import Example
 
@@ -119,7 +119,7 @@ def names_for(found: Detection, task: Task, columns: Sequence[str]) -> Names:
     return dict(found.columns)
 
 
-def examples(sample: Sample, names: Names, task: Task) -> Reading:
+def examples(sample: RowSample, names: Names, task: Task) -> Reading:
     """The examples that a task reads in a sample. Raises ValueError where columns are missing."""
     rename = renaming(sample.columns, names, task, labelled=True)
     good, bad = [], list(sample.bad)

@@ -333,7 +333,7 @@ def _notes(train: _File, units: Sequence[_File]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Sample:
+class RowSample:
     rows: list[RawRow]
     """At most SIZE, in their order, nested values also under their dotted names."""
     total: int
@@ -346,7 +346,7 @@ class Sample:
         return tuple(dict.fromkeys(name for row in self.rows for name in row))
 
 
-def read_sample(files: SplitFiles, format: str | None, column_names: Sequence[str] = ()) -> Sample:
+def read_sample(files: SplitFiles, format: str | None, column_names: Sequence[str] = ()) -> RowSample:
     """A sample of the rows of one split. Raises DataError where a file cannot be read, or has no rows."""
     draw = random.Random(42).randrange
     kept: list[tuple[int, RawRow]] = []
@@ -364,7 +364,7 @@ def read_sample(files: SplitFiles, format: str | None, column_names: Sequence[st
     if not total:
         raise DataError(bad[0] if bad else f"{files.paths[0]}: there are no rows; give at least one")
     rows = [_flattened(row) for _, row in sorted(kept, key=lambda one: one[0])]
-    return Sample(rows, total, tuple(bad))
+    return RowSample(rows, total, tuple(bad))
 
 
 def _rows(

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.tasks.types import DataWarning, RawRow, values
+from hf_tasks.tasks.types import Issue, RawRow, values
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -114,7 +114,7 @@ def cuts_a_word(context: str, text: str, start: int) -> bool:
     return _joined(context[max(start - 1, 0) : start + 1]) or _joined(context[end - 1 : end + 1])
 
 
-def odd_answers(examples: "Dataset") -> Iterator[DataWarning]:
+def odd_answers(examples: "Dataset") -> Iterator[Issue]:
     """Answers with blanks around them, and those that cut a word."""
     blank, cut = [], []
     for row, (context, answers) in enumerate(values(examples, "context", "answers")):
@@ -124,10 +124,10 @@ def odd_answers(examples: "Dataset") -> Iterator[DataWarning]:
         if any(cuts_a_word(context, text, start) for text, start in found):
             cut.append(row)
     if blank:
-        yield DataWarning(blank, "questions with blanks around an answer", "remove them")
+        yield Issue("oddity", "questions with blanks around an answer", "remove them", rows=blank)
     if cut:
         inside = "questions with an answer that begins or ends inside a word"
-        yield DataWarning(cut, inside, "let it begin and end where words do")
+        yield Issue("oddity", inside, "let it begin and end where words do", rows=cut)
 
 
 def _joined(two: str) -> bool:

@@ -19,11 +19,11 @@ from hf_tasks.tasks.types import (
     Batch,
     Collator,
     Columns,
-    DataWarning,
     EncodedSplit,
     Example,
     Examples,
     Features,
+    Issue,
     Issues,
     MetricInputs,
     ModelSpec,
@@ -142,12 +142,11 @@ class TextToText(Task):
     def issues(self, examples: "Dataset", features: "Dataset | None" = None) -> Issues:
         return Issues(_errors(examples), self._warnings(examples), self._notes(examples))
 
-    def _warnings(self, examples: "Dataset") -> Iterator[DataWarning]:
+    def _warnings(self, examples: "Dataset") -> Iterator[Issue]:
         """Texts that were copied, where the task is to change them."""
         if self.name != "text2text-generation" and (copied := _copies(examples)):
-            yield DataWarning(
-                copied, "targets that equal their source", "translate or summarize them, or remove the rows"
-            )
+            remedy = "translate or summarize them, or remove the rows"
+            yield Issue("oddity", "targets that equal their source", remedy, rows=copied)
 
     def _notes(self, examples: "Dataset") -> Iterator[str]:
         several = sum(1 for (targets,) in values(examples, "target") if len(targets) > 1)

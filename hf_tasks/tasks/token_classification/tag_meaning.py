@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hf_tasks.metrics.tag_schemes import Entity, Scheme, Tags, aliens, broken, chunks, entities, surface
-from hf_tasks.tasks.types import DataWarning, Example, Prediction, values
+from hf_tasks.tasks.types import Example, Issue, Prediction, values
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -104,24 +104,26 @@ def _place(entity: Entity, example: Example) -> Prediction:
     return {"text": text, "start_word": entity.start, "end_word": entity.end}
 
 
-def warnings(examples: "Dataset", labels: tuple[str, ...], scheme: Scheme) -> Iterator[DataWarning]:
+def warnings(examples: "Dataset", labels: tuple[str, ...], scheme: Scheme) -> Iterator[Issue]:
     """Tags that name no entity: those that break the rules of their scheme, those of another one."""
     if alien := aliens(labels, scheme):
         rows = [row for row, (tags,) in enumerate(values(examples, "tags")) if not alien.isdisjoint(tags)]
         if rows:
-            yield DataWarning(rows, f"sentences with tags of another scheme than {scheme}, such as {min(alien)}",
-                "write one scheme everywhere, or name it as task.scheme")  # fmt: skip
+            yield Issue("oddity", f"sentences with tags of another scheme than {scheme}, such as {min(alien)}",
+                "write one scheme everywhere, or name it as task.scheme", rows=rows)  # fmt: skip
     elif scheme == "none" and "O" in labels:
         others = set(labels) - {"O"}
         rows = [row for row, (tags,) in enumerate(values(examples, "tags")) if not others.isdisjoint(tags)]
         if rows:
-            text = f"sentences whose tags beside O are of no known scheme, such as {min(others)}; they are measured"
-            yield DataWarning(rows, f"{text} word by word, not as entities", "write entities as B-TYPE and I-TYPE")
+            text = (
+                f"sentences with tags of no known scheme, such as {min(others)}; they are scored word by word, not as"
+            )
+            yield Issue("oddity", f"{text} entities", "write entities as B-TYPE and I-TYPE", rows=rows)
     if scheme in ("none", "segmentation"):
         return
     rows_of_tags = enumerate(values(examples, "tags"))
     wrong = [(row, len(found)) for row, (tags,) in rows_of_tags if (found := broken(tags, scheme))]
     if wrong:
         rows, count = [row for row, _ in wrong], sum(count for _, count in wrong)
-        yield DataWarning(rows, f"stretches of tags that break the rules of {scheme} and name no entity",
-            "correct the tags, or name their scheme as task.scheme", count)  # fmt: skip
+        yield Issue("oddity", f"stretches of tags that break the rules of {scheme} and name no entity",
+            "correct the tags, or name their scheme as task.scheme", rows=rows, count=count)  # fmt: skip

@@ -28,11 +28,11 @@ from hf_tasks.tasks.token_classification.words import SplitText, tags_of_words, 
 from hf_tasks.tasks.types import (
     Batch,
     Columns,
-    DataWarning,
     EncodedSplit,
     Example,
     Examples,
     Features,
+    Issue,
     Issues,
     MetricInputs,
     ModelSpec,
@@ -152,7 +152,7 @@ class TokenClassification(Task):
                 remedy = f"correct the row, or name all tags in task.labels{guess}"
                 yield row, f"the training data has no tag {named}; {remedy}"
 
-    def _warnings(self, examples: "Dataset") -> Iterator[DataWarning]:
+    def _warnings(self, examples: "Dataset") -> Iterator[Issue]:
         yield from tag_meaning.warnings(examples, self.labels, self.scheme or "none")
 
     def _notes(self, examples: "Dataset") -> Iterator[str]:

@@ -331,7 +331,7 @@ def test_several_labels_in_two_notations() -> None:
 def test_tags_of_no_known_scheme() -> None:
     rows = [{"tokens": ["john", "sings", f"x{i}"], "tags": ["PER_B", "O", "O"]} for i in range(40)]
     assert findings(TokenClassification(name="token-classification"), train=rows)[0] == (
-        "sentences whose tags beside O are of no known scheme, such as PER_B; they are measured word by word, not as "
+        "sentences with tags of no known scheme, such as PER_B; they are scored word by word, not as "
         "entities: 40 of 40 in train (train.jsonl:1, :2, :3); write entities as B-TYPE and I-TYPE"
     )
 

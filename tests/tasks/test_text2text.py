@@ -18,7 +18,7 @@ from hf_tasks.recipe import from_dict
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.evaluation import encode, outputs, predict, scores
 from hf_tasks.tasks import TextToText
-from hf_tasks.tasks.types import DataWarning
+from hf_tasks.tasks.types import Issue
 
 TASK = TextToText(name="text2text-generation", metrics=("bleu",), max_target_length=8)
 ROWS = [
@@ -158,7 +158,7 @@ def test_lengths_and_targets_that_equal_their_source(tokenizer: Any) -> None:
     assert int((targets.tokens - targets.kept).sum()) == 5
     assert int(targets.tokens.max()) == 9
     remedy = "translate or summarize them, or remove the rows"
-    copies = DataWarning([0, len(rows) - 1], "targets that equal their source", remedy)
+    copies = Issue("oddity", "targets that equal their source", remedy, rows=[0, len(rows) - 1])
     summarization = task.model_copy(update={"name": "summarization"})
     assert list(summarization.issues(encoded.examples).warnings) == [copies]
     assert list(summarization.issues(encoded.examples.select([1])).warnings) == []
