@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from conftest import Tiny
 from test_readme import TEXTS, blocks
@@ -125,11 +126,16 @@ def test_a_command_runs(command: str, here: Path) -> None:
         assert (here / words[words.index("-o") + 1]).stat().st_size > 0
 
 
-def test_the_python_of_the_readme_runs(here: Path) -> None:
-    names: dict[str, Any] = {}
+def test_the_python_of_the_readme_runs(here: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the beginning, without a run; `frame` is a DataFrame of the user's."""
+    monkeypatch.setattr(Run, "verify", lambda *args: None)
+    shutil.rmtree(here / "runs")
+    frame = pandas.DataFrame(ROWS, columns=["text", "label"])
+    names: dict[str, Any] = {"frame": frame}
     for block in blocks("python"):
-        exec(block, names)
-    assert names["run"].predict(text="where is my card")["label"] in ("card_arrival", "top_up_failed")
+        exec(block.replace("distilbert/distilbert-base-uncased", str(tiny("bert"))), names)
+    assert names["run"].predict([{"text": "where is my card"}])[0]["label"] in ("card_arrival", "top_up_failed")
+    assert (here / "runs" / "intent" / "results.json").is_file()
 
 
 def test_the_messages_of_the_readme_are_those_that_come(here: Path) -> None:
