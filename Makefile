@@ -32,8 +32,9 @@ for question, answer in zip(questions, hf_tasks.load_run("runs/quickstart").pred
 endef
 export SHOW_ANSWERS
 
-quickstart: .venv/quickstart  ## Install, fine-tune a small model on real data, and use it (about 3 minutes of work)
+quickstart: .venv/quickstart  ## Install, fine-tune a small model on real data, and use it (about 2 minutes of work)
 	$(BIN)/hf-tasks train quickstart --output-dir runs/quickstart --overwrite
+	@echo; echo "For comparison: fine-tuned BERT has accuracy 0.834 here (Casanueva et al. 2020); chance is 0.013."
 	@echo; echo "Three questions of customers; the answer to the last may well be wrong:"
 	@$(BIN)/python -c "$$SHOW_ANSWERS" "I lost my card on the train, please block it." "Why was I charged for a cash withdrawal?" \
 		"My card works nowhere since I moved abroad."
