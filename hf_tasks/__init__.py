@@ -1,66 +1,164 @@
 """Fine-tune pretrained language models from one recipe file to a measured model.
 
 >>> import hf_tasks
->>> run = hf_tasks.train("sentiment_sst2_minilm", ["training.num_train_epochs=1"])
->>> run.predict(text="A quiet, moving film.")
+>>> run = hf_tasks.train("quickstart", {"training.num_train_epochs": 5})
+>>> run.metrics["test"]["accuracy"]
+>>> run.predict("Where is my card?", top=3)
+>>> run.predict(["Where is my card?", "I lost my phone"]).to_frame()
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from hf_tasks.core.errors import DataError, RecipeError, RunError, UserError
 
 if TYPE_CHECKING:
+    from numpy import ndarray
+
     from hf_tasks.publish.hub.push import Pushed
     from hf_tasks.recipe import Recipe
     from hf_tasks.runs.run import Run
+    from hf_tasks.runs.scores import Scores
     from hf_tasks.training.seeds import SeedRuns
 
-__all__ = ["DataError", "RecipeError", "RunError", "UserError", "check", "load_run", "load_runs", "push", "train"]
+    Overrides = Mapping[str, Any] | Sequence[str]
+    RecipeLike = str | Path | Recipe | Mapping[str, Any] | None
+    RunLike = str | Path | Run
+
+__all__ = [
+    "DataError", "Recipe", "RecipeError", "Run", "RunError", "UserError", "check", "embed", "evaluate",
+    "export", "init", "load_run", "load_runs", "predict", "push", "report", "train",
+]  # fmt: skip
 __version__ = "0.1.0"
 
+_CLASSES = {"Recipe": "hf_tasks.recipe", "Run": "hf_tasks.runs.run"}
+"""Exported classes, whose modules are imported when they are used: `import hf_tasks` loads no other library."""
+_FLAGS = ("merge", "overwrite", "public", "update")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
-def train(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, overwrite: bool = False) -> "Run | SeedRuns":
-    """Train a recipe (a file, a shipped recipe's name, or a Recipe) and return the saved run; the runs, where it names
-    `seeds`.
 
-    `overrides` are `dotted.key=value` strings. Raises RecipeError, DataError or RunError.
+def __getattr__(name: str) -> Any:
+    if name in _CLASSES:
+        return getattr(import_module(_CLASSES[name]), name)
+    raise AttributeError(f"module 'hf_tasks' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def _in_python(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """The function, whose errors name arguments of Python where those of the command line name options; `problems`
+    keeps the words of the command line."""
+
+    @wraps(function)
+    def speaking(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return function(*args, **kwargs)
+        except UserError as e:
+            e.args = (_python_words(str(e)),)
+            raise
+
+    return speaking
+
+
+def _python_words(text: str) -> str:
+    text = re.sub(rf"--({'|'.join(_FLAGS)})\b", r"\1=True", text.replace("--set ", "override "))
+    return re.sub(r"(?<!\S)--([a-z]+(?:-[a-z]+)*)", lambda option: option[1].replace("-", "_"), text)
+
+
+@_in_python
+def train(
+    recipe: "RecipeLike" = None,
+    overrides: "Overrides" = (),
+    *,
+    train: Any = None,
+    validation: Any = None,
+    test: Any = None,
+    task: str | Mapping[str, Any] | None = None,
+    model: str | Mapping[str, Any] | None = None,
+    method: str | Mapping[str, Any] | None = None,
+    columns: Mapping[str, str] | None = None,
+    output_dir: str | Path | None = None,
+    overwrite: bool = False,
+    **training: Any,
+) -> "Run | SeedRuns":
+    """Train a recipe and return the saved run; the runs, where it names `seeds`.
+
+    `recipe`: a file, a shipped recipe's name, a dict or a Recipe; without one, what `init` proposes for the data.
+    `overrides`: {"training.learning_rate": 3e-5}, or "key=value" strings. `train`, `validation`, `test`: a pandas
+    DataFrame, a datasets.Dataset, a list of dicts, or files. `columns`: {"label": "name in the data"}. `training`: keys
+    of transformers.TrainingArguments, e.g. learning_rate. Raises RecipeError, DataError or RunError.
+
+    >>> run = hf_tasks.train(train=frame, test=other, model="distilbert/distilbert-base-uncased", learning_rate=5e-5)
     """
+    from hf_tasks.training import seeds
     from hf_tasks.training import train as train_recipe
-    from hf_tasks.training.seeds import train as train_seeds
+    from hf_tasks.training.from_python import Given, recipe_of
 
-    loaded, recipe_dir = _recipe(recipe, overrides)
+    splits = {"train": train, "validation": validation, "test": test}
+    sections = {"task": task, "model": model, "method": method}
+    given = Given(splits, sections, columns or {}, training, output_dir)
+    loaded, recipe_dir = recipe_of(recipe, overrides, given)
     if loaded.seeds is not None:
-        return train_seeds(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
+        return seeds.train(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
     return train_recipe(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
 
 
-def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, rehearse: bool = True) -> list[str]:
+@_in_python
+def check(recipe: "RecipeLike", overrides: "Overrides" = (), *, rehearse: bool = True) -> list[str]:
     """All that can be known of a recipe before training, in lines; `rehearse`: a little of the training is really done.
 
     Raises RecipeError, DataError or RunError.
     """
     from hf_tasks.training.check import check as check_recipe
+    from hf_tasks.training.from_python import Given, recipe_of
 
-    loaded, recipe_dir = _recipe(recipe, overrides)
+    loaded, recipe_dir = recipe_of(recipe, overrides, Given())
     return check_recipe(loaded, recipe_dir=recipe_dir, rehearse=rehearse)
 
 
-def load_run(path: str | Path, overrides: Sequence[str] = ()) -> "Run":
-    """The run in a directory, or of the Hub (ORG/NAME, ORG/NAME@REVISION): `load_run(path).predict(rows)`,
-    `.evaluate(rows)`. `overrides`: `decoding.key=value`, for a run that writes texts. Raises RunError."""
+@_in_python
+def init(
+    *data: str | Path,
+    output: str | Path | None = None,
+    model: str | None = None,
+    task: str | None = None,
+    text: str | None = None,
+    pair: str | None = None,
+    label: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Propose a recipe for data files, globs or a folder, and write it to `output` (NAME.yaml where not given); the
+    file. `text`, `pair`, `label`: names of columns. Raises DataError or RecipeError."""
+    from hf_tasks.recipe import init as proposals
+
+    found = proposals.propose([str(path) for path in data], model, proposals.Wishes(task, text, pair, label))
+    return proposals.write(found, Path(output) if output else None, overwrite=overwrite)
+
+
+@_in_python
+def load_run(path: str | Path, overrides: "Overrides" = ()) -> "Run":
+    """The run in a directory, or of the Hub (ORG/NAME, ORG/NAME@REVISION): `load_run(path).predict(texts)`,
+    `.evaluate(rows)`. `overrides`: {"decoding.num_beams": 5}, for a run that writes texts. Raises RunError."""
     from hf_tasks.publish.hub.fetch import folder_of
+    from hf_tasks.recipe.yaml_file import override_lines
     from hf_tasks.runs.run import Run
 
-    return Run.load(folder_of(path), overrides)
+    return Run.load(folder_of(path), override_lines(overrides))
 
 
+@_in_python
 def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
     """Several runs under names of their own, what they have in common in memory once. Raises RunError.
 
     >>> runs = load_runs({"intent": "runs/intent", "sentiment": "runs/sentiment"})
-    >>> runs["sentiment"].predict(text="A quiet, moving film.")
+    >>> runs["sentiment"].predict("A quiet, moving film.")
     """
     from hf_tasks.publish.hub.fetch import folder_of
     from hf_tasks.runs.shared_weights import load_runs as load_all
@@ -68,6 +166,59 @@ def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
     return load_all({name: folder_of(path) for name, path in paths.items()})
 
 
+@_in_python
+def predict(run: "RunLike", inputs: Any, *, top: int | None = None, batch_size: int = 64) -> Any:
+    """The predictions of a run, or of the run at a path: see `Run.predict`. Raises RunError or DataError."""
+    return _run(run).predict(inputs, top=top, batch_size=batch_size)
+
+
+@_in_python
+def evaluate(run: "RunLike", inputs: Any) -> "Scores":
+    """The metrics of a run, or of the run at a path, on labelled inputs: see `Run.evaluate`. Raises RunError or
+    DataError."""
+    return _run(run).evaluate(inputs)
+
+
+@_in_python
+def report(run: "RunLike", output: str | Path | None = None, slices: Sequence[str] = ()) -> Path:
+    """Write the HTML report of a run (RUN/report.html where no `output` is given); the file. `slices`: columns of the
+    data whose values are scored one by one. Raises RunError."""
+    from hf_tasks.publish.report import report as write_report
+
+    return write_report(_run(run), Path(output) if output else None, slices)
+
+
+@_in_python
+def export(run: "RunLike", output: str | Path, *, merge: bool = False) -> Path:
+    """Write a run's model as one plain checkpoint, which transformers loads by itself, into a new folder; the folder.
+    `merge`: merge an adapter into its base. Raises RunError."""
+    from hf_tasks.runs.export import export as export_run
+
+    export_run(_run(run), Path(output), merge=merge)
+    return Path(output)
+
+
+@_in_python
+def embed(
+    texts: Any,
+    model: str | Path,
+    *,
+    pool: Literal["cls", "mean"] = "mean",
+    layers: str = "last",
+    normalize: bool = False,
+    batch_size: int = 64,
+) -> "ndarray":
+    """Vectors of texts, float32 (N, H); with several `layers` ("all", or "-1,-2") (N, layers, H).
+
+    `texts`: a list of strings, a pandas Series, or a table with a column `text`. `model`: a run's directory, a
+    checkpoint's folder, a Hub id, or package:NAME. Raises RunError, RecipeError or DataError.
+    """
+    from hf_tasks.runs.embed import vectors_of
+
+    return vectors_of(texts, str(model), layers, pool, normalize=normalize, batch_size=batch_size)
+
+
+@_in_python
 def push(run_path: str | Path, repo_id: str, **options: Any) -> "Pushed":
     """Upload a run to the Hub, into a new private repository unless the options of `hub.push.push` say otherwise:
     private, update, revision, tag, dry_run, predictions. Raises RunError."""
@@ -76,11 +227,6 @@ def push(run_path: str | Path, repo_id: str, **options: Any) -> "Pushed":
     return push_run(run_path, repo_id, **options)
 
 
-def _recipe(recipe: "str | Path | Recipe", overrides: Sequence[str]) -> "tuple[Recipe, Path | None]":
-    from hf_tasks import recipe as recipes
-    from hf_tasks.core.shipped import find
-
-    if isinstance(recipe, recipes.Recipe):
-        return recipe, None
-    path = find(recipe)
-    return recipes.load(path, overrides), path.parent
+def _run(run: "RunLike") -> "Run":
+    """The run itself, or the one at a path."""
+    return load_run(run) if isinstance(run, str | Path) else run

@@ -39,6 +39,18 @@ def cause_of(error: Exception) -> str | None:
     return os.strerror(int(found[1])) if found else None
 
 
+def plain(value: Any) -> Any:
+    """A value that JSON lacks as one that it has: numpy's numbers and arrays, sets; dates and paths as strings. For
+    `json.dumps(default=)`."""
+    match value:
+        case set() | frozenset():
+            return sorted(value)
+        case _ if type(value).__module__ == "numpy":
+            return value.tolist()
+        case _:
+            return str(value)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file at one instant: readers, and a machine that stops, see the old one or the new one."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")

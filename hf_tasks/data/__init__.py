@@ -3,9 +3,11 @@
 from hf_tasks.data.dataset import DataSplit
 from hf_tasks.data.file_hashes import file_hashes
 from hf_tasks.data.holdout import hold_out
+from hf_tasks.data.inputs import is_one_row, read_inputs
 from hf_tasks.data.load import check, check_parts, read_file, read_rows, read_split
 from hf_tasks.data.section import Data
 
 __all__ = [
-    "Data", "DataSplit", "check", "check_parts", "file_hashes", "hold_out", "read_file", "read_split", "read_rows",
+    "Data", "DataSplit", "check", "check_parts", "file_hashes", "hold_out", "is_one_row", "read_file", "read_inputs",
+    "read_rows", "read_split",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.data.row_errors import RowErrors
-from hf_tasks.tasks.types import Example, rows
+from hf_tasks.tasks.types import Example, RawRow, rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,6 +32,8 @@ class DataSplit:
     """What is wrong with rows that were read together with these, until `check` reports it."""
     files: dict[str, str] = field(default_factory=dict)
     """Each file and its SHA-256, or each Hub data set (`id@revision`) and its fingerprint."""
+    rows_read: tuple[RawRow, ...] = ()
+    """(E,) the rows as they were read, with all their columns; empty where nobody asked for them."""
 
     def __len__(self) -> int:
         return len(self.line)
@@ -47,7 +49,10 @@ class DataSplit:
 
     def select(self, rows: Sequence[int] | np.ndarray) -> "DataSplit":
         index = np.asarray(rows, dtype=np.int64)
-        return replace(self, examples=self.examples.select(index), place=self.place[index], line=self.line[index])
+        read = tuple(self.rows_read[row] for row in index) if self.rows_read else ()
+        return replace(
+            self, examples=self.examples.select(index), place=self.place[index], line=self.line[index], rows_read=read
+        )
 
     def sample(self, size: int | None, seed: int) -> "DataSplit":
         """At most `size` rows, drawn by the seed, in their order."""
@@ -104,6 +109,7 @@ def join(splits: Sequence[DataSplit]) -> DataSplit:
         np.repeat(np.arange(len(full), dtype=np.int32), [len(split) for split in full]),
         np.concatenate([split.line for split in full]),
         files={name: digest for split in splits for name, digest in split.files.items()},
+        rows_read=tuple(row for split in full for row in split.rows_read),
     )
 
 

@@ -58,22 +58,27 @@ def read_split(
 
 def read_file(
     path: str, task: Task, *, format: str | None = None, columns: Names | None = None, labelled: bool = True,
-    bad_rows: BadRows = "stop", targets: Sequence[str] = (),
+    bad_rows: BadRows = "stop", targets: Sequence[str] = (), keep_rows: bool = False,
 ) -> DataSplit:  # fmt: skip
-    """The examples of one file; "-" is standard input. `targets`: parallel files of a text file. Raises DataError."""
-    way = _Way(task, columns or {}, labelled, bad_rows, remedy="correct these rows or remove them")
+    """The examples of one file; "-" is standard input. `targets`: parallel files of a text file. `keep_rows`: with all
+    columns of the file in `rows_read`. Raises DataError."""
+    way = _Way(task, columns or {}, labelled, bad_rows, remedy="correct these rows or remove them", keep_rows=keep_rows)
     if targets:
         return _from_parallel(Parallel(source=path, target=tuple(targets)), [Path()], way)
     paths = [path] if path == "-" else list(map(str, find([path], [Path()])))
     return _from_files(paths, format, way)
 
 
-def read_rows(rows: Sequence[Mapping[str, Any]], task: Task, *, labelled: bool) -> DataSplit:
-    """The examples in rows of canonical columns. Raises DataError."""
+def read_rows(
+    rows: Sequence[Mapping[str, Any] | ValueError], task: Task, *, labelled: bool, columns: Names | None = None
+) -> DataSplit:
+    """The examples in rows of canonical columns, or of those that `columns` names; a ValueError in place of a row says
+    what is wrong with it. The rows themselves are kept. Raises DataError."""
     if not len(rows):
         raise DataError("there are no rows; give at least one")
     problems = RowErrors("stop", remedy="correct these rows or leave them out")
-    split = _from_rows(enumerate(map(_plain, rows), 1), "", _Way(task, {}, labelled, advice=ROWS_HAVE), problems)
+    way = _Way(task, columns or {}, labelled, advice=ROWS_HAVE, keep_rows=True)
+    split = _from_rows(enumerate(map(_plain, rows), 1), "", way, problems)
     problems.settle(len(split))
     return replace(split, problems=problems)
 
@@ -132,6 +137,8 @@ class _Way:
     remedy: str = "data.bad_rows: drop leaves such rows out"
     settle: bool = True
     """Whether bad rows are an error at once; otherwise `check` reports them."""
+    keep_rows: bool = False
+    """Whether the rows are kept with all their columns, for output beside predictions."""
 
     def problems(self) -> RowErrors:
         return RowErrors(self.bad_rows, self.remedy)
@@ -201,7 +208,9 @@ def _from_rows(rows: Iterable[tuple[int, RawRow | ValueError]], name: str, way: 
     if first is None:
         raise DataError(f"{name}: there are no rows; give at least one")
     place = before_number(name, first[0]) if name else "row "
-    chunks, found = _raw(chain([first], rows), place, renamings.wanted(way.names, way.task), problems)
+    rows = chain([first], rows)
+    kept = list(rows) if way.keep_rows else []
+    chunks, found = _raw(kept or rows, place, renamings.wanted(way.names, way.task), problems)
     if not chunks.lines and not chunks.packed:
         if problems.count == before:
             raise DataError(f"{name}: there are no rows; give at least one")
@@ -211,7 +220,9 @@ def _from_rows(rows: Iterable[tuple[int, RawRow | ValueError]], name: str, way: 
     except ValueError as e:
         raise DataError(f"{name}: {e}" if isinstance(first[0], RowNumber) else f"{place}1: {e}") from None
     splits = [_examples(lines, raw, rename, place, way, problems) for lines, raw in chunks.taken()]
-    return splits[0] if len(splits) == 1 else stack(splits)
+    split = splits[0] if len(splits) == 1 else stack(splits)
+    whole = len(kept) == len(split)  # bad rows are dropped or reported
+    return replace(split, rows_read=tuple(row for _, row in kept if isinstance(row, dict))) if whole else split
 
 
 @dataclass
@@ -278,6 +289,8 @@ def _check_names(way: _Way) -> None:
 
 
 def _plain(row: Any) -> RawRow | ValueError:
+    if isinstance(row, ValueError):
+        return row
     if not isinstance(row, Mapping):
         return ValueError(f"a dict of columns was expected, found {row!r}; write for example {{'text': ...}}")
     return dict(row)

@@ -5,8 +5,9 @@ Scalars are read by the YAML 1.2 core schema: `2e-5` is a number, `no` is a stri
 
 A run whose texts are found in another way than its recipe says: `--set decoding.num_beams=5`."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 import yaml
 
 from hf_tasks.core.errors import RecipeError
+from hf_tasks.core.files import plain
 from hf_tasks.core.untrusted import LARGEST_YAML, FlatLoader, read_text
 
 Key = tuple[str | int, ...]
+Overrides = Sequence[str] | Mapping[str, Any]
+"""`dotted.key=value` strings, or a dict of keys, dotted or nested."""
 CHOICES = ("method", "decoding")
 """Sections whose keys depend on their name: another name by --set replaces what the file says of the first."""
 
@@ -82,10 +86,33 @@ def read(path: Path, overrides: tuple[str, ...] = ()) -> Source:
     except OSError as e:
         raise RecipeError(f"{path}: cannot be read: {e.strerror}; give the path of a recipe file") from None
     source = parse(text, str(path))
-    problems = [problem for override in overrides if (problem := _override(source, override))]
+    override(source, overrides)
+    return source
+
+
+def override_lines(overrides: Overrides) -> list[str]:
+    """Overrides as `dotted.key=value` strings: {"training": {"seed": 1}} and {"training.seed": 1} are the same."""
+    if isinstance(overrides, str):
+        example = '{"training.learning_rate": 3e-5}'
+        raise RecipeError(f"overrides must be a dict, e.g. {example}; found the string {overrides!r}")
+    if isinstance(overrides, Mapping):
+        return [f"{key}={json.dumps(value, default=plain)}" for key, value in _dotted(overrides)]
+    return list(overrides)
+
+
+def _dotted(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _dotted(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def override(source: Source, overrides: Sequence[str]) -> None:
+    """Apply `dotted.key=value` overrides to the values of a source. Raises RecipeError."""
+    problems = [problem for text in overrides if (problem := _override(source, text))]
     if problems:
         raise RecipeError(*problems)
-    return source
 
 
 def parse(text: str, name: str) -> Source:

@@ -11,7 +11,7 @@ import numpy as np
 from hf_tasks.core import hardware
 from hf_tasks.core.errors import DataError, RecipeError
 from hf_tasks.core.files import appearing
-from hf_tasks.data import read_file
+from hf_tasks.data import read_file, read_inputs
 from hf_tasks.models.layers import reads_choices
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model
@@ -146,6 +146,18 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors (..., H) of Euclidean length 1."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)  # type: ignore[no-any-return]
+
+
+def vectors_of(
+    texts: Any, model: str, layers: str, pool: Pool, *, normalize: bool = False, batch_size: int = 64
+) -> np.ndarray:
+    """The vectors of texts in Python objects: (N, H), or (N, layers, H) of several layers."""
+    rows = list(read_inputs(texts, TEXTS).examples["text"][:])
+    extractor = Extractor.load(model)
+    chosen = extractor.layers(layers)
+    batches = extractor.encode(rows, chosen, pool, normalize, batch_size)
+    vectors = np.stack([one.vectors for batch in batches for one in batch])  # (N, layers, H)
+    return vectors[:, 0] if len(chosen) == 1 else vectors
 
 
 # -- files

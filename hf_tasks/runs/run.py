@@ -26,18 +26,21 @@ import numpy as np
 from hf_tasks import data
 from hf_tasks import recipe as recipes
 from hf_tasks.core import distributed, hardware
-from hf_tasks.core.errors import RunError
-from hf_tasks.core.files import publish, write_errors, write_json, write_text
+from hf_tasks.core.errors import DataError, RunError
+from hf_tasks.core.files import highest, publish, write_errors, write_json, write_text
 from hf_tasks.core.untrusted import read_json
 from hf_tasks.data import DataSplit
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe, yaml_file
 from hf_tasks.runs import evaluation, manifest, mbr_baselines, model_files, provenance, trained_here
 from hf_tasks.runs.example import example
+from hf_tasks.runs.predictions import Predictions
+from hf_tasks.runs.scores import Scores, main_value, to_frame, to_html
 from hf_tasks.runs.status import STAGING, STATUS, begun_with, tidy
 from hf_tasks.tasks import EncodedSplit
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from torch import nn
     from transformers import PreTrainedTokenizerBase
 
@@ -49,8 +52,10 @@ TOLERANCE = 1e-4
 """Largest difference of two float32 logits that the same model may give in another process."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
+    """A trained model with its recipe, its results and all that is needed to use it, in the directory `path`."""
+
     path: Path
     recipe: Recipe
 
@@ -157,35 +162,65 @@ class Run:
 
     # -- using it
 
-    def predict(self, rows: Sequence[Mapping[str, Any]] | None = None, **columns: Any) -> Any:
-        """Predictions for rows of canonical columns, one each; or for one row given as keywords.
+    def predict(
+        self, inputs: Any = None, *, top: int | None = None, batch_size: int = evaluation.BATCH_SIZE, **columns: Any
+    ) -> Any:
+        """The prediction of one input, or the predictions of several as a list with `.to_frame()`.
 
-        >>> run.predict([{"text": "I lost my card"}, {"text": "Top up failed"}])
-        [{"label": "lost_or_stolen_card", "score": 0.97, "probabilities": {...}}, {...}]
-        >>> run.predict(text="I lost my card")
+        `inputs`: a string, a tuple of strings for a task that reads pairs, a dict of columns; or several of them: a
+        list, a pandas Series or DataFrame, a datasets.Dataset; or the pathlib.Path of a file. One input can be given as
+        keywords too. `top`: how many of the probabilities are kept, the highest first. `batch_size`: features that are
+        computed at once. Raises DataError.
+
+        >>> run.predict("I lost my card")
         {"label": "lost_or_stolen_card", "score": 0.97, "probabilities": {...}}
+        >>> run.predict(["I lost my card", "Top up failed"], top=3).to_frame()
         """
-        if rows is None:
-            return self.predict([columns])[0]
-        split = data.read_rows(list(rows), self.recipe.task, labelled=False)
-        return self.predict_split(split).predictions
+        if (inputs is None) == (not columns):
+            raise DataError("predict takes inputs or keywords: run.predict(texts), or run.predict(text=...)")
+        values, task = columns if inputs is None else inputs, self.recipe.task
+        split = self._inputs(values, labelled=False)
+        predicted = self.predict_split(split, batch_size=batch_size).predictions
+        predicted = [highest(row, top) for row in predicted] if top else predicted
+        index = getattr(values, "index", None)  # of a DataFrame or Series; a method of lists
+        return (
+            predicted[0]
+            if data.is_one_row(values, task)
+            else Predictions(predicted, split.rows_read, None if callable(index) else index)
+        )
 
-    def predict_split(self, split: DataSplit, description: str | None = None) -> evaluation.Predicted:
-        """Predictions of a part."""
+    def _inputs(self, values: Any, *, labelled: bool) -> DataSplit:
+        """Python objects, or the file at a Path, as examples."""
+        task, section = self.recipe.task, self.recipe.data
+        match values:
+            case DataSplit():
+                return values
+            case Path():
+                return data.read_file(
+                    str(values), task, columns=section.columns, labelled=labelled, keep_rows=True,
+                    bad_rows=section.bad_rows if labelled else "stop",
+                )  # fmt: skip
+            case _:
+                return data.read_inputs(values, task, section.columns, labelled=labelled)
+
+    def predict_split(
+        self, split: DataSplit, description: str | None = None, *, batch_size: int = evaluation.BATCH_SIZE
+    ) -> evaluation.Predicted:
+        """Predictions of a split."""
         task = self.recipe.task
         encoded = evaluation.encode(split.examples, task, self.tokenizer)
         return evaluation.predict(
-            self.model, task, encoded, self.tokenizer, decoding=self.recipe.decoding, description=description
-        )
+            self.model, task, encoded, self.tokenizer, decoding=self.recipe.decoding, batch_size=batch_size,
+            description=description,
+        )  # fmt: skip
 
-    def evaluate(self, rows: Sequence[Mapping[str, Any]] | DataSplit) -> dict[str, Any]:
-        """The task's metrics on labelled rows of canonical columns, or on a part of the data."""
+    def evaluate(self, inputs: Any) -> dict[str, Any]:
+        """The task's metrics on labelled inputs, with 95 % intervals: a list of dicts, a list of tuples such as
+        (text, label), a pandas DataFrame, a datasets.Dataset, or the pathlib.Path of a file. Raises DataError."""
         task = self.recipe.task
-        split = rows if isinstance(rows, DataSplit) else data.read_rows(list(rows), task, labelled=True)
-        split = data.check(split, task, self.recipe.data.bad_rows)
-        return self._measured(evaluation.encode(split.examples, task, self.tokenizer), "Evaluating", scores_only=True)[
-            1
-        ]
+        split = data.check(self._inputs(inputs, labelled=True), task, self.recipe.data.bad_rows)
+        encoded = evaluation.encode(split.examples, task, self.tokenizer)
+        return Scores(self._measured(encoded, "Evaluating", scores_only=True)[1])
 
     def _measured(
         self, encoded: EncodedSplit, description: str, *, scores_only: bool = False
@@ -208,6 +243,26 @@ class Run:
     def results(self) -> dict[str, Any]:
         """What was measured after training: a dict for each part, and facts about data and training."""
         return _read_json(self.path / RESULTS)
+
+    @property
+    def metrics(self) -> dict[str, Scores]:
+        """What was measured after training on each split: `run.metrics["test"]["accuracy"]`."""
+        return {name: Scores(self.results[name]) for name in ("validation", "test") if name in self.results}
+
+    def to_frame(self) -> "DataFrame":
+        """The metrics of every split as a pandas DataFrame: split, metric, value, low, high."""
+        return to_frame(self.metrics)
+
+    def __repr__(self) -> str:
+        values = [f"{split} {main_value(self.recipe.task.metrics, scores)}" for split, scores in self._known().items()]
+        return f"<Run {self.path}: {self.recipe.task.name}, {', '.join(values) or 'not measured'}>"
+
+    def _repr_html_(self) -> str:
+        return to_html(f"{self.path}: {self.recipe.task.name}, {self.recipe.model.name_or_path}", self._known())
+
+    def _known(self) -> dict[str, Scores]:
+        """The metrics; none of a run that is not measured yet."""
+        return self.metrics if (self.path / RESULTS).is_file() else {}
 
     @property
     def trained_here(self) -> bool:

@@ -1,0 +1,74 @@
+"""What `Run.predict` returns: a list of predictions that becomes a table."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from hf_tasks.core.files import flat
+from hf_tasks.tasks.types import Prediction, RawRow
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+GIVEN = "_given"
+"""Ends the name of an input column that is called like one of the predictions."""
+HIDDEN = ("probabilities", "candidates", "expected_utilities", "n_best")
+"""Values of a prediction that a table for people leaves out."""
+SHOWN = 10
+"""Rows of the table in a notebook."""
+
+
+class Predictions(list[Prediction]):
+    """Predictions in the order of their inputs: a list of dicts.
+
+    `inputs`: (E,) the rows that were predicted, with all their columns.
+    """
+
+    def __init__(self, predictions: Iterable[Prediction], inputs: Sequence[RawRow] = (), index: Any = None) -> None:
+        super().__init__(predictions)
+        self.inputs = tuple(inputs)
+        self._index = index
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Each input with its prediction: the input's columns, then those of the prediction. An input column that has
+        the name of one of the prediction's ends in `_given`."""
+        for i, prediction in enumerate(self):
+            yield beside(self.inputs[i], prediction) if self.inputs else prediction
+
+    def to_frame(self) -> "DataFrame":
+        """Inputs and predictions as a pandas DataFrame; the index is that of the DataFrame that was predicted.
+
+        Probabilities are columns such as `probabilities.yes`; where only the highest were kept, one column of dicts."""
+        import pandas
+
+        whole = len({tuple(sorted(row.get("probabilities", ()))) for row in self}) <= 1
+        return pandas.DataFrame(
+            [flat(row) if whole else _flat_but_probabilities(row) for row in self.rows()], self._index
+        )
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(brief(row)) for row in self[:3])
+        return f"<{len(self)} predictions: {shown}{', ...' if len(self) > 3 else ''}>"
+
+    def _repr_html_(self) -> str:
+        import pandas
+
+        rows = [brief(row) for row in islice(self.rows(), SHOWN)]
+        more = f"<p>{len(self):,} predictions, the first {SHOWN} are shown</p>" if len(self) > SHOWN else ""
+        return pandas.DataFrame(rows).to_html(na_rep="", notebook=True, float_format="{:.4f}".format) + more
+
+
+def _flat_but_probabilities(row: Mapping[str, Any]) -> dict[str, Any]:
+    others = {name: value for name, value in row.items() if name != "probabilities"}
+    return flat(others) | {"probabilities": row.get("probabilities")}
+
+
+def beside(row: Mapping[str, Any], prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of an input, then those of its prediction."""
+    given = {f"{name}{GIVEN}" if name in prediction else name: value for name, value in row.items()}
+    return {**given, **prediction}
+
+
+def brief(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """What people look at first in a prediction."""
+    return {name: value for name, value in prediction.items() if name not in HIDDEN}
