@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 from hf_tasks.core.errors import DataError, RecipeError, RunError, UserError
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from hf_tasks.runs.scores import Scores
     from hf_tasks.training.seeds import SeedRuns
 
-    Overrides = Mapping[str, Any] | Sequence[str]
-    RecipeLike = str | Path | Recipe | Mapping[str, Any] | None
-    RunLike = str | Path | Run
+    Overrides: TypeAlias = Mapping[str, Any] | Sequence[str]
+    RecipeLike: TypeAlias = str | Path | Recipe | Mapping[str, Any] | None
+    RunLike: TypeAlias = str | Path | Run
 
 __all__ = [
     "DataError", "Recipe", "RecipeError", "Run", "RunError", "UserError", "check", "embed", "evaluate",
@@ -68,6 +68,8 @@ def _in_python(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 def _python_words(text: str) -> str:
+    if "hf-tasks " in text:  # the remedy is a command, whose options stay as they are
+        return text
     text = re.sub(rf"--({'|'.join(_FLAGS)})\b", r"\1=True", text.replace("--set ", "override "))
     return re.sub(r"(?<!\S)--([a-z]+(?:-[a-z]+)*)", lambda option: option[1].replace("-", "_"), text)
 

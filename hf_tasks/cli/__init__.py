@@ -43,7 +43,8 @@ def main() -> NoReturn:
             _run()
     except UserError as e:
         if is_main() or e.local:
-            print(f"error: {e}" if len(e.problems) == 1 else f"errors:\n{e}", file=sys.stderr)
+            text = "\n".join(e.problems)  # in the words of the command line
+            print(f"error: {text}" if len(e.problems) == 1 else f"errors:\n{text}", file=sys.stderr)
         sys.exit(2)
     except Interrupted as e:
         if is_main():

@@ -214,7 +214,7 @@ class Run:
             description=description,
         )  # fmt: skip
 
-    def evaluate(self, inputs: Any) -> dict[str, Any]:
+    def evaluate(self, inputs: Any) -> Scores:
         """The task's metrics on labelled inputs, with 95 % intervals: a list of dicts, a list of tuples such as
         (text, label), a pandas DataFrame, a datasets.Dataset, or the pathlib.Path of a file. Raises DataError."""
         task = self.recipe.task

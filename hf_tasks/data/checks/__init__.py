@@ -8,8 +8,9 @@ import numpy as np
 
 from hf_tasks.data import DataSplit
 from hf_tasks.data.checks import duplicates, labels, lengths, near_duplicates
-from hf_tasks.data.checks.issue import SEVERITY, Issue, Seen, found, places
+from hf_tasks.data.checks.issue import SEVERITY, Seen, found, places
 from hf_tasks.tasks import EncodedSplit, Task
+from hf_tasks.tasks.types import Issue
 
 BRIEF = 5
 """Findings that `train` shows."""

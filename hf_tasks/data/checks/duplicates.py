@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hf_tasks.data import DataSplit
-from hf_tasks.data.checks.issue import Issue, Seen, found, pairs_of_places
+from hf_tasks.data.checks.issue import Seen, found, pairs_of_places
 from hf_tasks.tasks import Task
+from hf_tasks.tasks.types import Issue
 
 if TYPE_CHECKING:
     from datasets import Dataset

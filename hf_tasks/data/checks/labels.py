@@ -7,8 +7,9 @@ import numpy as np
 
 from hf_tasks.data import DataSplit
 from hf_tasks.data.checks.duplicates import tables
-from hf_tasks.data.checks.issue import SHOWN, Issue, Seen, places
+from hf_tasks.data.checks.issue import SHOWN, Seen, places
 from hf_tasks.data.checks.issue import found as found_in
+from hf_tasks.tasks.types import Issue
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hf_tasks.data.checks.issue import Issue, Seen, found
+from hf_tasks.data.checks.issue import Seen, found
 from hf_tasks.tasks import EncodedSplit, Task
+from hf_tasks.tasks.types import Issue
 
 VISIBLE = 0.0005
 """A share below which it is not worth a word."""

@@ -30,7 +30,8 @@ APP = '''"""The page of a run of hf_tasks: python app.py"""
 
 from pathlib import Path
 
-from hf_tasks import demo, load_run
+from hf_tasks import load_run
+from hf_tasks.publish import demo
 
 RUN = {run}
 

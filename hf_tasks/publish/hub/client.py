@@ -6,6 +6,7 @@ a commit, asking who one is); `retried` goes around whole steps that may be repe
 
 import contextlib
 import json
+import logging
 import re
 import sys
 import time
@@ -63,13 +64,21 @@ def retried(step: Callable[[], T], *, unreachable: bool = False) -> T:
 
 @contextlib.contextmanager
 def explained(place: str) -> Iterator[None]:
-    """Whatever goes wrong between here and the Hub as a RunError of one line, which never holds a token."""
+    """Raise whatever goes wrong between here and the Hub as a RunError of one line, which never holds a token.
+
+    The client's own warnings about retries are silent meanwhile.
+    """
+    client = logging.getLogger("huggingface_hub")
+    level = client.level
+    client.setLevel(logging.ERROR)
     try:
         yield
     except UserError:
         raise
     except Exception as e:
         raise RunError(f"{place}: {reason(e)}") from None
+    finally:
+        client.setLevel(level)
 
 
 @contextlib.contextmanager

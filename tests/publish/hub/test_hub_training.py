@@ -43,7 +43,8 @@ def test_what_would_fail_at_the_end_fails_at_the_beginning(
 ) -> None:
     hub.add("org/model", {"config.json": b"{}"}, private=True)
     taken = (
-        "org/model: exists and holds other files; choose another name, or add --update (in a recipe hub.update: true)"
+        "org/model: exists and holds other files; choose another name, or add update=True "
+        "(in a recipe hub.update: true)"
     )
     for command in (hf_tasks.train, hf_tasks.check):
         with pytest.raises(RunError) as e:
@@ -78,7 +79,7 @@ def test_a_failed_push_keeps_the_run(
     total = sum(len(entry.content) for name, entry in files.items() if name != ".gitattributes")
     out = capfd.readouterr().out
     assert out == f"{total:>14,}  bytes in {len(files) - 1} files\n{hub.url}/org/model/tree/v1\n"
-    assert str(tmp_path) not in to_yaml(Run.load("org/model@v1").recipe)
+    assert str(tmp_path) not in to_yaml(hf_tasks.load_run("org/model@v1").recipe)
 
 
 def test_train_again_after_a_failed_push_pushes(
