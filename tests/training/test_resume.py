@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import Tiny
 
-from hf_tasks.core import files, hardware
+from hf_tasks.core import hardware
 from hf_tasks.core.errors import RunError
 from hf_tasks.core.files import publish
 from hf_tasks.core.hashing import sha256
@@ -396,7 +396,7 @@ def test_what_a_kill_left_of_a_whole_run_is_removed_by_the_next_command(
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(files, "publish", deadly)
+        patch.setattr("hf_tasks.runs.run.publish", deadly)
         train(make(tmp_path / "run"))
     assert {"checkpoints", ".lock"} < {path.name for path in (tmp_path / "run").iterdir()}
     assert status(tmp_path / "run")[0] != "finished"
