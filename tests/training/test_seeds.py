@@ -93,7 +93,7 @@ def test_seeds_on_other_data_are_refused(values: dict[str, Any], tmp_path: Path)
         hf_tasks.train(from_dict(values))
     assert str(e.value) == (
         f"{tmp_path}/runs/seed-1: a finished run is here, and the data have changed ({rows}); choose another "
-        "--output-dir, or add --overwrite"
+        "output_dir, or add overwrite=True"
     )
     rows.write_text(before)
     hf_tasks.train(from_dict(values))
