@@ -36,15 +36,15 @@ def train(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, overw
     return train_recipe(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
 
 
-def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, rehearse: bool = True) -> list[str]:
-    """All that can be known of a recipe before training, in lines; `rehearse`: a little of the training is really done.
+def check(recipe: "str | Path | Recipe", overrides: Sequence[str] = (), *, dry_run: bool = True) -> list[str]:
+    """All that can be known of a recipe before training, in lines; `dry_run`: a little of the training is really done.
 
     Raises RecipeError, DataError or RunError.
     """
     from hf_tasks.training.check import check as check_recipe
 
     loaded, recipe_dir = _recipe(recipe, overrides)
-    return check_recipe(loaded, recipe_dir=recipe_dir, rehearse=rehearse)
+    return check_recipe(loaded, recipe_dir=recipe_dir, dry_run=dry_run)
 
 
 def load_run(path: str | Path, overrides: Sequence[str] = ()) -> "Run":
