@@ -64,6 +64,7 @@ def test_no_module_imports_itself_through_others() -> None:
     graph = {module(path): {name for name in imports(tree) if name in MODULES} for path, tree in FILES.items()}
     graph["hf_tasks.publish.views"] = set()  # it imports each view's report and demo when they are made
     graph["hf_tasks.runs.mbr_baselines"].discard("hf_tasks.runs.run")  # a type only
+    graph["hf_tasks.training.callbacks"].discard("hf_tasks.training.trainer")  # a type only
     open_, done = list[str](), set[str]()
 
     def visit(name: str) -> None:
