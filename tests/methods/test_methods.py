@@ -146,7 +146,7 @@ def test_a_pooler_that_the_checkpoint_lacks_is_a_new_head(tiny: Tiny, tmp_path: 
 FRESH = """
 import json, sys, torch
 from pathlib import Path
-from hf_tasks import artifacts
+from hf_tasks.runs import model_files
 from hf_tasks.runs.run import Run
 for line in sys.stdin:
     run = Run.load(line.strip())
