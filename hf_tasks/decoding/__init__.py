@@ -1,4 +1,4 @@
-"""How a text is chosen: among the sequences that a model gives, or among candidates that are there already."""
+"""Decoding: greedy, beam search, sampling, and minimum Bayes risk over candidates."""
 
 from hf_tasks.decoding.strategies import MBR, AnyDecoding, Beam, Decoding, Greedy, Sample
 

@@ -21,7 +21,7 @@ BATCH_SIZE = 64
 """Sequences that are followed at once: prompts times beams, or times samples."""
 
 Features = dict[str, list[int]]
-"""What the tokenizer says of one prompt: input_ids, attention_mask."""
+"""The tokenizer's columns for one prompt: input_ids, attention_mask."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Generated:
     cut: bool
     """Whether max_new_tokens ended the text: it has no end token, or one that the checkpoint forces at the limit."""
     choice: dict[str, Any] = field(default_factory=dict)
-    """What the strategy says of its choice: of `mbr`, the expected utility."""
+    """Further values from the strategy; with `mbr` the expected utility."""
 
 
 def generate(

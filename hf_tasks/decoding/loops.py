@@ -1,10 +1,9 @@
-"""The loops over tokens, in the place of transformers' own: the same texts, but what is finished leaves the batch.
+"""Generation loops with the output of transformers' own, in which finished sequences leave the batch.
 
-`model.generate(custom_generate=...)` prepares all as ever (encoder, cache, processors, criteria) and calls one of them.
-A batch costs as much as its own tokens then; transformers' loops follow every row to the end of the longest.
-
-
-Drawing tokens so that what is drawn for a prompt depends on the seed and the prompt's place alone."""
+`model.generate(custom_generate=...)` prepares encoder, cache, logits processors and stopping criteria, and calls one of
+them. The loops of transformers compute every row until the longest one ends. What is sampled for a prompt depends on
+the seed and the index of the prompt alone.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -97,7 +96,7 @@ def beam_search(
 
 
 def _is_finished(running: Tensor, ended: Tensor, length: int, config: Any) -> Tensor:
-    """(prompts,) whether no running text can surpass those that have ended, as far as its score now tells."""
+    """(prompts,) whether no running hypothesis can surpass the finished ones, by its present score."""
     full = ended[:, -1] > NEVER / 2
     if config.early_stopping is True:
         return full
@@ -106,7 +105,7 @@ def _is_finished(running: Tensor, ended: Tensor, length: int, config: Any) -> Te
 
 
 def _next_logits(model: Any, ids: Tensor, state: dict[str, Any], first: bool) -> Tensor:
-    """(rows, V) of the token after `ids`; `state` goes on to the next step."""
+    """(rows, V) logits of the token after `ids`; `state` is updated for the next step."""
     inputs = model.prepare_inputs_for_generation(
         ids, next_sequence_length=None if first or not state["use_cache"] else 1, is_first_iteration=first, **state
     )

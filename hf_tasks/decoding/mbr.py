@@ -32,7 +32,7 @@ def mbr(
 ) -> Choice:
     """The candidate of the highest expected utility. Time O(H R) utilities, each text that is repeated taken once.
 
-    references   pseudo-references: texts that stand for what may be right; None: the candidates themselves
+    references   pseudo-references, e.g. samples of the model; None: the candidates themselves
     weights      log-probabilities of the references, of any sum; None: all are as probable
     """
     hypotheses, place = _distinct(candidates)

@@ -1,4 +1,4 @@
-"""The `decoding` section of a recipe: how a generative model's text is found, one class for each strategy.
+"""The `decoding` section of a recipe, one class for each strategy.
 
 A strategy is a GenerationConfig of transformers, and a rule that chooses among the texts that it gives for a prompt.
 Of the checkpoint's own generation_config.json only the ids of special tokens count (see `special_tokens`).
@@ -58,7 +58,7 @@ class Decoding(Section, ABC):
         """The strategy's own keys of GenerationConfig."""
 
     def generation_config(self) -> "GenerationConfig":
-        """What `model.generate` is told. The length must be known: see `limited`."""
+        """The GenerationConfig for `model.generate`; `max_new_tokens` must be set (see `limited`)."""
         from transformers import GenerationConfig
 
         assert self.max_new_tokens is not None
@@ -66,13 +66,13 @@ class Decoding(Section, ABC):
         return GenerationConfig(**self.model_dump(include=keys), num_return_sequences=self.outputs, **self.options())
 
     def saved_config(self, model: Any) -> "GenerationConfig":
-        """What a plain `model.generate` does with a saved run: the same, with the model's special tokens; one text."""
+        """The equivalent GenerationConfig for a plain `model.generate` with a saved run; one text for each prompt."""
         config = special_tokens(model.generation_config)
         config.update(**self.generation_config().to_diff_dict() | {"num_return_sequences": 1})
         return config
 
     def select(self, candidates: list[str], log_probabilities: Sequence[float]) -> tuple[int, dict[str, Any]]:
-        """(the index of the chosen candidate, what a prediction says of the choice)."""
+        """(the index of the chosen candidate, further values of the prediction)."""
         return 0, {}
 
     def limited(self, max_target_length: int, longest: int) -> "Decoding":
@@ -114,7 +114,7 @@ class Beam(Decoding):
 
 
 class Sampling(Decoding):
-    """What all strategies that draw tokens share."""
+    """Options of all strategies that sample tokens."""
 
     temperature: float = Field(1.0, gt=0)
     """Divides the logits: below 1, likely tokens become likelier."""
@@ -127,7 +127,7 @@ class Sampling(Decoding):
     """Among the tokens that are at least as probable as this (Hewitt et al. 2022,
     https://aclanthology.org/2022.findings-emnlp.249)."""
     seed: int = Field(0, ge=0)
-    """What is drawn depends on it and on the place of the prompt, not on batches."""
+    """Samples depend on it and on the index of the prompt, not on the batch size."""
 
     def options(self) -> dict[str, Any]:
         return {"do_sample": True, "num_beams": 1} | self.model_dump(include=set(SAMPLING))
@@ -151,7 +151,7 @@ class MBR(Sampling):
     num_references: int | None = Field(None, ge=1)
     """Further samples as pseudo-references; the candidates themselves where not given."""
     utility: str = "chrf"
-    """What is good: chrf, chrf++, bleu, rouge1, rouge2, rougeL, token_f1 or embedding."""
+    """The similarity of two texts: chrf, chrf++, bleu, rouge1, rouge2, rougeL, token_f1 or embedding."""
     utility_model: str | None = None
     """Of utility: embedding, the encoder: a Hub model id, a folder, or `package:NAME`."""
     prune: bool = False
@@ -163,8 +163,7 @@ class MBR(Sampling):
     """How probable the pseudo-references are: all the same, as unbiased samples are, or as the model says."""
 
     keep_candidates: bool = False
-    """Write the candidates beside each prediction, with the expected utility of each: `hf-tasks mbr` reads them, and
-    knows the best possible choice."""
+    """Write the candidates and their expected utilities with each prediction, for `hf-tasks mbr`."""
 
     @model_validator(mode="after")
     def _known(self) -> "MBR":

@@ -1,4 +1,4 @@
-"""Utilities: how good each hypothesis is, would each reference be right. A matrix of all pairs, in percent.
+"""Utilities: the score of each hypothesis against each reference, for all pairs, in percent.
 
 UTILITIES names functions (hypotheses, references) -> (H, R) float64 from 0 to 100. They equal the sentence scores of
 sacrebleu (https://github.com/mjpost/sacrebleu) and rouge_score (https://pypi.org/project/rouge-score) to 1e-9.

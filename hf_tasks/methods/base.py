@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback
 
 Saved = Literal["model", "trained", "peft"]
-"""What a run keeps: the whole model as transformers saves it; the trained parameters alone; PEFT's adapter files."""
+"""What a run saves: the whole model as transformers saves it; the trained parameters alone; PEFT's adapter files."""
 
 
 class Method(Section, ABC):

@@ -1,6 +1,4 @@
-"""The bottleneck adapter itself, and how it is put into a model.
-
-Bottleneck adapters: small new layers inside every block train, the checkpoint's own weights rest.
+"""Bottleneck adapters: small new layers inside every block are trained, the pretrained weights are frozen.
 
 houlsby   two a block, one on the output of the attention and one on that of the feed-forward, h -> h + f(h), behind
           their dropout and before their sum with the residual stream r (a third on a decoder's cross-attention); the
@@ -52,13 +50,13 @@ class Adapter(nn.Module):
 
 
 def put_behind(layer: nn.Module, adapter: Adapter) -> None:
-    """Let the layer's output pass through the adapter, which becomes its child `adapter`; no other name changes."""
+    """Pass the layer's output through the adapter, which becomes its child `adapter`; no other name changes."""
     layer.add_module("adapter", adapter)
     layer.register_forward_hook(_through_adapter, prepend=True)  # before those that read the output
 
 
 def put_around_norm(norm: nn.Module, adapter: Adapter) -> None:
-    """Let the norm compute norm(x + change(norm(x))); the adapter becomes its child `adapter`."""
+    """Make the norm compute norm(x + change(norm(x))); the adapter becomes its child `adapter`."""
     norm.add_module("adapter", adapter)
     norm.register_forward_pre_hook(_changed)
 
@@ -110,12 +108,11 @@ class BottleneckAdapter(Method):
 
     def merge(self, model: "nn.Module") -> "nn.Module":
         raise RunError(
-            "method.name: a bottleneck-adapter cannot be merged: its activation between two layers is no matrix; "
+            "method.name: a bottleneck-adapter cannot be merged: the activation between its two layers is not linear; "
             "use the run as it is"
         )
 
     def _adapter(self, sublayer: "Sublayer") -> "Adapter":
-
         width = sublayer.width
         if self.reduction_factor > width:
             raise RecipeError(

@@ -1,4 +1,4 @@
-"""A frozen encoder: only what stands above the last block trains, on features that never change (the feature-based
+"""A frozen encoder: only the layers above the last block are trained, on features that never change (the feature-based
 approach of Peters et al. 2019, https://aclanthology.org/W19-4302)."""
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class Frozen(Method):
 
     name: Literal["frozen"]
     cache: bool = True
-    """Compute what the encoder gives once, keep it on disk, and train the head on it; false: in every epoch again."""
+    """Compute the encoder's hidden states once, store them on disk, and train the head on them; false: in every epoch."""
 
     def prepare(self, model: "nn.Module") -> "nn.Module":
         layers = pretrained_layers(model)

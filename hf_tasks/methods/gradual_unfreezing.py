@@ -1,11 +1,9 @@
 """Gradual unfreezing: first the head alone, then one more block from the top at a time, the embeddings last (Howard and
 Ruder 2018, https://aclanthology.org/P18-1031).
 
-The blocks of an encoder-decoder's two stacks are freed side by side; layers that share their parameters are one block.
-
-
-The schedule of gradual unfreezing. What is free follows from training's own counters alone, so that a resumed
-training goes on where it was."""
+The two stacks of an encoder-decoder are unfrozen in parallel; layers that share their parameters are one block. What is
+unfrozen follows from the trainer's step and epoch alone, so that a resumed training continues where it stopped.
+"""
 
 from collections.abc import Iterator
 from itertools import zip_longest

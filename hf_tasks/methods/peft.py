@@ -1,16 +1,12 @@
-"""PEFT's types and the keys of each, read from its installed source: importing peft would take seconds.
-
-Every package in peft/tuners registers one type, `register_peft_method(name="lora", config_cls=LoraConfig, ...)`, and
-has the class of its keys in config.py.
-
-
-Every type of PEFT (Mangrulkar et al. 2022, https://github.com/huggingface/peft) under its own name and keys: the
-model is left as it is, and a few new parameters are trained beside it, with the head.
+"""Every type of PEFT (Mangrulkar et al. 2022, https://github.com/huggingface/peft) under its own name and keys: the
+pretrained weights are frozen; a few new parameters and the head are trained.
 
 >>> method: {name: lora, r: 8, lora_alpha: 16, target_modules: [query, value]}
 
-Where `target_modules` are not given, PEFT's own choice for the architecture holds; where PEFT knows none, every linear
-layer of the blocks is adapted (for ln-tuning: every normalisation).
+By default `target_modules` are PEFT's choice for the architecture; where PEFT has none, every linear layer of the
+blocks is adapted (for ln-tuning: every norm). The types and their keys are read from the installed source, as importing
+peft takes seconds: every package in peft/tuners calls `register_peft_method(name="lora", config_cls=LoraConfig, ...)`
+once and defines the class of its keys in config.py.
 """
 
 import ast
@@ -114,7 +110,7 @@ def _parsed(file: Path) -> ast.Module:
 REFUSALS = (
     ValueError, TypeError, AttributeError, LookupError, RuntimeError, AssertionError, ImportError,
 )  # fmt: skip
-"""How PEFT says that it cannot do something."""
+"""The exceptions that PEFT raises where it cannot do something."""
 ANY_LENGTH = 1 << 30
 """Steps of a training whose length is not known yet."""
 
@@ -126,7 +122,7 @@ class PeftMethod(Method):
     """LoRA's for RoBERTa on most GLUE tasks (Hu et al. 2021, https://arxiv.org/abs/2106.09685, table 9)."""
     saves: ClassVar[Saved] = "peft"
     also: ClassVar[dict[str, Any]] = {}
-    """PEFT's keys that the name stands for."""
+    """Keys of PEFT that the name implies."""
     peft_type: ClassVar[str]
 
     def clashes(self, training: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -327,7 +323,7 @@ def _targets(layers: Layers, *, norms: bool) -> list[str]:
 
 
 def _task_type(model: "nn.Module") -> str:
-    """PEFT's word for what a model is for, which its prompt learning needs. ValueError where it has none."""
+    """PEFT's task type of a model, which its prompt learning needs. Raises ValueError where PEFT has none."""
     from transformers.models.auto import modeling_auto
 
     kinds = {
@@ -340,7 +336,7 @@ def _task_type(model: "nn.Module") -> str:
     for kind, classes in kinds.items():
         if type(model).__name__ in classes.values():
             return kind
-    raise ValueError("it knows no prompts for such a model")
+    raise ValueError("it has no prompts for such a model")
 
 
 def _classes() -> Iterator[type[PeftMethod]]:

@@ -1,6 +1,6 @@
 """METRICS: a `Metric` for each name that a recipe may give in `task.metrics`.
 
-Any other name is passed to `evaluate.load` (a metric of the Hub, or a local script) where the environment allows it.
+Any other name is passed to `evaluate.load` (a metric on the Hub, or a local script) where the environment allows it.
 """
 
 import os
@@ -47,11 +47,9 @@ METRICS: dict[str, Metric] = {
 
 VALUES: dict[str, Value] = {
     "n": Value("examples", is_score=False),
-    "loss": Value("the mean of the loss that training lowers, on these examples", is_score=False),
-    "cut": Value("predictions that were stopped because they reached the longest output", is_score=False),
-    "expected_utility": Value(
-        "mean utility of the chosen texts, were each sample right (minimum Bayes risk)", is_score=False
-    ),
+    "loss": Value("mean training loss on these examples", is_score=False),
+    "cut": Value("predictions cut off at max_new_tokens", is_score=False),
+    "expected_utility": Value("mean expected utility of the chosen texts (minimum Bayes risk)", is_score=False),
 } | {name: value for metric in METRICS.values() for name, value in metric.described.items()}
 """Every number that results.json may hold of a split, by its key there."""
 
@@ -68,8 +66,8 @@ def score(
 ) -> dict[str, Any]:
     """The values of several metrics on the same predictions, in one dict, `n` first.
 
-    `memory`: what metrics may ask for by parameter name. Raises RecipeError for a metric that is neither ours nor to be
-    had from `evaluate`.
+    `memory`: keyword arguments of metrics, by parameter name. Raises RecipeError for a metric that is neither
+    defined here nor available from `evaluate`.
     """
     values: dict[str, Any] = {"n": len(references)}
     for name in names:
@@ -78,7 +76,7 @@ def score(
 
 
 def find(name: str) -> Metric:
-    """The metric of a name. Raises RecipeError where it is neither ours nor to be had from `evaluate`."""
+    """The metric of this name. Raises RecipeError where it is neither defined here nor available from `evaluate`."""
     return METRICS.get(name) or from_evaluate(name)
 
 
@@ -89,12 +87,12 @@ def higher_is_better(name: str) -> bool:
 
 
 def is_score(name: str) -> bool:
-    """Whether a number in results.json says something of the model's quality by itself."""
+    """Whether a number in results.json measures the quality of the model by itself."""
     return name not in VALUES or VALUES[name].is_score
 
 
 def description(name: str) -> str:
-    """What a number in results.json is, in words; "" where its metric is not ours."""
+    """The description of a number in results.json; "" for a metric that is not defined here."""
     return VALUES[name].description if name in VALUES else ""
 
 

@@ -1,4 +1,4 @@
-"""Whether a model is as sure as it is right: reliability, calibration error, and the temperature that mends it."""
+"""Calibration: reliability diagram, expected calibration error (ECE), temperature scaling."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 
 BINS = 15
 TEMPERATURES = (0.05, 20.0)
-"""Between these a temperature is looked for: a model that is always right has no best one."""
+"""The range of the search: a model that is always right has no optimal temperature."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -
     assert confidence.shape == correct.shape
     edges = np.linspace(0, 1, bins + 1)
     rows = places(confidence, bins)
-    n, sure, right = (np.bincount(rows, weights, minlength=bins) for weights in (None, confidence, correct))
+    n, confidences, right = (np.bincount(rows, weights, minlength=bins) for weights in (None, confidence, correct))
     with np.errstate(invalid="ignore"):
-        means = zip(edges[:-1], edges[1:], n, sure / n, right / n, strict=True)
+        means = zip(edges[:-1], edges[1:], n, confidences / n, right / n, strict=True)
     return [Bin(float(low), float(high), int(k), float(c), float(a)) for low, high, k, c, a in means]
 
 

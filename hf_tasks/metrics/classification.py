@@ -24,7 +24,7 @@ RATIOS: dict[str, Ratio] = {
     "precision": lambda right, found, expected: share(right, found),
     "recall": lambda right, found, expected: share(right, expected),
 }
-"""From how often something is right, predicted and expected; 0 of nothing."""
+"""Functions of the numbers of correct, predicted and true items; 0 where the denominator is 0."""
 
 
 def _accuracy(predictions: Sequence[Any], references: Sequence[Any]) -> Sums:

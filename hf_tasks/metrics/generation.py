@@ -1,6 +1,6 @@
 """Metrics of generated texts, over a whole corpus and in percent, as papers print them.
 
-Predictions are texts; a reference is a text or a list of texts, as many or few for each prediction as there are.
+Predictions are texts; a reference is a text or a list of texts; their number may differ between predictions.
 """
 
 import re
@@ -18,7 +18,7 @@ from hf_tasks.metrics.metric import Metric, Sums, Value, Values, means, share
 Reference = str | Sequence[str]
 ROUGE = ["rouge1", "rouge2", "rougeL", "rougeLsum"]
 KEPT = 2**15
-"""Texts whose slow scores are remembered between evaluations."""
+"""Texts whose slow scores are cached between evaluations."""
 ORDERS = 4
 """Of n-grams, in BLEU."""
 CHARACTERS = 6

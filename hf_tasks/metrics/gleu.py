@@ -1,4 +1,4 @@
-"""GLEU, for correction: BLEU that also takes away for what should have been changed in the source and was not.
+"""GLEU, for correction: BLEU with a penalty for n-grams of the source that should have been changed.
 
 Napoles et al. 2015 (https://aclanthology.org/P15-2097), as revised for several references in 2016
 (https://arxiv.org/abs/1605.02592); the values are those of the authors' script run by Python 3.

@@ -1,4 +1,4 @@
-"""Where a value lies with 95 % confidence.
+"""95 % confidence intervals of metrics.
 
 Proportions of examples have Wilson's interval (1927, https://doi.org/10.1080/01621459.1927.10502953). Other values have
 Student's interval with the jackknife's standard error (Efron and Stein 1981, https://doi.org/10.1214/aos/1176345462),
@@ -19,11 +19,11 @@ from hf_tasks.metrics.metric import Metric, Statistics, Value
 
 LEVEL = 0.95
 LEFT_OUT_ONE_BY_ONE = 2000
-"""Of more examples, the jackknife leaves out random groups."""
+"""With more examples than this, the jackknife leaves out random groups."""
 GROUPS = 200
 FEW_RESAMPLES = 200
 LONGEST = 10.0
-"""Seconds that the few resamples of a metric may take that is known by its values alone."""
+"""The most seconds for the bootstrap of a metric without sufficient statistics."""
 
 Ends = tuple[float, float]
 
@@ -33,7 +33,7 @@ class Uncertainty:
     intervals: dict[str, list[float]] = field(default_factory=dict)
     """[low, high] of each value that has an interval."""
     notes: dict[str, str] = field(default_factory=dict)
-    """What must be known of a value, such as why it has no interval."""
+    """Remarks on values, such as why a value has no interval."""
 
 
 def uncertainty(
@@ -42,7 +42,7 @@ def uncertainty(
     references: Sequence[Any],
     memory: Mapping[str, Any] = MappingProxyType({}),
 ) -> Uncertainty:
-    """The intervals and notes of all values of several metrics. `memory`: what metrics ask for by parameter name.
+    """The intervals and notes of all values of several metrics. `memory`: keyword arguments of metrics, by name.
 
     A metric that is not ours is computed anew for bootstrap resamples, where that takes no more than seconds.
     """
@@ -101,7 +101,7 @@ class Jackknife:
 
 
 def _interval(kind: Value, value: float, jackknife: Jackknife, name: str, n: int) -> Ends | str:
-    """The interval of a value of n examples, or why there is none."""
+    """The interval of a value of n examples, or the reason why it has none."""
     if np.isnan(value):
         return "not a number"
     if kind.proportion:

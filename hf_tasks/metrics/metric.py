@@ -1,4 +1,4 @@
-"""Metric: what is measured, stated once; its value, interval, paired test and description follow."""
+"""Metric: sufficient statistics of each example, from which value, interval and paired test follow."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -21,16 +21,16 @@ class Value:
     hub_name: str = ""
     """The Hub's name of the metric, where it is not the family in our name, such as f1 in `f1_macro`."""
     is_score: bool = True
-    """Whether it says something of the model's quality by itself."""
+    """Whether it measures the quality of the model by itself; false for counts such as `n`."""
     proportion: bool = False
-    """Whether it is the share of examples that have something, each example by itself."""
+    """Whether it is a share of the examples, so that Wilson's interval applies."""
     lowest: float = 0.0
     highest: float = 1.0
     """The limits of the value; 100 of a percentage."""
 
 
 class Statistics(ABC):
-    """What a metric needs of each example; its values follow for any selection of the examples."""
+    """The statistics of a metric for each example; they give its values for any selection of the examples."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -49,11 +49,11 @@ class Statistics(ABC):
         """The statistics of some of the examples."""
 
     def remarks(self) -> dict[str, str]:
-        """What must be known of a value, by its name."""
+        """Remarks on values, by the name of the value."""
         return {}
 
     def no_interval(self) -> dict[str, str]:
-        """Why a value has no interval, by its name."""
+        """The reason why a value has no interval, by the name of the value."""
         return {}
 
     def without(self, groups: np.ndarray) -> Values:
@@ -75,11 +75,11 @@ class Sums(Statistics):
     """Sufficient statistics: the values follow from their sum over the examples."""
 
     counts: np.ndarray
-    """What each example adds, (E, K) float64."""
+    """The K sufficient statistics of each example, (E, K) float64."""
     of_sums: Callable[[np.ndarray], Values]
     """From sums (R, K) to the metric's values."""
     tables: Callable[[], dict[str, Any]] = dict
-    """What else the same counts give for all examples, such as a row for each type of entity."""
+    """Further tables from the same counts, such as a row for each entity type."""
     remarks_of: Callable[[np.ndarray], dict[str, str]] = field(default=lambda sums: {}, kw_only=True)
     """As `remarks`, from the sums (K,) over all examples."""
     no_interval_of: Callable[[np.ndarray], dict[str, str]] = field(default=lambda sums: {}, kw_only=True)
@@ -117,19 +117,19 @@ class Metric:
     """A callable (predictions, references, ...) -> {name: value}; the first value is the metric's own.
 
     `statistics` and `more` may ask, by parameter name, for statistics of the training data (`Task.train_stats`),
-    for what a task says of the examples and of how sure the predictions are (`Task.metric_inputs`).
+    for the context of the examples and the confidence of the predictions (`Task.metric_inputs`).
     """
 
     described: Mapping[str, Value] = field(default_factory=dict)
     statistics: Callable[..., Statistics] | None = None
-    """What the values follow from; None for tables alone, and for metrics that are not ours."""
+    """The function that computes the statistics; None for metrics of tables alone or from `evaluate`."""
     more: Callable[..., dict[str, Any]] | None = None
-    """What is beside these values: tables, signatures, thresholds."""
+    """Further results: tables, signatures, thresholds."""
     intervals: Callable[[Any], dict[str, tuple[float, float]]] | None = None
     """The intervals of values whose error the jackknife does not give, from the statistics."""
     higher_is_better: bool = True
     reads: Literal["", "entities", "words"] = ""
-    """What tags must mark for the metric to have a meaning."""
+    """What the tags must encode for the metric to be defined; "": anything."""
 
     def __call__(self, predictions: Sequence[Any], references: Sequence[Any], **asked: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -175,9 +175,9 @@ def with_one(*columns: np.ndarray) -> np.ndarray:
     return np.stack([*columns, np.ones(len(columns[0]))], axis=1)
 
 
-def share(split: np.ndarray, whole: np.ndarray, of_nothing: float = 0.0) -> np.ndarray:
-    """part / whole; `of_nothing` where whole is 0, nan where it is nan."""
-    return np.asarray(np.divide(split, whole, out=np.full(np.shape(split), of_nothing), where=~(whole <= 0)))
+def share(part: np.ndarray, whole: np.ndarray, of_nothing: float = 0.0) -> np.ndarray:
+    """part / whole; `of_nothing` where whole is 0, nan where whole is nan."""
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), of_nothing), where=~(whole <= 0)))
 
 
 def means(columns: Mapping[str, np.ndarray], scale: float = 1.0) -> Sums:

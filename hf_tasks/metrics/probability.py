@@ -18,7 +18,7 @@ Probabilities = Sequence[Mapping[str, float]]
 
 DRAWS = 1000
 HALVINGS = 30
-"""Of the range in which a calibration error is looked for."""
+"""Bisection steps in the search for a calibration error."""
 
 SMALLEST = float(np.finfo(np.float64).eps)
 """A probability of 0 would make the likelihood infinite; scikit-learn's log_loss takes this instead."""
@@ -26,7 +26,7 @@ SMALLEST = float(np.finfo(np.float64).eps)
 
 def _ece(predictions: Sequence[Any], references: Sequence[Any], decisions: Decisions) -> Sums:
     """Naeini et al. 2015, https://doi.org/10.1609/aaai.v29i1.9602."""
-    example = np.repeat(np.arange(len(decisions)), [len(sure) for sure, _ in decisions])
+    example = np.repeat(np.arange(len(decisions)), [len(probabilities) for probabilities, _ in decisions])
     confidence, correct = (np.array([value for row in decisions for value in row[side]], float) for side in (0, 1))
     cells = example * BINS + places(confidence, BINS)
     size = len(decisions) * BINS
@@ -36,9 +36,16 @@ def _ece(predictions: Sequence[Any], references: Sequence[Any], decisions: Decis
     def of_sums(s: np.ndarray) -> Values:
         return {"ece": share(np.abs(s[:, :BINS]).sum(1), s[:, -2]), "ece_debiased": _debiased(s)}
 
-    words = "of few examples too high also where all is right; its interval is that of ece_debiased"
+    words = "biased upwards with few examples, even for a calibrated model; see ece_debiased and its interval"
+    remark = "its 95 % interval covers the true error in 84 to 98 % of simulations (benchmarks/README.md)"
     ones = np.ones((len(decisions), 1))
-    return Sums(np.hstack([distance, distance**2, n[:, None], ones]), of_sums, no_interval_of=lambda _: {"ece": words})
+    counts = np.hstack([distance, distance**2, n[:, None], ones])
+    return Sums(
+        counts,
+        of_sums,
+        remarks_of=lambda _: {"ece_debiased": remark},
+        no_interval_of=lambda _: {"ece": words},
+    )
 
 
 def _noise(s: np.ndarray) -> np.ndarray:
@@ -129,7 +136,7 @@ ece = Metric(
         "ece": Value(
             "expected calibration error: mean distance of probability and frequency, 15 bins; lower is better"
         ),
-        "ece_debiased": Value("ece without what the chance of few examples adds to it; lower is better"),
+        "ece_debiased": Value("ece corrected for its bias with few examples; lower is better (Roelofs et al. 2022)"),
     },
     _ece,
     intervals=_ece_interval,

@@ -29,9 +29,9 @@ class PairedTest:
     interval: tuple[float, float] | None = None
     """Of second - first, 95 %, by the jackknife; None where there is none."""
     p: float | None = None
-    """Probability of a difference as large, either way, if the systems were alike."""
+    """Two-sided p-value: the probability of a difference at least as large if the systems were equal."""
     method: str = ""
-    """The test; or why there is none."""
+    """The name of the test, or the reason why there is none."""
 
 
 def compare(
@@ -42,7 +42,7 @@ def compare(
     memories: tuple[Mapping[str, Any], Mapping[str, Any]] = (MappingProxyType({}), MappingProxyType({})),
 ) -> Iterator[PairedTest]:
     """A test for every value that both systems have: McNemar's for accuracy, approximate randomisation for the others.
-    `memories`: what metrics ask for by parameter name, of either system."""
+    `memories`: keyword arguments of metrics, by parameter name, for either system."""
     for name in names:
         metric = metrics.find(name)
         asked = [dict(memory) for memory in memories]

@@ -1,7 +1,7 @@
-"""Where to cut probabilities into decisions: the thresholds that are best for a validation part.
+"""Decision thresholds that maximise a metric on the validation split.
 
-Every threshold that makes a difference is tried: those between two different probabilities, and at both ends. Of
-equally good ones, the one nearest to 0.5 is taken, and 0.5 itself where it decides as well as any. Time O(n log n).
+All thresholds with different decisions are tried: those between two distinct probabilities, and at both ends. Of
+equally good thresholds the one nearest to 0.5 is returned, and 0.5 itself where it is as good as any. Time O(n log n).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""Where a model's layers are, found by watching it run: what comes before its blocks, the blocks, what comes after.
+"""Where a model's layers are, found in a traced forward pass: before its blocks, in them, after them.
 
 A block is a member of a homogeneous `ModuleList`: `bert.encoder.layer`, `distilbert.transformer.layer`, T5's
-`encoder.block` and `decoder.block`, ALBERT's one shared group. No name of an architecture is known here.
+`encoder.block` and `decoder.block`, ALBERT's one shared group. The code is independent of architectures.
 """
 
 from collections.abc import Collection
@@ -175,12 +175,12 @@ def _owners(model: "nn.Module") -> dict[str, "nn.Module"]:
 
 
 def _place(name: str, module: "nn.Module", stacks: list[Stack], order: dict["nn.Module", int]) -> str:
-    """`block`; else `bottom` or `head`, before or after the blocks of the stack that the parameter stands beside.
+    """`block`; else `bottom` or `head`, before or after the blocks of the stack next to the parameter.
 
     What does not run as a module (a table that the blocks look things up in) is `bottom`.
     """
     if any(name.startswith(f"{stack.name}.") for stack in stacks):
         return "block"
-    recipe_dir = [stack for stack in stacks if name.startswith(f"{stack.name.rpartition('.')[0]}.")]
-    first = order.get((recipe_dir or stacks)[-1].blocks[0], 0)
+    siblings = [stack for stack in stacks if name.startswith(f"{stack.name.rpartition('.')[0]}.")]
+    first = order.get((siblings or stacks)[-1].blocks[0], 0)
     return "head" if order.get(module, 0) > first else "bottom"

@@ -22,9 +22,9 @@ def load_tokenizer(model: Model, task: Task, train: "Dataset | None" = None) -> 
     """The checkpoint's tokenizer; where it has no padding token, its end-of-text token pads. A model from scratch has
     one that is trained on the texts of the `train` examples.
 
-    It marks the segments of a pair for every model that tells them apart; ALBERT's class leaves that out.
+    It returns token_type_ids for every model that has segment embeddings; ALBERT's class leaves them out.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
     if model.config is not None:
         assert train is not None and task.model_spec.tokenizer_texts is not None
@@ -32,14 +32,14 @@ def load_tokenizer(model: Model, task: Task, train: "Dataset | None" = None) -> 
     place = resolve_checkpoint(model.name_or_path)
     options: dict[str, Any] = {"revision": model.revision, "trust_remote_code": False}
     with _explained(model):
+        check_config(PreTrainedConfig.get_config_dict(place, **options)[0])
         config = AutoConfig.from_pretrained(place, **options)
-        check_config(config.to_dict() | {"attn_implementation": config._attn_implementation})
         if config.to_dict().get("type_vocab_size", 0) > 1:
             options |= {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
         tokenizer = AutoTokenizer.from_pretrained(place, **options, **task.model_spec.tokenizer_options)
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise RunError(
-            f"model.name_or_path: {model.name_or_path}: its tokenizer knows no words; add its tokenizer files"
+            f"model.name_or_path: {model.name_or_path}: its tokenizer has an empty vocabulary; add its tokenizer files"
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -108,7 +108,7 @@ def longest_input(model: Any) -> int:
         if isinstance(m, nn.Embedding) and name.endswith(("position_embeddings", "wpe"))
     ]
     sizes = [m.num_embeddings - (0 if m.padding_idx is None else m.padding_idx + 1) for m in tables]
-    if any(name.endswith("embed_positions") for name, _ in model.named_modules()):  # some of its rows are no positions
+    if any(name.endswith("embed_positions") for name, _ in model.named_modules()):  # some of its rows are not positions
         sizes.append(model.config.max_position_embeddings)
     return min(sizes, default=1_000_000)
 

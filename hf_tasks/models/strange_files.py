@@ -1,4 +1,4 @@
-"""What a stranger's checkpoint may not ask for: files elsewhere, code of the Hub, models without end."""
+"""Checks of untrusted checkpoints: no files outside the folder, no code from the Hub, a bounded number of layers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ def check_weights(place: str) -> None:
         return
     names = read_json(index)["weight_map"].values()
     if wrong := [name for name in names if Path(str(name)).name != name or not str(name).endswith(".safetensors")]:
-        raise ValueError(f"{INDEX} names {wrong[0]!r}, which is no .safetensors file beside it")
+        raise ValueError(f"{INDEX} names {wrong[0]!r}, which is not a .safetensors file in the same folder")
 
 
 def check_config(values: Mapping[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""The sublayers of a model's blocks, found by watching it compute: attention, cross-attention, feed-forward.
+"""The sublayers of a model's blocks, found in a traced forward pass: attention, cross-attention, feed-forward.
 
 A sublayer ends in its output projection, the matrix whose product is summed with the residual stream, and in the
 dropout of that product: in BERT `attention.output.dense` and `output.dense`, in DistilBERT `attention.out_lin` and
-`ffn.lin2`, in T5 `o` and `wo`. No name of an architecture is known here.
+`ffn.lin2`, in T5 `o` and `wo`. The code is independent of architectures.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from hf_tasks.core.errors import RunError
 from hf_tasks.models.layers import Stack, try_out
@@ -48,8 +48,8 @@ def sublayers_of(model: nn.Module, stacks: tuple[Stack, ...]) -> list[list[Subla
             if len(here) < 2:
                 projections = ", ".join(names[one.projection] for one in here) or "none"
                 raise RunError(
-                    f"model.name_or_path: attention and feed-forward of {stack.name}.{i} in {type(model).__name__} are "
-                    f"not to be told apart (projections onto the residual stream: {projections}); "
+                    f"model.name_or_path: attention and feed-forward of {stack.name}.{i} in {type(model).__name__} "
+                    f"cannot be distinguished (projections onto the residual stream: {projections}); "
                     f"choose another checkpoint or method"
                 )
             for one in here:  # a norm of the next block, or of the whole stack, reads the stream and not this sum
@@ -79,7 +79,7 @@ def _summed(model: nn.Module) -> list[Sublayer]:
     return sums.sublayers()
 
 
-class _Sums(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Sums(TorchFunctionMode):
     """Notes which modules' outputs are summed with something of the same shape, and what happens before and after.
 
     Tensors are known by their addresses, which dropout that is off does not change; they are kept, so that no address
@@ -87,7 +87,7 @@ class _Sums(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.outputs: dict[int, tuple[nn.Module, Tensor]] = {}
         self.results: dict[int, tuple[nn.Module, Tensor]] = {}
         self.widths: dict[nn.Module, int] = {}
@@ -112,9 +112,9 @@ class _Sums(TorchDispatchMode):  # type: ignore[no-untyped-call]
         ends = {only: dropout for dropout, (only, *more) in self.dropouts.items() if not more and only is not None}
         return [Sublayer(one, ends.get(one, one), self.norms.get(one), width) for one, width in self.widths.items()]
 
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
-        if function.overloadpacket.__name__ in ("add", "add_"):
+        if function.__name__ in ("add", "add_"):
             operands = [operand for operand in args[:2] if isinstance(operand, torch.Tensor)]
             for operand in operands if len({operand.shape for operand in operands}) == 1 else []:
                 module, output = self.outputs.get(operand.data_ptr(), (None, operand))

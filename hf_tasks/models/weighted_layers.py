@@ -1,5 +1,5 @@
-"""Weighted layers: what stands above the encoder reads a learned mix of all its layers instead of the last one (ELMo's
-scalar mix: Peters et al. 2018, https://aclanthology.org/N18-1202).
+"""Weighted layers: the head reads a learned mix of all layers of the encoder instead of the last one (ELMo's scalar
+mix: Peters et al. 2018, https://aclanthology.org/N18-1202).
 
 The mix takes the last block's place in the flow: a last norm of the stack comes after it. With an encoder-decoder it is
 the encoder's output, which the decoder attends to.

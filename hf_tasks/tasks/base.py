@@ -45,7 +45,7 @@ class Task(Section, ABC):
     max_length: int = Field(512, ge=8)
     """The longest input in tokens; the model's own limit where that is smaller."""
     metrics: tuple[str, ...] = ()
-    """What is measured; the first one chooses the best checkpoint."""
+    """Names of metrics; the best checkpoint is the one with the best value of the first."""
 
     def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Impossible combinations of this section's keys: (key, what is wrong; what to do)."""
@@ -59,7 +59,7 @@ class Task(Section, ABC):
     @property
     @abstractmethod
     def traits(self) -> Traits:
-        """What code for all tasks asks: nouns, groups, whether it writes texts."""
+        """Its properties that code for all tasks reads: nouns, groups, whether it generates texts."""
 
     @property
     @abstractmethod
@@ -75,7 +75,7 @@ class Task(Section, ABC):
 
     @abstractmethod
     def fit(self, train: "Dataset", label_columns: tuple[str, ...] = ()) -> Self:
-        """A copy with what only the training examples can tell filled in: the labels, the default metrics.
+        """A copy with the values that follow from the training examples, such as the labels and the default metrics.
         `label_columns`: the columns of the files that each say whether one label applies.
 
         Raises ValueError where the examples do not fit the task's keys.
@@ -106,8 +106,8 @@ class Task(Section, ABC):
 
     @abstractmethod
     def postprocessor(self, *, scores_only: bool = False) -> Postprocessor:
-        """From outputs to predictions. `scores_only`: what no metric reads may be left out of them."""
+        """From outputs to predictions. `scores_only`: predictions may lack what no metric reads."""
 
     @abstractmethod
     def metric_inputs(self, predictions: list[Prediction], examples: "Dataset") -> MetricInputs:
-        """What metrics read of the predictions for labelled examples."""
+        """The inputs of metrics for predictions of labelled examples."""

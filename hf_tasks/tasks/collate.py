@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 IGNORE = -100
 """The label of positions that do not count (torch.nn.CrossEntropyLoss.ignore_index)."""
 FEATURE_ROW = "feature_row"
-"""Column and model input (B,) that says which features these are, where the encoder's states of them are known."""
+"""Column and model input (B,): the rows of the features, where the encoder's states are cached."""
 
 
 def model_inputs(batch: "Batch") -> "Batch":

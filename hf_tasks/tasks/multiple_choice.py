@@ -201,7 +201,7 @@ def _label(value: Any, names: list[str], choices: list[str]) -> int:
             return known.index(value)
     if str(value).isdecimal() and int(value) < len(choices):
         return int(value)
-    raise ValueError(f"the label {value!r} is none of the {len(choices)} choices; give its place, counted from 0")
+    raise ValueError(f"the label {value!r} is not one of the {len(choices)} choices; give its place, counted from 0")
 
 
 def _cut(tokenizer: "PreTrainedTokenizerBase", context: str, second: str, limit: int) -> dict[str, list[int]]:

@@ -67,7 +67,7 @@ class TextGeneration(Task):
 
     def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
         if self.separator.endswith((" ", "\t")):
-            yield ("separator",), "ends with a blank, which is no token of its own before a word; remove the blank"
+            yield ("separator",), "ends with a blank, which is not a separate token before a word; remove the blank"
 
     @property
     def columns(self) -> Columns:

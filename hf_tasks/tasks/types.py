@@ -1,4 +1,4 @@
-"""The data of a task, stage by stage, and what a task says of them.
+"""The types of a task's data at each stage, and of its interface.
 
 row (as a file has it) --parse--> example --encode--> features --model, postprocessor--> prediction
 """
@@ -94,7 +94,7 @@ def _one_stratum(example: Example) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a task says of itself to code that treats all tasks alike."""
+    """Properties of a task that code for all tasks reads."""
 
     examples: str = "texts"
     """What examples are called, in the plural."""
@@ -119,14 +119,14 @@ class Traits:
     max_target_length: int | None = None
     """The longest target in tokens of a task whose model writes texts; None for others."""
     beams: bool = False
-    """Whether texts are found by beam search where the recipe does not say how."""
+    """Whether beam search is the default decoding."""
     mean_over_examples: bool = True
     """Whether every example counts the same in the loss. If a loss is averaged over the tokens of a batch, batches of
     texts of like length would give the tokens of short texts more weight than those of long ones."""
     too_long: str = "shorten them"
     """What to do with examples that are longer than the model."""
     kind: str = ""
-    """What runs of the task must have in common to be compared, beside its name."""
+    """What runs of the task must share to be compared, besides its name."""
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -185,12 +185,12 @@ class Issue:
 
 @dataclass(frozen=True)
 class Issues:
-    """What a task finds in labelled examples; each kind is computed when it is iterated."""
+    """Errors, warnings and notes of labelled examples; each kind is computed when it is iterated."""
 
     errors: Iterable[RowError] = ()
     warnings: Iterable[Issue] = ()
     notes: Iterable[str] = ()
-    """What people should know before training, one line each."""
+    """Facts that are shown before training, one line each."""
 
 
 Decode = Callable[[list[Any], EncodedSplit], list[Prediction]]
@@ -215,23 +215,23 @@ class MetricInputs:
     """What metrics read of E predictions."""
 
     predictions: list[Any]
-    """(E,) the part of each prediction that is compared."""
+    """(E,) the value of each prediction that is compared."""
     references: list[Any]
     """(E,) what perfect predictions would be."""
     context: dict[str, Any] = field(default_factory=dict)
-    """What metrics may ask for by parameter name, e.g. the sources."""
+    """Keyword arguments of metrics, by parameter name, e.g. the sources."""
     confidence: Callable[[], dict[str, Any]] = dict
-    """The same of how sure the predictions are: `decisions`, `probabilities` (see metrics/probability.py)."""
+    """As `context`, of the predictions' confidence: `decisions`, `probabilities` (see metrics/probability.py)."""
     counts: dict[str, int] = field(default_factory=dict)
-    """What is counted in the predictions beside the metrics."""
+    """Further counts of the predictions, for results.json."""
 
 
 BLANK = re.compile(r"[\s\u00ad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]*")
-"""Characters that nobody sees: blanks, joiners, marks of direction (Unicode's Default_Ignorable_Code_Point)."""
+"""Invisible characters: blanks, joiners, marks of direction (Unicode's Default_Ignorable_Code_Point)."""
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text shows nothing."""
+    """Whether a text has no visible character."""
     return BLANK.fullmatch(text) is not None
 
 

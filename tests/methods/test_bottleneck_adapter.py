@@ -253,7 +253,7 @@ def test_a_block_that_is_not_understood_is_named(tiny: Tiny) -> None:
     model.bert.encoder.layer[1].attention.output.forward = lambda states, _: states  # type: ignore[index, union-attr]
     message = (
         r"^model\.name_or_path: attention and feed-forward of bert\.encoder\.layer\.1 in BertForSequenceClassification "
-        r"are not to be told apart \(projections onto the residual stream: bert\.encoder\.layer\.1\.output\.dense\); "
+        r"cannot be distinguished \(projections onto the residual stream: bert\.encoder\.layer\.1\.output\.dense\); "
     )
     with pytest.raises(RunError, match=message):
         adapter("pfeiffer").prepare(model)

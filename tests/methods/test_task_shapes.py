@@ -34,7 +34,7 @@ REFUSED = {
     (
         "multiple-choice",
         "prompt-tuning",
-    ): "PEFT cannot adapt BertForMultipleChoice by prompt-tuning: it knows no",
+    ): "PEFT cannot adapt BertForMultipleChoice by prompt-tuning: it has no",
 }
 
 

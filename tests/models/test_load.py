@@ -138,7 +138,7 @@ def test_no_weights(bert: Path) -> None:
 def test_no_tokenizer(bert: Path) -> None:
     (bert / "tokenizer.json").unlink()
     (bert / "tokenizer_config.json").unlink()
-    assert refusal(load, bert) == f"{bert}: its tokenizer knows no words; add its tokenizer files"
+    assert refusal(load, bert) == f"{bert}: its tokenizer has an empty vocabulary; add its tokenizer files"
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

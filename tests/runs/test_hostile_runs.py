@@ -171,7 +171,7 @@ def test_an_index_of_weights_stays_in_its_folder(tiny: Tiny, tmp_path: Path, nam
     model = Model(name_or_path=str(folder))
     tokenizer = load_tokenizer(model, TASK)
     found = message(lambda: load_model(model, TASK, tokenizer))
-    assert f"model.safetensors.index.json names {name!r}, which is no .safetensors file beside it" in found
+    assert f"model.safetensors.index.json names {name!r}, which is not a .safetensors file in the same folder" in found
 
 
 def test_an_index_of_shards_is_fine(tmp_path: Path) -> None:

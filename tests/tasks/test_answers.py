@@ -119,7 +119,7 @@ def test_what_is_wrong_even_where_empty_answers_need_no_flag(row, message):
             'is_impossible is true, yet there is an answer "Paris"; remove one of them',
         ),
         ({"answers": PARIS, "is_impossible": "maybe"}, "is_impossible must be true or false, found 'maybe'"),
-        ({"answers": {"text": [7], "answer_start": [1]}}, "the answer is not text but 7; quote it"),
+        ({"answers": {"text": [7], "answer_start": [1]}}, "the answer is not a string but 7; quote it"),
         (
             {"answer_text": "Paris", "answer_start": "9th"},
             "answer_start is '9th'; give the place of the answer's first character, counted from 0",
@@ -156,59 +156,59 @@ def test_answers_in_their_place(context, text, start):
     [
         (
             "Né à Paris", "Paris", 7,
-            'answer "Paris" does not stand at character 7 (there stands "ris"); 7 counts UTF-8 bytes; '
+            'answer "Paris" is not at character 7 (found "ris"); 7 counts UTF-8 bytes; '
             'write answer_start 5',
         ),
         (
             "😀😀 Paris, in France", "Paris", 5,
-            'answer "Paris" does not stand at character 5 (there stands "ris, "); 5 counts UTF-16 units; '
+            'answer "Paris" is not at character 5 (found "ris, "); 5 counts UTF-16 units; '
             "write answer_start 3",
         ),
         (
             "in Paris today", "Paris", 2,
-            'answer "Paris" does not stand at character 2 (there stands " Pari"); it is off by 1; write answer_start 3',
+            'answer "Paris" is not at character 2 (found " Pari"); it is off by 1; write answer_start 3',
         ),
         (
             "in Paris today", "Paris", 5,
-            'answer "Paris" does not stand at character 5 (there stands "ris t"); it is off by 2; write answer_start 3',
+            'answer "Paris" is not at character 5 (found "ris t"); it is off by 2; write answer_start 3',
         ),
         (
             "Paris is Paris and not far from London", "Paris", 33,
-            'answer "Paris" does not stand at character 33 (there stands "ondon"); it stands at 9; '
+            'answer "Paris" is not at character 33 (found "ondon"); it is at 9; '
             'write answer_start 9',
         ),
         (
             "I live in Paris", "Paris", 0,
-            'answer "Paris" does not stand at character 0 (there stands "I liv"); it stands at 10; '
+            'answer "Paris" is not at character 0 (found "I liv"); it is at 10; '
             'write answer_start 10',
         ),
         (
             "in Paris", "Paris ", 3,
-            'answer "Paris " does not stand at character 3 (there stands "Paris"); without the blanks around it, it '
+            'answer "Paris " is not at character 3 (found "Paris"); without the blanks around it, it '
             "stands at 3; write the bare text and answer_start 3",
         ),
         (
             "in Paris", "paris", 3,
-            'answer "paris" does not stand at character 3 (there stands "Paris"); the context has "Paris" at 3; write '
+            'answer "paris" is not at character 3 (found "Paris"); the context has "Paris" at 3; write '
             "it like that",
         ),
         (
             "in Paris", "Rome", 3,
-            'answer "Rome" does not stand at character 3 (there stands "Pari"); it is nowhere in the context; mend or '
+            'answer "Rome" is not at character 3 (found "Pari"); it is nowhere in the context; correct or '
             "remove it",
         ),
         (
             "in Paris", "Paris", -1,
-            'answer "Paris" does not stand at character -1 (no context has that); it stands at 3; write answer_start 3',
+            'answer "Paris" is not at character -1 (no context has that); it is at 3; write answer_start 3',
         ),
         (
             "in Paris", "Paris", 80,
-            'answer "Paris" does not stand at character 80 (the context has 8); it stands at 3; write answer_start 3',
+            'answer "Paris" is not at character 80 (the context has 8); it is at 3; write answer_start 3',
         ),
         (
             "ab " * 20, "x" * 50, 0,
-            f'answer "{"x" * 37}..." does not stand at character 0 (there stands "{("ab " * 20)[:37]}..."); it is '
-            "nowhere in the context; mend or remove it",
+            f'answer "{"x" * 37}..." is not at character 0 (found "{("ab " * 20)[:37]}..."); it is '
+            "nowhere in the context; correct or remove it",
         ),
     ],
 )  # fmt: skip
@@ -218,5 +218,5 @@ def test_answers_out_of_their_place(context, text, start, message):
 
 def test_a_byte_offset_inside_a_character_is_an_ordinary_error():
     assert misplaced("é Paris", "Paris", 1) == (
-        'answer "Paris" does not stand at character 1 (there stands " Pari"); it is off by 1; write answer_start 2'
+        'answer "Paris" is not at character 1 (found " Pari"); it is off by 1; write answer_start 2'
     )

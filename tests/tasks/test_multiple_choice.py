@@ -43,8 +43,11 @@ def test_labels_are_places_choices_or_names(choices: Any, label: Any, expected: 
         ({"choices": None}, "the choices are missing; write a list of two or more, or remove the row"),
         ({"choices": ["x"]}, "there are 1 choices; write two or more, or remove the row"),
         ({"choices": ["x", 3]}, "choice 2 is not a string but 3; quote it"),
-        ({"choices": ["x", "y"], "label": 2}, "the label 2 is none of the 2 choices; give its place, counted from 0"),
-        ({"choices": ["x", "y"], "label": "z"}, "the label 'z' is none of the 2 choices"),
+        (
+            {"choices": ["x", "y"], "label": 2},
+            "the label 2 is not one of the 2 choices; give its place, counted from 0",
+        ),
+        ({"choices": ["x", "y"], "label": "z"}, "the label 'z' is not one of the 2 choices"),
         ({"choices": "[x"}, 'the choices \'[x\' are not a JSON list; write for example ["a", "b"]'),
     ],
 )

@@ -135,8 +135,7 @@ def test_check_names_the_question():
     assert errors(task(), blank) == ["the question is empty; write it or remove the row"]
     wrong = {"text": ["Paris", "in", " "], "answer_start": [2, 0, 2]}
     assert errors(task(), {"id": "q7", "question": "where?", "context": "in Paris", "answers": wrong}) == [
-        'answer "Paris" does not stand at character 2 (there stands " Pari"); it is off by 1; write answer_start 3 '
-        '(question "q7")',
+        'answer "Paris" is not at character 2 (found " Pari"); it is off by 1; write answer_start 3 (question "q7")',
         'an answer is blank; correct or remove it (question "q7")',
     ]
 

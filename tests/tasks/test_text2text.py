@@ -112,7 +112,7 @@ def test_one_language_alone_is_a_clash() -> None:
     values = {"name": "x", "data": {"train": "x"}, "model": {"name_or_path": "t5-small"}}
     with pytest.raises(RecipeError) as e:
         from_dict(values | {"task": {"name": "translation", "source_language": "en"}})
-    assert str(e.value) == "recipe: task.target_language: one language alone says nothing; name both, or none"
+    assert str(e.value) == "recipe: task.target_language: both languages are needed; name both, or none"
 
 
 # -- features

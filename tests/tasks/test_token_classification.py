@@ -89,7 +89,7 @@ def test_example_of_a_tool_that_splits_words_by_itself():
             'the tag of "a" is the number 3, which has no name; give the names of all tags, in the order of their '
             "numbers, as task.labels",
         ),
-        ({"tokens": ["a", 7], "tags": ["O", "O"]}, "word 2 is not text but 7; quote it"),
+        ({"tokens": ["a", 7], "tags": ["O", "O"]}, "word 2 is not a string but 7; quote it"),
         ({"tokens": None}, "the words are missing; write them or remove the row"),
         ({"text": None}, "the words are missing; write them or remove the row"),
         (

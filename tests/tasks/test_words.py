@@ -52,21 +52,21 @@ def test_spans_of_every_tool_cover_the_same_words(spans):
         ([[0, 5, "X"]], 'span 0-5 "Ann L" cuts the word "Lee"; let it begin and end where words do'),
         ([[1, 3, "X"]], 'span 1-3 "nn" cuts the word "Ann"; let it begin and end where words do'),
         ([[1, 2, "X"]], 'span 1-2 "n" cuts the word "Ann"; let it begin and end where words do'),
-        ([[3, 4, "X"]], 'span 3-4 " " covers no word; mend its offsets or remove it'),
-        ([[26, 28, "X"]], "span 26-28 is not inside the text of 27 characters; mend its offsets"),
-        ([[-3, 3, "X"]], "span -3-3 is not inside the text of 27 characters; mend its offsets"),
-        ([[3, 3, "X"]], "span 3-3 is not inside the text of 27 characters; mend its offsets"),
+        ([[3, 4, "X"]], 'span 3-4 " " covers no word; correct its offsets or remove it'),
+        ([[26, 28, "X"]], "span 26-28 is not inside the text of 27 characters; correct its offsets"),
+        ([[-3, 3, "X"]], "span -3-3 is not inside the text of 27 characters; correct its offsets"),
+        ([[3, 3, "X"]], "span 3-3 is not inside the text of 27 characters; correct its offsets"),
         (
             [[4, 11, "Y"], [0, 7, "X"]],
             'span 0-7 "Ann Lee" and span 4-11 "Lee met" overlap, and a word has one tag; keep one of them',
         ),
-        ([[0, 3]], "the span [0, 3] is not [start, end, label] or {start, end, label}; mend it"),
+        ([[0, 3]], "the span [0, 3] is not [start, end, label] or {start, end, label}; correct it"),
         (
             [{"start": 0, "end": 3, "labels": ["A", "B"]}],
             "the span {'start': 0, 'end': 3, 'labels': ['A', 'B']} is not [start, end, label] or {start, end, label}; "
-            "mend it",
+            "correct it",
         ),
-        (["PER"], "the span 'PER' is not [start, end, label] or {start, end, label}; mend it"),
+        (["PER"], "the span 'PER' is not [start, end, label] or {start, end, label}; correct it"),
     ],
 )
 def test_spans_that_cannot_be_tags(spans, message):

@@ -1,4 +1,4 @@
-"""Answers of a question: the forms in which files have them, and whether they stand where their offsets say.
+"""Answers of a question: the forms in which files have them, and checks of their offsets.
 
     {"text": ["Denver Broncos", "The Broncos"], "answer_start": [177, 173]}     canonical
     {"text": [], "answer_start": []}, is_impossible: true                       no answer
@@ -69,7 +69,7 @@ def _pairs(value: Any) -> list[tuple[Any, Any]]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"the answer is not text but {value!r}; quote it")
+        raise ValueError(f"the answer is not a string but {value!r}; quote it")
     return value
 
 
@@ -96,7 +96,7 @@ def _flag(value: Any) -> bool | None:
 
 
 def misplaced(context: str, text: str, start: int) -> str | None:
-    """What is wrong with an answer's offset and how to mend it; None where the text stands there."""
+    """What is wrong with an answer's offset and how to correct it; None where the context has the text there."""
     if start >= 0 and context.startswith(text, start):
         return None
     if start < 0:
@@ -104,12 +104,12 @@ def misplaced(context: str, text: str, start: int) -> str | None:
     elif start >= len(context):
         there = f"the context has {len(context)}"
     else:
-        there = f"there stands {quoted(context[start : start + len(text)])}"
-    return f"answer {quoted(text)} does not stand at character {start} ({there}); {_remedy(context, text, start)}"
+        there = f"found {quoted(context[start : start + len(text)])}"
+    return f"answer {quoted(text)} is not at character {start} ({there}); {_remedy(context, text, start)}"
 
 
 def cuts_a_word(context: str, text: str, start: int) -> bool:
-    """Whether an answer that stands at `start` begins or ends between two letters, or two digits, of one word."""
+    """Whether an answer at `start` begins or ends between two letters, or two digits, of one word."""
     end = start + len(text)
     return _joined(context[max(start - 1, 0) : start + 1]) or _joined(context[end - 1 : end + 1])
 
@@ -141,15 +141,15 @@ def _remedy(context: str, text: str, start: int) -> str:
         if place is not None and place != start and context.startswith(text, place):
             return f"{start} counts {unit}; write answer_start {place}"
     if (place := nearest(context.find, context.rfind, text, start)) >= 0:
-        off = f"it is off by {abs(place - start)}" if abs(place - start) <= NEAR else f"it stands at {place}"
+        off = f"it is off by {abs(place - start)}" if abs(place - start) <= NEAR else f"it is at {place}"
         return f"{off}; write answer_start {place}"
     bare = text.strip()
     if bare != text and (place := nearest(context.find, context.rfind, bare, start)) >= 0:
-        return f"without the blanks around it, it stands at {place}; write the bare text and answer_start {place}"
+        return f"without the blanks around it, it is at {place}; write the bare text and answer_start {place}"
     low, bare = context.lower(), text.lower()
     if len(low) == len(context) and (place := nearest(low.find, low.rfind, bare, start)) >= 0:
         return f"the context has {quoted(context[place : place + len(text)])} at {place}; write it like that"
-    return "it is nowhere in the context; mend or remove it"
+    return "it is nowhere in the context; correct or remove it"
 
 
 def _decoded(prefix: bytes, encoding: str) -> int | None:

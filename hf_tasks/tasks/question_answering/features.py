@@ -49,7 +49,7 @@ def encode(examples: Examples, tokenizer: "PreTrainedTokenizerBase", limit: int,
 def _layout(tokenizer: "PreTrainedTokenizerBase", limit: int, doc_stride: int) -> tuple[Template, int]:
     """What stands around question and context, and how many tokens are left for both."""
     if not tokenizer.is_fast:
-        raise RecipeError("model.name_or_path: its tokenizer knows no character offsets; choose one that is fast")
+        raise RecipeError("model.name_or_path: its tokenizer gives no character offsets; choose a fast tokenizer")
     if tokenizer.padding_side != "right":
         raise RecipeError("model.name_or_path: its tokenizer pads on the left; choose one that pads on the right")
     layout = template(tokenizer, 2)

@@ -85,8 +85,8 @@ def _highest(values: np.ndarray, k: int) -> np.ndarray:
 def first_spans(
     start: np.ndarray, end: np.ndarray, windows: Windows, n_best_size: int, max_answer_length: int
 ) -> Spans:
-    """The first of `best_spans` alone (B, 1), many times as fast; its score is -inf where only `best_spans` can tell:
-    where the best span of all is no candidate, or another one is as good. `start`, `end`: as there."""
+    """The first of `best_spans` alone (B, 1), many times as fast; its score is -inf where `best_spans` is needed:
+    where the best span of all is not a candidate, or another one is as good. `start`, `end`: as there."""
     spans, alone = _best_of_all(start, end, windows, max_answer_length)
     rows, real = np.arange(len(start)), _tokens(start) < windows.length[:, None]  # (B, L)
     for logits, token in ((start, spans.start), (end, spans.end)):

@@ -1,4 +1,4 @@
-"""Tokenizers and models of several languages: which ones are meant."""
+"""Source and target language of multilingual tokenizers and models."""
 
 import inspect
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ def knows_languages(tokenizer: "PreTrainedTokenizerBase") -> bool:
 
 
 def set_languages(tokenizer: "PreTrainedTokenizerBase", source: str, target: str) -> None:
-    """Tell a tokenizer that knows languages which ones are meant. Raises RecipeError where it does not know these."""
+    """Set the source and target language of a multilingual tokenizer. Raises RecipeError for unknown languages."""
     try:
         tokenizer.src_lang, tokenizer.tgt_lang = source, target
         unknown = tokenizer.unk_token_id in (*tokenizer("")["input_ids"], *tokenizer(text_target="")["input_ids"])
@@ -30,7 +30,7 @@ def set_languages(tokenizer: "PreTrainedTokenizerBase", source: str, target: str
 
 
 def set_first_token(model: Any, tokenizer: "PreTrainedTokenizerBase") -> None:
-    """Tell a model which token its texts begin with, given a tokenizer that was told the languages."""
+    """Set the first token of a model's texts, given a tokenizer with its languages set."""
     first, *_, last = tokenizer(text_target="")["input_ids"]
     if first != tokenizer.eos_token_id:  # mBART-50, NLLB, M2M-100: the language, text, </s>
         model.generation_config.forced_bos_token_id = first

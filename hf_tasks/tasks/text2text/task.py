@@ -53,7 +53,7 @@ DEFAULT_METRICS = {
 class TextToText(Task):
     name: Literal["summarization", "translation", "text2text-generation"]
     prefix: str = ""
-    """What stands before every source: T5 was pretrained with "summarize: " or "translate English to German: "."""
+    """Text that is put before every source: T5 was pretrained with "summarize: " or "translate English to German: "."""
     source_language: str | None = None
     """The source's key in a column `translation`, and its code for tokenizers of several languages (mBART, NLLB)."""
     target_language: str | None = None
@@ -69,7 +69,7 @@ class TextToText(Task):
     def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
         if bool(self.source_language) != bool(self.target_language):
             absent = "target_language" if self.source_language else "source_language"
-            yield (absent,), "one language alone says nothing; name both, or none"
+            yield (absent,), "both languages are needed; name both, or none"
 
     @property
     def columns(self) -> Columns:

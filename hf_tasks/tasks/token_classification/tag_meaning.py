@@ -1,4 +1,4 @@
-"""What the tags of a sentence stand for: nothing beside themselves, the words of a text, or entities."""
+"""What tags encode: plain labels, word boundaries, or entities."""
 
 from abc import ABC, abstractmethod
 from collections import Counter

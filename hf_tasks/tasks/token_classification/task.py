@@ -72,7 +72,7 @@ class TokenClassification(Task):
 
     @property
     def meaning(self) -> tag_meaning.Meaning:
-        """What the tags stand for, once it is known."""
+        """What the tags encode, once the scheme is known."""
         return tag_meaning.meaning(self.scheme or "none")
 
     # -- from rows to examples

@@ -28,7 +28,7 @@ def words_of(row: RawRow, by: SplitText) -> Example:
         case list() as tokens:
             for i, token in enumerate(tokens, 1):
                 if not isinstance(token, str):
-                    raise ValueError(f"word {i} is not text but {token!r}; quote it")
+                    raise ValueError(f"word {i} is not a string but {token!r}; quote it")
             return {"tokens": tokens}
         case other:
             raise ValueError(f'the words are not a list but {other!r}; write a list, or call the column "text"')
@@ -84,17 +84,19 @@ def tokens_of_tool(tokens: list[RawRow]) -> Example:
 
 
 def entities_of(spans: list[Any], text: str, offsets: list[list[int]]) -> list[Entity]:
-    """The words that spans of characters cover. Raises ValueError for spans that cut words, overlap, or are none."""
+    """The words that spans of characters cover. Raises ValueError for invalid spans, and for those that cut words or overlap."""
     starts, ends = [start for start, _ in offsets], [end for _, end in offsets]
     found: list[Entity] = []
     previous = ""
     for start, end, kind in sorted(map(_span, spans)):
         quoted = f'span {start}-{end} "{text[start:end]}"'
         if not 0 <= start < end <= len(text):
-            raise ValueError(f"span {start}-{end} is not inside the text of {len(text)} characters; mend its offsets")
+            raise ValueError(
+                f"span {start}-{end} is not inside the text of {len(text)} characters; correct its offsets"
+            )
         first, after = bisect_right(ends, start), bisect_left(starts, end)
         if first >= after:
-            raise ValueError(f"{quoted} covers no word; mend its offsets or remove it")
+            raise ValueError(f"{quoted} covers no word; correct its offsets or remove it")
         for word, cut in ((first, starts[first] < start), (after - 1, ends[after - 1] > end)):
             if cut:
                 whole = text[starts[word] : ends[word]]
@@ -121,13 +123,13 @@ def _span(value: Any) -> tuple[int, int, str]:
             match rest:
                 case {"label": str(label)} | {"labels": [str(label)]} if label:
                     return start, end, label
-    raise ValueError(f"the span {value!r} is not [start, end, label] or {{start, end, label}}; mend it")
+    raise ValueError(f"the span {value!r} is not [start, end, label] or {{start, end, label}}; correct it")
 
 
 @cache
 def _splitter() -> "PreTokenizer":
-    """Runs of letters, digits and other signs between blanks; punctuation, symbols and ideographs stand alone, each
-    with the marks that follow it."""
+    """Runs of letters, digits and other signs between blanks; punctuation, symbols and ideographs are separate words,
+    each with the marks that follow it."""
     from tokenizers import Regex, pre_tokenizers
 
     alone = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{P}\p{S}]\p{M}*"
