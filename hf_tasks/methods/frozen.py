@@ -20,7 +20,7 @@ class Frozen(Method):
 
     name: Literal["frozen"]
     cache: bool = True
-    """Compute the encoder's hidden states once, store them on disk, and train the head on them; false: in every epoch."""
+    """Compute the encoder's hidden states once, keep them on disk, and train the head on them; false: each epoch."""
 
     def prepare(self, model: "nn.Module") -> "nn.Module":
         layers = pretrained_layers(model)

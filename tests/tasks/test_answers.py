@@ -185,7 +185,7 @@ def test_answers_in_their_place(context, text, start):
         (
             "in Paris", "Paris ", 3,
             'answer "Paris " is not at character 3 (found "Paris"); without the blanks around it, it '
-            "stands at 3; write the bare text and answer_start 3",
+            "is at 3; write the bare text and answer_start 3",
         ),
         (
             "in Paris", "paris", 3,

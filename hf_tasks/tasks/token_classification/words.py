@@ -84,7 +84,10 @@ def tokens_of_tool(tokens: list[RawRow]) -> Example:
 
 
 def entities_of(spans: list[Any], text: str, offsets: list[list[int]]) -> list[Entity]:
-    """The words that spans of characters cover. Raises ValueError for invalid spans, and for those that cut words or overlap."""
+    """The words that spans of characters cover.
+
+    Raises ValueError for spans that are invalid, overlap, or cut a word.
+    """
     starts, ends = [start for start, _ in offsets], [end for _, end in offsets]
     found: list[Entity] = []
     previous = ""
