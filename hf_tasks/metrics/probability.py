@@ -37,13 +37,11 @@ def _ece(predictions: Sequence[Any], references: Sequence[Any], decisions: Decis
         return {"ece": share(np.abs(s[:, :BINS]).sum(1), s[:, -2]), "ece_debiased": _debiased(s)}
 
     words = "biased upwards with few examples, even for a calibrated model; see ece_debiased and its interval"
-    remark = "its 95 % interval covers the true error in 84 to 98 % of simulations (benchmarks/README.md)"
     ones = np.ones((len(decisions), 1))
     counts = np.hstack([distance, distance**2, n[:, None], ones])
     return Sums(
         counts,
         of_sums,
-        remarks_of=lambda _: {"ece_debiased": remark},
         no_interval_of=lambda _: {"ece": words},
     )
 

@@ -24,7 +24,7 @@ def load_tokenizer(model: Model, task: Task, train: "Dataset | None" = None) -> 
 
     It returns token_type_ids for every model that has segment embeddings; ALBERT's class leaves them out.
     """
-    from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
+    from transformers import AutoConfig, AutoTokenizer
 
     if model.config is not None:
         assert train is not None and task.model_spec.tokenizer_texts is not None
@@ -32,8 +32,8 @@ def load_tokenizer(model: Model, task: Task, train: "Dataset | None" = None) -> 
     place = resolve_checkpoint(model.name_or_path)
     options: dict[str, Any] = {"revision": model.revision, "trust_remote_code": False}
     with _explained(model):
-        check_config(PreTrainedConfig.get_config_dict(place, **options)[0])
         config = AutoConfig.from_pretrained(place, **options)
+        check_config(config.to_dict() | {"attn_implementation": config._attn_implementation})
         if config.to_dict().get("type_vocab_size", 0) > 1:
             options |= {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}
         tokenizer = AutoTokenizer.from_pretrained(place, **options, **task.model_spec.tokenizer_options)

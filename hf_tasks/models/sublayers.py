@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from hf_tasks.core.errors import RunError
 from hf_tasks.models.layers import Stack, try_out
@@ -79,7 +79,7 @@ def _summed(model: nn.Module) -> list[Sublayer]:
     return sums.sublayers()
 
 
-class _Sums(TorchFunctionMode):
+class _Sums(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes which modules' outputs are summed with something of the same shape, and what happens before and after.
 
     Tensors are known by their addresses, which dropout that is off does not change; they are kept, so that no address
@@ -87,7 +87,7 @@ class _Sums(TorchFunctionMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.outputs: dict[int, tuple[nn.Module, Tensor]] = {}
         self.results: dict[int, tuple[nn.Module, Tensor]] = {}
         self.widths: dict[nn.Module, int] = {}
@@ -112,9 +112,9 @@ class _Sums(TorchFunctionMode):
         ends = {only: dropout for dropout, (only, *more) in self.dropouts.items() if not more and only is not None}
         return [Sublayer(one, ends.get(one, one), self.norms.get(one), width) for one, width in self.widths.items()]
 
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
-        if function.__name__ in ("add", "add_"):
+        if function.overloadpacket.__name__ in ("add", "add_"):
             operands = [operand for operand in args[:2] if isinstance(operand, torch.Tensor)]
             for operand in operands if len({operand.shape for operand in operands}) == 1 else []:
                 module, output = self.outputs.get(operand.data_ptr(), (None, operand))
