@@ -29,13 +29,13 @@ def side(data: Path, epochs: int, cache: bool) -> dict[str, Any]:
     from hf_tasks.training import trainer
 
     spent: dict[str, float] = {}
-    remembered, fit = training.frozen_features.remembered, trainer.TaskTrainer.train
+    cached_splits, fit = training.feature_cache.cached_splits, trainer.TaskTrainer.train
 
-    def timed_remembered(*args: Any, **options: Any) -> Any:
+    def timed_cached_splits(*args: Any, **options: Any) -> Any:
         began = time.process_time()
-        learned = remembered(*args, **options)
+        splits = cached_splits(*args, **options)
         spent["encoding"] = time.process_time() - began
-        return learned
+        return splits
 
     def timed_fit(*args: Any, **options: Any) -> Any:
         began = time.process_time()
@@ -43,7 +43,7 @@ def side(data: Path, epochs: int, cache: bool) -> dict[str, Any]:
         spent["training"] = time.process_time() - began
         return result
 
-    training.frozen_features.remembered, trainer.TaskTrainer.train = timed_remembered, timed_fit
+    training.feature_cache.cached_splits, trainer.TaskTrainer.train = timed_cached_splits, timed_fit
     recipe = {
         "name": "frozen-features",
         "task": {"name": "text-classification", "max_length": 128},

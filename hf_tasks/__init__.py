@@ -113,8 +113,8 @@ def train(
 
 
 @_in_python
-def check(recipe: "RecipeLike", overrides: "Overrides" = (), *, rehearse: bool = True) -> list[str]:
-    """All that can be known of a recipe before training, in lines; `rehearse`: a little of the training is really done.
+def check(recipe: "RecipeLike", overrides: "Overrides" = (), *, dry_run: bool = True) -> list[str]:
+    """All that can be known of a recipe before training, in lines; `dry_run`: a little of the training is really done.
 
     Raises RecipeError, DataError or RunError.
     """
@@ -122,7 +122,7 @@ def check(recipe: "RecipeLike", overrides: "Overrides" = (), *, rehearse: bool =
     from hf_tasks.training.from_python import Given, recipe_of
 
     loaded, recipe_dir = recipe_of(recipe, overrides, Given())
-    return check_recipe(loaded, recipe_dir=recipe_dir, rehearse=rehearse)
+    return check_recipe(loaded, recipe_dir=recipe_dir, dry_run=dry_run)
 
 
 @_in_python

@@ -10,7 +10,7 @@ import typer
 from hf_tasks.cli import recipes, runs, text, training
 from hf_tasks.core.distributed import LAUNCHER, is_loss_of_a_process, is_main, world_size
 from hf_tasks.core.errors import UserError
-from hf_tasks.core.signals import Interrupted, answered, end_with
+from hf_tasks.core.signals import Interrupted, exit_with_parent, stop_on_signal
 
 app = typer.Typer(
     help="Fine-tune pretrained language models, from one recipe file to a measured model.",
@@ -36,10 +36,10 @@ OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS
 def main() -> NoReturn:
     """Run the command line: user errors are one message and exit code 2, Ctrl-C is exit code 130."""
     if world_size() > 1:
-        end_with(int(os.environ.get(LAUNCHER, os.getppid())))
+        exit_with_parent(int(os.environ.get(LAUNCHER, os.getppid())))
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its lines about each try; what fails in the end is one of ours
     try:
-        with answered():
+        with stop_on_signal():
             _run()
     except UserError as e:
         if is_main() or e.local:

@@ -71,7 +71,7 @@ def mbr(
     segments = combine_systems.read(candidates)
     truth = combine_systems.read(references, len(segments)) if references else None
     possible = combine_systems.read(pseudo_references, len(segments)) if pseudo_references else None
-    result = combine_systems.consensus(segments, choose, possible)
+    result = combine_systems.combine(segments, choose, possible)
     combine_systems.write(result, output)
     report = sys.stdout if output else sys.stderr
     print(f"utility {utility}: {result.summary()}", file=report)

@@ -43,14 +43,14 @@ def init(
 def check(
     recipe: RecipeArg,
     overrides: SetOption = None,
-    rehearsal: Annotated[
-        bool, typer.Option("--rehearsal/--no-rehearsal", help="Do a little of the training: memory and time.")
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run/--no-dry-run", help="Run a few steps to measure memory and time.")
     ] = True,
 ) -> None:
     """Everything that can be known before training: recipe, data, checkpoint, lengths, memory, disk, time."""
     from hf_tasks import check as check_recipe
 
-    print("\n".join(check_recipe(recipe, overrides or (), rehearse=rehearsal)))
+    print("\n".join(check_recipe(recipe, overrides or (), dry_run=dry_run)))
     print("ready to train")
 
 

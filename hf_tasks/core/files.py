@@ -23,14 +23,14 @@ def write_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as e:
-        cause = cause_of(e)
+        cause = os_error_text(e)
         if cause is None:
             raise
         remedy = "nothing already saved is lost; make room or mend the folder, and give the same command again to go on"
         raise RunError(f"{folder}: cannot be written: {cause}; {remedy}") from e
 
 
-def cause_of(error: Exception) -> str | None:
+def os_error_text(error: Exception) -> str | None:
     """What the operating system refused, in its words; None where an error is of another kind. Libraries written in
     Rust (tokenizers, safetensors) name the number of the system's error in their messages."""
     if isinstance(error, OSError) and error.strerror:
@@ -83,7 +83,7 @@ def overwrite_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def appearing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_output(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file of a command's output, which appears under its name once it is whole. DataError where it cannot be
     written, or another command is writing it."""
     split = path.with_name(f"{path.name}.part")
@@ -169,7 +169,7 @@ def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequ
     if path.suffix not in writers:
         endings = " or ".join(writers)
         raise DataError(f"{path}: predictions are written as {endings}; give the file such an ending")
-    with appearing(path) as file:
+    with atomic_output(path) as file:
         yield lambda rows: writers[path.suffix](rows, file)
 
 

@@ -44,12 +44,12 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
-        **rounding(),
+        **numeric_environment(),
         "packages": versions(),
     }
 
 
-def rounding() -> dict[str, Any]:
+def numeric_environment() -> dict[str, Any]:
     """What of this machine decides how sums are rounded: processor, accelerator, PyTorch's threads."""
     import torch
 
@@ -68,7 +68,7 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("hf_tasks", *names)}
 
 
-def memory_there() -> int:
+def total_memory() -> int:
     """Bytes that the GPU has where there is one, else this machine or what its container may take of it."""
     import torch
 

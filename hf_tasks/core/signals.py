@@ -29,7 +29,7 @@ class Interrupted(BaseException):
 
 
 @contextmanager
-def answered() -> Iterator[None]:
+def stop_on_signal() -> Iterator[None]:
     """Within this context SIGTERM and SIGHUP raise Interrupted at once, as Ctrl-C raises KeyboardInterrupt."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -64,7 +64,7 @@ class Interrupts:
         _restore(self._former)
 
     @contextmanager
-    def raised(self) -> Iterator[None]:
+    def raise_at_once(self) -> Iterator[None]:
         """Within this context the first signal raises Interrupted at once: what comes is long, and can be repeated."""
         if self.received:
             raise Interrupted(self.received, "interrupted")
@@ -86,7 +86,7 @@ class Interrupts:
 
 
 @contextmanager
-def unsignalled() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Within this context signals wait."""
     former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
@@ -95,7 +95,7 @@ def unsignalled() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
-def end_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """Stop this process once its parent has ended, even by kill -9: by SIGTERM first, and after ORPHAN_SECONDS
     whatever it does."""
 
@@ -106,7 +106,7 @@ def end_with(parent: int) -> None:
         time.sleep(ORPHAN_SECONDS)
         os._exit(128 + signal.SIGTERM)
 
-    threading.Thread(target=watch, name="end_with", daemon=True).start()
+    threading.Thread(target=watch, name="exit_with_parent", daemon=True).start()
 
 
 def _handled(signals: tuple[signal.Signals, ...], handler: Handler) -> dict[int, Any]:

@@ -69,7 +69,7 @@ def parse_yaml(text: str | bytes) -> Any:
 
 
 @contextlib.contextmanager
-def as_written(path: Path) -> Iterator[None]:
+def malformed_as_run_error(path: Path) -> Iterator[None]:
     """What goes wrong with the values of a file that hf_tasks should have written, as a RunError of one line."""
     try:
         yield

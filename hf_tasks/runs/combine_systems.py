@@ -1,4 +1,4 @@
-"""The command `mbr`: the consensus of several systems' texts, and how it compares with each of them."""
+"""`mbr`: combine the texts of several systems by minimum Bayes risk, and score the result against each system."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hf_tasks.core.errors import DataError, UserError
-from hf_tasks.core.files import appearing
+from hf_tasks.core.files import atomic_output
 from hf_tasks.core.section import did_you_mean
 from hf_tasks.data.readers.compression import lines, opened
 from hf_tasks.data.readers.json_rows import read_jsonl
@@ -24,7 +24,7 @@ Choose = Callable[[list[str], list[str] | None], Choice]
 
 
 @dataclass(frozen=True)
-class Consensus:
+class CombinedTexts:
     """The chosen text of each segment, the choices, and the seconds that it took."""
 
     texts: list[str]
@@ -83,7 +83,7 @@ def utility_of(name: str) -> Utility:
     return UTILITIES[name]
 
 
-def consensus(segments: Segments, choose: Choose, pseudo_references: Segments | None = None) -> Consensus:
+def combine(segments: Segments, choose: Choose, pseudo_references: Segments | None = None) -> CombinedTexts:
     from tqdm import tqdm
 
     started = time.perf_counter()
@@ -93,14 +93,14 @@ def consensus(segments: Segments, choose: Choose, pseudo_references: Segments | 
     )
     choices = [choose(candidates, of_segment) for candidates, of_segment in bar]
     texts = [candidates[choice.index] for candidates, choice in zip(segments, choices, strict=True)]
-    return Consensus(texts, choices, time.perf_counter() - started)
+    return CombinedTexts(texts, choices, time.perf_counter() - started)
 
 
 def compare(systems: dict[str, list[str]], best_possible: list[str], chosen: list[str], references: Segments) -> str:
-    """A table: BLEU and chrF of the consensus, of the best choice there is, and of each system, the best marked."""
+    """A table of BLEU and chrF: the combined texts, the oracle choice, and each system; the best system is marked."""
     from hf_tasks.metrics.generation import bleu, chrf
 
-    named = {"consensus (MBR)": chosen, "oracle": best_possible} | systems
+    named = {"combined (MBR)": chosen, "oracle": best_possible} | systems
     scores = {name: bleu(texts, references) | chrf(texts, references) for name, texts in named.items()}
     best = {metric: max(systems, key=lambda name: scores[name][metric]) for metric in ("bleu", "chrf")}
     width = max(map(len, scores))
@@ -122,7 +122,7 @@ def single_systems(paths: Sequence[Path], segments: Segments) -> dict[str, list[
     return {name: list(texts) for name, texts in zip(names, zip(*segments, strict=True), strict=True)}
 
 
-def write(result: Consensus, path: Path | None) -> None:
+def write(result: CombinedTexts, path: Path | None) -> None:
     """One text a line, to a file or to standard output; or, in a .jsonl file, rows with the text, the candidate's index
     and its expected utility. Raises DataError."""
     if path is not None and path.suffix == ".jsonl":
@@ -137,7 +137,7 @@ def write(result: Consensus, path: Path | None) -> None:
     if path is None:
         sys.stdout.write(whole)
         return
-    with appearing(path) as file:
+    with atomic_output(path) as file:
         file.write(whole)
 
 

@@ -32,9 +32,9 @@ def compare(first: Run, second: Run, split: DataSplit) -> Comparison:
         if ours_is != theirs_is:
             raise RunError(f"{second.path}: its task is {theirs_is}, not {ours_is}; compare runs of one task")
     split = data.check(split, task, first.recipe.data.bad_rows)
-    (ours, references, memory), (theirs, _, other) = (_answers(run, split) for run in (first, second))
+    (ours, references, train_stats), (theirs, _, other) = (_answers(run, split) for run in (first, second))
     names = tuple(dict.fromkeys((*task.metrics, *second.recipe.task.metrics)))
-    tests = tuple(significance.compare(names, ours, theirs, references, (memory, other)))
+    tests = tuple(significance.compare(names, ours, theirs, references, (train_stats, other)))
     return Comparison(tests, tuple(_changed(split, ours, theirs, references)), len(references))
 
 
@@ -75,7 +75,7 @@ def _answers(run: Run, split: DataSplit) -> tuple[list[Any], list[Any], dict[str
     """What a run predicts, the references, and what metrics may ask for."""
     task, predictions = run.recipe.task, run.predict_split(split, f"Predicting with {run.path.name}").predictions
     inputs = task.metric_inputs(predictions, split.examples)
-    return inputs.predictions, inputs.references, evaluation.asked(task, inputs, run.memory)
+    return inputs.predictions, inputs.references, evaluation.metric_arguments(task, inputs, run.train_stats)
 
 
 def _changed(split: DataSplit, first: list[Any], second: list[Any], references: list[Any]) -> Iterator[Prediction]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hf_tasks.core import hardware
 from hf_tasks.core.errors import DataError, RecipeError
-from hf_tasks.core.files import appearing
+from hf_tasks.core.files import atomic_output
 from hf_tasks.data import read_file, read_inputs
 from hf_tasks.models.layers import reads_choices
 from hf_tasks.models.load import load_model, load_tokenizer
@@ -184,7 +184,7 @@ def write(path: Path, batches: Iterator[list[Encoded]], count: int, layers: Sequ
     .parquet: `text`, without pooling `tokens`, and `embedding` or, of several layers, `layer_0`, `layer_1`, ...
     .npy: (N, H), or (N, layers, H) of several layers.
     """
-    with appearing(path, "wb") as file:
+    with atomic_output(path, "wb") as file:
         return (_to_npy if path.suffix == ".npy" else _to_parquet)(file, batches, count, layers, pool)
 
 

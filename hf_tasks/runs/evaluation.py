@@ -159,13 +159,13 @@ def flat(items: list[Any]) -> np.ndarray:
 
 
 def scores(
-    task: Task, predicted: Predicted, examples: "Dataset", memory: dict[str, Any], *, intervals: bool = False
+    task: Task, predicted: Predicted, examples: "Dataset", train_stats: dict[str, Any], *, intervals: bool = False
 ) -> dict[str, Any]:
     """The task's metrics of these predictions, with `n`, counts and `loss`; with `intervals`, also 95 % intervals of
-    the values that have one, and `notes`: what must be known of a value, in words. `memory`: the statistics of the
+    the values that have one, and `notes`: what must be known of a value, in words. `train_stats`: the statistics of the
     training data (`Task.train_stats`)."""
     inputs = task.metric_inputs(predicted.predictions, examples)
-    context = asked(task, inputs, memory)
+    context = metric_arguments(task, inputs, train_stats)
     values = score(task.metrics, inputs.predictions, inputs.references, context)
     values |= inputs.counts | ({} if predicted.loss is None else {"loss": predicted.loss})
     if not intervals:
@@ -174,12 +174,12 @@ def scores(
     return values | {"intervals": found.intervals} | ({"notes": found.notes} if found.notes else {})
 
 
-def asked(task: Task, inputs: MetricInputs, memory: dict[str, Any]) -> dict[str, Any]:
-    """What the task's metrics may ask for by parameter name: of the training data (`memory`), of the examples, and of
-    how sure the predictions are."""
+def metric_arguments(task: Task, inputs: MetricInputs, train_stats: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments that the task's metrics take by parameter name: training-set statistics (`train_stats`), facts
+    about the examples, and confidences of the predictions where a metric reads them."""
     asks = {name for metric in task.metrics for name in find(metric).asks}
     sure = inputs.confidence() if asks & {"decisions", "probabilities"} else {}
-    return memory | {"labels": ()} | inputs.context | sure
+    return train_stats | {"labels": ()} | inputs.context | sure
 
 
 def numbers(values: dict[str, Any]) -> dict[str, float]:

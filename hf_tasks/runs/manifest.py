@@ -15,7 +15,7 @@ from hf_tasks.core.hashing import cached_sha256, sha256
 from hf_tasks.models.checkpoint_files import is_read
 
 FILE = manifest.FILE
-OWN = ("recipe.yaml", "results.json", "memory.json", "training_log.jsonl", "environment.json")
+OWN = ("recipe.yaml", "results.json", "train_stats.json", "training_log.jsonl", "environment.json")
 
 
 def is_of_a_run(name: str) -> bool:

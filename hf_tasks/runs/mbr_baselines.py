@@ -1,10 +1,11 @@
-"""Beside the choice of minimum Bayes risk: what the candidates held, beam search and greedy search on the same data.
+"""Baselines for minimum Bayes risk decoding: the oracle candidate, beam search and greedy search on the same data.
 
-Costs one beam search and one greedy search more; the candidates are those that were drawn for the choice.
+They cost one beam search and one greedy search; the oracle chooses among the candidates that were already sampled.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,41 +14,45 @@ from hf_tasks.decoding.mbr import oracle
 from hf_tasks.metrics import score
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.evaluation import Predicted
-from hf_tasks.tasks import EncodedSplit
+from hf_tasks.tasks import EncodedSplit, Task
 
-if TYPE_CHECKING:
-    from hf_tasks.runs.run import Run
+Generate = Callable[[EncodedSplit, Decoding, str], Predicted]
+"""(an unlabelled split, how to decode, the title of the progress bar) -> predictions."""
 
 
 def with_candidates(decoding: Decoding | None) -> Decoding | None:
-    """The decoding, with candidates in its predictions where it is minimum Bayes risk."""
-    match decoding:
-        case MBR():
-            return decoding.model_copy(update={"keep_candidates": True})
-        case _:
-            return decoding
+    """The decoding; minimum Bayes risk with `keep_candidates`, which `report` needs."""
+    return decoding.model_copy(update={"keep_candidates": True}) if isinstance(decoding, MBR) else decoding
 
 
-def report(run: "Run", split: EncodedSplit, predicted: Predicted, description: str) -> tuple[Predicted, dict[str, Any]]:
-    """(the predictions, without candidates where the recipe wants none; `expected_utility`, the mean, and `decodings`,
-    the metrics of the choice, of the oracle, of beam and of greedy search). Of another decoding, nothing more."""
-    match run.recipe.decoding:
-        case MBR() as decoding if predicted.predictions:
-            pass
-        case _:
-            return predicted, {}
-    rows, inputs = predicted.predictions, run.recipe.task.metric_inputs(predicted.predictions, split.examples)
+def report(
+    task: Task,
+    decoding: Decoding | None,
+    generate: Generate,
+    split: EncodedSplit,
+    predicted: Predicted,
+    train_stats: dict[str, Any],
+    description: str,
+) -> tuple[Predicted, dict[str, Any]]:
+    """(the predictions, without candidates unless the recipe keeps them; `expected_utility`, the mean, and `decodings`,
+    the metrics of MBR, oracle, beam search and greedy search). Other decodings: the predictions and {}."""
+    if not isinstance(decoding, MBR) or not predicted.predictions:
+        return predicted, {}
+    rows, inputs = predicted.predictions, task.metric_inputs(predicted.predictions, split.examples)
     candidates = zip([row["candidates"] for row in rows], inputs.references, strict=True)
     utility = decoding.utility_of_pairs()
     texts = {
         "mbr": [row["prediction"] for row in rows],
         "oracle": [several[oracle(several, right, utility).index] for several, right in candidates],
-        "beam": _found(run, split, _like(decoding, Beam(name="beam")), f"{description}: beam search"),
-        "greedy": _found(run, split, _like(decoding, Greedy(name="greedy")), f"{description}: greedy search"),
     }
-    asked = run.memory | inputs.context
+    unlabelled = EncodedSplit(split.examples, split.features.remove_columns("labels"))
+    limits = decoding.model_dump(include={"max_new_tokens", "min_new_tokens", "no_repeat_ngram_size"})
+    for other in (Beam(name="beam"), Greedy(name="greedy")):
+        found = generate(unlabelled, other.model_copy(update=limits), f"{description}: {other.name} search")
+        texts[other.name] = [row["prediction"] for row in found.predictions]
+    arguments = train_stats | inputs.context
     values = {
-        name: evaluation.numbers(score(run.recipe.task.metrics, found, inputs.references, asked))
+        name: evaluation.numbers(score(task.metrics, found, inputs.references, arguments))
         for name, found in texts.items()
     }
     for row in values.values():
@@ -55,20 +60,6 @@ def report(run: "Run", split: EncodedSplit, predicted: Predicted, description: s
     kept = rows if decoding.keep_candidates else [_without_candidates(row) for row in rows]
     expected = float(np.mean([row["expected_utility"] for row in rows]))
     return replace(predicted, predictions=kept), {"expected_utility": expected, "decodings": values}
-
-
-def _like(decoding: MBR, other: Decoding) -> Decoding:
-    """With the limits of the choice's texts."""
-    limits = {"max_new_tokens", "min_new_tokens", "no_repeat_ngram_size"}
-    return other.model_copy(update=decoding.model_dump(include=limits))
-
-
-def _found(run: "Run", split: EncodedSplit, decoding: Decoding, description: str) -> list[str]:
-    unlabelled = EncodedSplit(split.examples, split.features.remove_columns("labels"))
-    predicted = evaluation.predict(
-        run.model, run.recipe.task, unlabelled, run.tokenizer, decoding=decoding, description=description
-    )
-    return [row["prediction"] for row in predicted.predictions]
 
 
 def _without_candidates(row: dict[str, Any]) -> dict[str, Any]:

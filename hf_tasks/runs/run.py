@@ -5,7 +5,7 @@ model.safetensors, config.json, tokenizer files    what transformers loads; of m
 recipe.yaml                                        the resolved recipe: labels, metrics, thresholds filled in
 results.json, predictions/PART.jsonl               what was measured, and on what
 manifest.json                                      sizes and hashes of all that but the card (see runs/manifest.py)
-training_log.jsonl, environment.json, memory.json  how it was made; what metrics know of the training data
+training_log.jsonl, environment.json, train_stats.json  how it was made; what metrics know of the training data
 README.md                                          the model card
 """
 
@@ -30,13 +30,14 @@ from hf_tasks.core.errors import DataError, RunError
 from hf_tasks.core.files import highest, publish, write_errors, write_json, write_text
 from hf_tasks.core.untrusted import read_json
 from hf_tasks.data import DataSplit
+from hf_tasks.decoding import Decoding
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe, yaml_file
 from hf_tasks.runs import evaluation, manifest, mbr_baselines, model_files, provenance, trained_here
 from hf_tasks.runs.example import example
 from hf_tasks.runs.predictions import Predictions
 from hf_tasks.runs.scores import Scores, main_value, to_frame, to_html
-from hf_tasks.runs.status import STAGING, STATUS, begun_with, tidy
+from hf_tasks.runs.status import STAGING, STATUS, clean_up, read_origin
 from hf_tasks.tasks import EncodedSplit
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedTokenizerBase
 
-RECIPE, RESULTS, MEMORY, LOG, ENVIRONMENT, CARD = (
-    "recipe.yaml", "results.json", "memory.json", "training_log.jsonl", "environment.json", "README.md",
+RECIPE, RESULTS, TRAIN_STATS, LOG, ENVIRONMENT, CARD = (
+    "recipe.yaml", "results.json", "train_stats.json", "training_log.jsonl", "environment.json", "README.md",
 )  # fmt: skip
 ROWS_VERIFIED = 8
 TOLERANCE = 1e-4
@@ -67,7 +68,7 @@ class Run:
         path = Path(path)
         if seeds := sorted(path.glob(f"seed-*/{RECIPE}")):
             raise RunError(f"{path}: the runs of several seeds are here; name one of them, e.g. {seeds[0].parent}")
-        tidy(path)
+        clean_up(path)
         if not (path / RECIPE).is_file():
             raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
         if (path / RESULTS).is_file():
@@ -87,7 +88,7 @@ class Run:
     @staticmethod
     def is_ours(path: Path) -> bool:
         """Whether a directory was made by a training."""
-        if begun_with(path) is not None:
+        if read_origin(path) is not None:
             return True
         try:
             return "hf_tasks" in _read_json(path / ENVIRONMENT)["packages"]
@@ -96,8 +97,8 @@ class Run:
 
     @staticmethod
     def begin(recipe: Recipe, recipe_dir: Path | None) -> None:
-        """Mark the recipe's output directory as a run, and note where and on what it is made; what an interrupted
-        training has noted of that stays."""
+        """Mark the recipe's output directory as a run: write the environment, unless an interrupted training has done
+        so, and the recipe."""
         if not _is_json(recipe.output_dir / ENVIRONMENT):
             write_json(recipe.output_dir / ENVIRONMENT, provenance.environment(recipe, recipe_dir))
         write_text(recipe.output_dir / RECIPE, recipes.to_yaml(recipe))
@@ -108,20 +109,20 @@ class Run:
         recipe: Recipe,
         model: "nn.Module",
         tokenizer: "PreTrainedTokenizerBase",
-        memory: Mapping[str, Any],
+        train_stats: Mapping[str, Any],
         history: Iterable[Mapping[str, Any]],
     ) -> Self:
         """Write the trained model and all that is needed to use it into a folder below the run's directory; `publish`
         moves it all there at the end, so that a run is whole or is none."""
         run = cls(recipe.output_dir / STAGING, recipe)
-        distributed.broadcast_from_main(lambda: run._write(model, tokenizer, memory, history))
+        distributed.broadcast_from_main(lambda: run._write(model, tokenizer, train_stats, history))
         return run
 
     def _write(
         self,
         model: "nn.Module",
         tokenizer: "PreTrainedTokenizerBase",
-        memory: Any,
+        train_stats: Any,
         history: Iterable[Mapping[str, Any]],
     ) -> None:
         with write_errors(self.path.parent), self._removed_on_error():
@@ -133,7 +134,7 @@ class Run:
                 self.recipe.decoding.saved_config(model).save_pretrained(self.path)
             tokenizer.save_pretrained(self.path)
             (self.path / RECIPE).write_text(recipes.to_yaml(self.recipe), encoding="utf-8")
-            _write_json(self.path / MEMORY, memory)
+            _write_json(self.path / TRAIN_STATS, train_stats)
             _write_rows(self.path / LOG, history)
 
     @contextmanager
@@ -226,18 +227,27 @@ class Run:
         self, encoded: EncodedSplit, description: str, *, scores_only: bool = False
     ) -> tuple[evaluation.Predicted, dict[str, Any]]:
         """Evaluate on a labelled split: predictions, and metrics with their intervals."""
+        task, decoding = self.recipe.task, self.recipe.decoding
+
+        def generate(split: EncodedSplit, decoding: Decoding, description: str) -> evaluation.Predicted:
+            return evaluation.predict(
+                self.model, task, split, self.tokenizer, decoding=decoding, description=description
+            )
+
         predicted = evaluation.predict(
-            self.model, self.recipe.task, encoded, self.tokenizer, scores_only=scores_only,
-            decoding=mbr_baselines.with_candidates(self.recipe.decoding), description=description,
+            self.model, task, encoded, self.tokenizer, scores_only=scores_only,
+            decoding=mbr_baselines.with_candidates(decoding), description=description,
         )  # fmt: skip
-        values = evaluation.scores(self.recipe.task, predicted, encoded.examples, self.memory, intervals=True)
-        predicted, more = mbr_baselines.report(self, encoded, predicted, description)
+        values = evaluation.scores(task, predicted, encoded.examples, self.train_stats, intervals=True)
+        predicted, more = mbr_baselines.report(
+            task, decoding, generate, encoded, predicted, self.train_stats, description
+        )
         return predicted, values | more
 
     @cached_property
-    def memory(self) -> dict[str, Any]:
+    def train_stats(self) -> dict[str, Any]:
         """What the metrics know of the training data."""
-        return _read_json(self.path / MEMORY)
+        return _read_json(self.path / TRAIN_STATS)
 
     @cached_property
     def results(self) -> dict[str, Any]:

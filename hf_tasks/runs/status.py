@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from hf_tasks.core.errors import RunError
 from hf_tasks.core.files import overwrite_json, write_errors, write_json
-from hf_tasks.core.signals import Interrupted, unsignalled
+from hf_tasks.core.signals import Interrupted, signals_blocked
 from hf_tasks.runs.origin import Origin
 
 Status = Literal["running", "interrupted", "failed", "finished"]
@@ -44,8 +44,8 @@ def unwritable(path: Path, error: OSError) -> RunError:
 def status(path: Path) -> tuple[Status, str]:
     """What became of the training in a directory, and why; one that says it runs but holds no lock was killed."""
     try:
-        noted = json.loads((path / STATUS).read_text(encoding="utf-8"))
-        known, text = noted["status"], noted["message"]
+        values = json.loads((path / STATUS).read_text(encoding="utf-8"))
+        known, text = values["status"], values["message"]
     except (OSError, ValueError, KeyError, TypeError):
         return "interrupted", ""
     if known == "running" and not _is_locked(path):
@@ -53,9 +53,9 @@ def status(path: Path) -> tuple[Status, str]:
     return known, text
 
 
-def note(path: Path, status: Status, message: str = "", **more: Any) -> None:
-    """Write what became of the training; what was noted before and is not named stays. On a disk that is full it is
-    written over what is there, with the message as far as it fits."""
+def write_status(path: Path, status: Status, message: str = "", **more: Any) -> None:
+    """Write the status of the training in a directory; keys of `status.json` that are not given keep their values. On
+    a full disk the file is overwritten in place, with a shortened message."""
     try:
         before = json.loads((path / STATUS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -69,20 +69,20 @@ def note(path: Path, status: Status, message: str = "", **more: Any) -> None:
 
 
 @contextmanager
-def noted(path: Path) -> Iterator[None]:
-    """Notes how the training within this context ends."""
+def record_outcome(path: Path) -> Iterator[None]:
+    """Write to the status how the training within this context ends."""
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as e:
-        with unsignalled(), suppress(OSError):
-            note(path, "interrupted", str(e))
+        with signals_blocked(), suppress(OSError):
+            write_status(path, "interrupted", str(e))
         raise
     except BaseException as e:
         with suppress(OSError):  # the disk may be full
-            note(path, "failed", (str(e).splitlines() or [type(e).__name__])[0])
+            write_status(path, "failed", (str(e).splitlines() or [type(e).__name__])[0])
         raise
     with write_errors(path):
-        note(path, "finished")
+        write_status(path, "finished")
 
 
 def pushed_to(path: Path) -> dict[str, Any] | None:
@@ -93,7 +93,7 @@ def pushed_to(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def begun_with(path: Path) -> Origin | None:
+def read_origin(path: Path) -> Origin | None:
     """What the training in a directory was begun with, or None where it did not come that far."""
     try:
         return Origin(**json.loads((path / STATUS).read_text(encoding="utf-8"))["origin"])
@@ -101,18 +101,18 @@ def begun_with(path: Path) -> Origin | None:
         return None
 
 
-def tidy(path: Path) -> None:
-    """Remove what a training left that was killed when its run was whole already, and note that it is finished."""
+def clean_up(path: Path) -> None:
+    """Remove the checkpoints and the lock of a training that was killed after its run was complete."""
     if not (path / FINISHED).is_file() or not any((path / name).exists() for name in (CHECKPOINTS, STAGING, LOCK)):
         return
     with suppress(RunError, OSError), locked(path):
         for name in (CHECKPOINTS, STAGING):
             shutil.rmtree(path / name, ignore_errors=True)
-        note(path, "finished")
+        write_status(path, "finished")
         (path / LOCK).unlink()
 
 
-def check_kinds(path: Path) -> None:
+def check_entry_types(path: Path) -> None:
     """RunError where a folder is in the place of one of a training's files, or the reverse."""
     for name in (STATUS, LOCK, FINISHED):
         if (path / name).is_dir():

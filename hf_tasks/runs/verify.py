@@ -9,9 +9,9 @@ import sys
 
 
 def main(path: str) -> None:
-    from hf_tasks.core.signals import end_with
+    from hf_tasks.core.signals import exit_with_parent
 
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     from datasets import Dataset
 
     from hf_tasks.runs import evaluation

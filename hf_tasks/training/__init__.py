@@ -16,7 +16,7 @@ from hf_tasks.core import distributed, hardware
 from hf_tasks.core.checkpoint_paths import quiet_transformers
 from hf_tasks.core.cpu_kernels import keep_large_blocks
 from hf_tasks.core.errors import RecipeError, RunError
-from hf_tasks.core.signals import answered
+from hf_tasks.core.signals import stop_on_signal
 from hf_tasks.core.terminal import say
 from hf_tasks.models import weighted_layers
 from hf_tasks.publish import card
@@ -24,7 +24,7 @@ from hf_tasks.publish.hub import push as hub
 from hf_tasks.recipe import Recipe, yaml_file
 from hf_tasks.runs import model_files
 from hf_tasks.runs.run import RECIPE, Run
-from hf_tasks.runs.status import begun_with, check_kinds, note, pushed_to
+from hf_tasks.runs.status import check_entry_types, pushed_to, read_origin, write_status
 from hf_tasks.training import feature_cache, inputs, resume, trackers
 from hf_tasks.training.arguments import batch_size
 from hf_tasks.training.callbacks import Progress
@@ -56,34 +56,36 @@ def train(
         resume.refuse_changes(recipe.output_dir, origin)
     hardware.use_fast_matmul()
     keep_large_blocks()
-    ready = TrainingSetup.of(recipe if overwrite else as_begun(recipe), recipe_dir)
-    files = {name: split.files for name, split in ready.splits.named().items()}
-    origin = distributed.broadcast_from_main(lambda: inputs.completed(origin, ready.recipe, files))
-    findings, checked = _tell(ready)
-    of_data = card.of_data(ready.recipe, ready.splits.named(), ready.memory)
-    learned = feature_cache.remembered(
-        ready.recipe, ready.model, ready.encoded_splits, ready.tokenizer, ready.args.device
+    setup = TrainingSetup.of(recipe if overwrite else as_begun(recipe), recipe_dir)
+    files = {name: split.files for name, split in setup.splits.named().items()}
+    origin = distributed.broadcast_from_main(lambda: inputs.completed(origin, setup.recipe, files))
+    findings, checked = _tell(setup)
+    of_data = card.of_data(setup.recipe, setup.splits.named(), setup.train_stats)
+    learned = feature_cache.cached_splits(
+        setup.recipe, setup.model, setup.encoded_splits, setup.tokenizer, setup.args.device
     )
     with ExitStack() as stack:
-        followed = stack.enter_context(trackers.callbacks(ready.recipe))
-        trainer = ready.trainer(TaskTrainer, learned, [*_watching(ready.recipe), *callbacks, *followed])
-        stack.enter_context(answered())
-        begin = partial(Run.begin, ready.recipe, recipe_dir)
-        checkpoint = stack.enter_context(resume.claimed(recipe.output_dir, origin, begin, overwrite))
+        followed = stack.enter_context(trackers.callbacks(setup.recipe))
+        trainer = setup.trainer(TaskTrainer, learned, [*_watching(setup.recipe), *callbacks, *followed])
+        stack.enter_context(stop_on_signal())
+        begin = partial(Run.begin, setup.recipe, recipe_dir)
+        checkpoint = stack.enter_context(resume.claim_run_dir(recipe.output_dir, origin, begin, overwrite))
         with quiet_transformers():
             trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-        run = Run.create(trainer.tuned(), trainer.model, ready.tokenizer, trainer.memory, trainer.state.log_history)
-        run.verify(trainer.model, ready.encoded_splits["train"])
+        run = Run.create(
+            trainer.tuned(), trainer.model, setup.tokenizer, trainer.train_stats, trainer.state.log_history
+        )
+        run.verify(trainer.model, setup.encoded_splits["train"])
         mix = weighted_layers.learned(trainer.model)
         for line in weighted_layers.bars(mix):
             say(line)
         facts = {
-            "data": _data_facts(ready), "findings": findings, "checked": checked, "base": ready.base, **of_data, **mix,
+            "data": _data_facts(setup), "findings": findings, "checked": checked, "base": setup.base, **of_data, **mix,
             "training": _training_facts(trainer, started),
         }  # fmt: skip
-        measured = {name: split for name, split in ready.encoded_splits.items() if name != "train"}
+        measured = {name: split for name, split in setup.encoded_splits.items() if name != "train"}
         run.measure(measured, facts)
-        distributed.broadcast_from_main(lambda: card.add(run, ready.args.to_dict()))
+        distributed.broadcast_from_main(lambda: card.add(run, setup.args.to_dict()))
         run = run.publish()
     return pushed(run, recipe)
 
@@ -93,7 +95,7 @@ def pushed(run: Run, recipe: Recipe) -> Run:
     run stays, and the same command pushes it again."""
     if recipe.hub and left_to_push(recipe) and distributed.is_main():
         say(f"pushed to {hub.push_recipe(run.path, recipe.hub).url}")
-        note(run.path, "finished", pushed=recipe.hub.model_dump())
+        write_status(run.path, "finished", pushed=recipe.hub.model_dump())
     return run
 
 
@@ -102,21 +104,21 @@ def left_to_push(recipe: Recipe) -> bool:
     return recipe.hub is not None and pushed_to(recipe.output_dir) != recipe.hub.model_dump()
 
 
-def _tell(ready: TrainingSetup) -> tuple[list[str], list[str]]:
+def _tell(setup: TrainingSetup) -> tuple[list[str], list[str]]:
     """Print what is about to be trained, and what is odd in the data; the latter comes back, by the main process, as
     lines with places and remedies, and as lines without."""
-    for line in ready.report():
+    for line in setup.report():
         say(line)
     findings, texts = list[str](), list[str]()
     if distributed.is_main():
-        checked = ready.checked()
+        checked = setup.checked()
         findings, texts = [str(finding) for finding in checked.findings], [one.text for one in checked.findings]
         for line in checked.brief():
             say(line)
     if distributed.world_size() > 1:
-        rows = batch_size(ready.recipe)
+        rows = batch_size(setup.recipe)
         say(f"  processes  {distributed.world_size()}, a step learns from {rows} rows of all of them")
-    say(ready.steps().line(ready.model))
+    say(setup.steps().line(setup.model))
     return findings, texts
 
 
@@ -129,7 +131,7 @@ def check_free(path: Path) -> None:
     """RunError where something stands that is not a run: it is never touched."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
-    check_kinds(path)
+    check_entry_types(path)
     if resume.holds_files(path) and not Run.is_ours(path):
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
 
@@ -138,7 +140,7 @@ def as_begun(recipe: Recipe) -> Recipe:
     """The recipe with the commits of base model and dataset that an interrupted training of it began with: a branch of
     the Hub that has moved since changes nothing."""
     path = recipe.output_dir / RECIPE
-    if begun_with(recipe.output_dir) is None or not path.is_file():
+    if read_origin(recipe.output_dir) is None or not path.is_file():
         return recipe
     begun = yaml_file.read(path).values
     sections = {"model": recipe.model, "data": recipe.data}
@@ -150,7 +152,7 @@ def as_begun(recipe: Recipe) -> Recipe:
 def finished(recipe: Recipe, recipe_dir: Path | None) -> Run:
     """The run that is in the recipe's directory already. RunError where its recipe, its data or its base checkpoint
     were others."""
-    path, now, before = recipe.output_dir, inputs.origin_of(recipe, recipe_dir), begun_with(recipe.output_dir)
+    path, now, before = recipe.output_dir, inputs.origin_of(recipe, recipe_dir), read_origin(recipe.output_dir)
     if before and (changes := [*before.recipe_changes(now), *before.input_changes(now)]):
         remedy = "choose another --output-dir, or add --overwrite"
         raise RunError(*(f"{path}: a finished run is here, and {change}; {remedy}" for change in changes))
@@ -163,18 +165,18 @@ def finished(recipe: Recipe, recipe_dir: Path | None) -> Run:
     return run
 
 
-def _data_facts(ready: TrainingSetup) -> dict[str, Any]:
+def _data_facts(setup: TrainingSetup) -> dict[str, Any]:
     """What results.json records of each part."""
     return {
         name: {
             "examples": len(split.examples),
-            "features": len(ready.encoded_splits[name].features),
+            "features": len(setup.encoded_splits[name].features),
             "dropped": split.dropped,
-            "tokens_cut": sum(ready.encoded_splits[name].features["tokens_cut"][:]),
+            "tokens_cut": sum(setup.encoded_splits[name].features["tokens_cut"][:]),
             "files": split.files,
             "rows_sha256": split.rows_hash(),
         }
-        for name, split in ready.splits.named().items()
+        for name, split in setup.splits.named().items()
     }
 
 
@@ -182,7 +184,7 @@ def _training_facts(trainer: TaskTrainer, started: float) -> dict[str, Any]:
     """Time, speed and steps of the training, for results.json; `seconds` include reading and loading."""
     summary = next(log for log in reversed(trainer.state.log_history) if "train_runtime" in log)
     model, done = trainer.model, distributed.gather(trainer.counters | {"peak_memory": hardware.peak_memory()})
-    tokens, places = sum(one["tokens"] for one in done), sum(one["places"] for one in done)
+    tokens, padded_tokens = sum(one["tokens"] for one in done), sum(one["padded_tokens"] for one in done)
     return {
         "seconds": round(time.perf_counter() - started + done[0]["seconds"] - summary["train_runtime"], 1),
         "train_seconds": round(done[0]["seconds"], 4),
@@ -190,7 +192,7 @@ def _training_facts(trainer: TaskTrainer, started: float) -> dict[str, Any]:
         "epochs": trainer.state.epoch,
         "steps": trainer.state.global_step,
         "tokens_per_second": round(tokens / max(done[0]["seconds"], 1e-9), 1),
-        "padding": round(1 - tokens / max(places, 1), 4),
+        "padding": round(1 - tokens / max(padded_tokens, 1), 4),
         "best_step": trainer.state.best_global_step,
         "parameters": sum(p.numel() for p in model.parameters()),
         "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),

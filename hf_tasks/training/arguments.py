@@ -10,7 +10,7 @@ from hf_tasks.recipe import Recipe
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.status import CHECKPOINTS
 from hf_tasks.training import trackers
-from hf_tasks.training.batches import Shares
+from hf_tasks.training.batches import BatchSharding
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -80,17 +80,17 @@ def batch_size(recipe: Recipe) -> int:
     given = recipe.training.given()
     if given.get("batch_size") or not given.keys() & {"per_device_train_batch_size", "gradient_accumulation_steps"}:
         return int(given.get("batch_size") or DEFAULTS["batch_size"])
-    at_once = int(given.get("per_device_train_batch_size") or DEFAULTS["batch_size"])
-    return at_once * int(given.get("gradient_accumulation_steps") or 1) * distributed.world_size()
+    micro_batch_size = int(given.get("per_device_train_batch_size") or DEFAULTS["batch_size"])
+    return micro_batch_size * int(given.get("gradient_accumulation_steps") or 1) * distributed.world_size()
 
 
 def _divided(recipe: Recipe) -> dict[str, int]:
-    """The effective batch, divided among the processes and into pieces that a device takes at once."""
+    """The effective batch divided among the processes, and into micro-batches."""
     total, processes = batch_size(recipe), distributed.world_size()
     share = math.ceil(total / processes)
-    at_once = min(recipe.training.given().get("per_device_train_batch_size") or share, share)
-    pieces = Shares(total, at_once, processes).pieces
-    return {"per_device_train_batch_size": at_once, "gradient_accumulation_steps": pieces}
+    micro_batch_size = min(recipe.training.given().get("per_device_train_batch_size") or share, share)
+    micro_batches = BatchSharding(total, micro_batch_size, processes).micro_batches
+    return {"per_device_train_batch_size": micro_batch_size, "gradient_accumulation_steps": micro_batches}
 
 
 def autocasts(recipe: Recipe) -> bool:

@@ -1,8 +1,7 @@
-"""Which features train together: the same batches in the same order, however many processes share the work.
+"""Training batches: the same rows in the same order for any number of processes.
 
-An effective batch is what one optimizer step learns from. Its rows depend on the seed and the epoch alone; they are
-dealt to the processes, and each process takes its share in as many pieces as its memory asks for. What was drawn for
-a step can be told again at any time, to resume there or to name its rows.
+The rows of an effective batch, from which one optimizer step learns, depend only on seed and epoch; they are sharded
+across processes and split into micro-batches. The rows of any step can be recomputed, to resume or to name them.
 """
 
 import math
@@ -18,70 +17,71 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 FILLER = -1
-"""Stands for a row in a piece that would be empty; its labels do not count."""
+"""The row number in a micro-batch that would be empty; its labels are ignored."""
 MEGABATCH = 50
 """Effective batches that are sorted by length together (as transformers.trainer_pt_utils does)."""
 
 
 @dataclass(frozen=True)
-class Shares:
-    """How an effective batch is divided."""
+class BatchSharding:
+    """How an effective batch is divided among processes and into micro-batches."""
 
     batch_size: int
-    """Rows of an effective batch."""
-    at_once: int
-    """Rows that a process takes at most at once."""
+    """Rows of an effective batch, over all processes."""
+    micro_batch_size: int
+    """Maximum rows of one forward pass of one process."""
     processes: int = 1
     rank: int = 0
 
     @property
-    def pieces(self) -> int:
-        """Pieces a process takes for each step: transformers' gradient_accumulation_steps."""
-        return self.pieces_of(self.batch_size)
+    def micro_batches(self) -> int:
+        """Micro-batches of a full step in each process: transformers' `gradient_accumulation_steps`."""
+        return self.micro_batches_for(self.batch_size)
 
-    def pieces_of(self, rows: int) -> int:
-        return math.ceil(math.ceil(rows / self.processes) / self.at_once)
+    def micro_batches_for(self, rows: int) -> int:
+        """Micro-batches of a step of `rows` rows in each process."""
+        return math.ceil(math.ceil(rows / self.processes) / self.micro_batch_size)
 
     def of(self, rows: Sequence[int]) -> list[list[int]]:
-        """This process's pieces of an effective batch, as many as every other process has."""
+        """This process's micro-batches of an effective batch (every process has the same number), as lists of rows."""
         mine = list(rows[self.rank :: self.processes])
-        splits = np.array_split(np.array(mine, dtype=np.int64), self.pieces_of(len(rows)))
+        splits = np.array_split(np.array(mine, dtype=np.int64), self.micro_batches_for(len(rows)))
         return [split.tolist() or [FILLER] for split in splits]
 
 
 class Batches:
-    """The pieces of one epoch for one process; a batch sampler of torch.utils.data.DataLoader."""
+    """The micro-batches of one epoch for one process; a batch sampler for `torch.utils.data.DataLoader`."""
 
-    def __init__(self, lengths: Sequence[int], shares: Shares, strategy: str, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int], sharding: BatchSharding, strategy: str, seed: int) -> None:
         """`lengths`: (N,) in tokens. `strategy`: transformers' train_sampling_strategy: "group_by_length", "random" or
         "sequential"."""
-        self.lengths, self.shares, self.strategy, self.seed = np.asarray(lengths), shares, strategy, seed
+        self.lengths, self.sharding, self.strategy, self.seed = np.asarray(lengths), sharding, strategy, seed
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        full, rest = divmod(len(self.lengths), self.shares.batch_size)
-        return full * self.shares.pieces + self.shares.pieces_of(rest)
+        full, rest = divmod(len(self.lengths), self.sharding.batch_size)
+        return full * self.sharding.micro_batches + self.sharding.micro_batches_for(rest)
 
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self.effective(self.epoch):
-            yield from self.shares.of(batch)
+            yield from self.sharding.of(batch)
 
     def effective(self, epoch: int) -> list[list[int]]:
-        """The effective batches of an epoch, each a list of rows."""
-        order, size = self._order(np.random.default_rng([self.seed, epoch])), self.shares.batch_size
+        """The effective batches of an epoch, each a list of row numbers."""
+        order, size = self._order(np.random.default_rng([self.seed, epoch])), self.sharding.batch_size
         return [order[start : start + size].tolist() for start in range(0, len(order), size)]
 
     def _order(self, random: np.random.Generator) -> np.ndarray:
-        """(N,) rows in the order in which they are learned."""
+        """(N,) row numbers in training order."""
         if self.strategy == "sequential":
             return np.arange(len(self.lengths))
         order = random.permutation(len(self.lengths))
         if self.strategy == "random":
             return order
-        size = self.shares.batch_size
+        size = self.sharding.batch_size
         groups = [order[start : start + MEGABATCH * size] for start in range(0, len(order), MEGABATCH * size)]
         order = np.concatenate([group[np.argsort(-self.lengths[group], kind="stable")] for group in groups])
         whole = len(order) // size
@@ -93,7 +93,7 @@ class Batches:
 
 
 class Rows:
-    """Features by row, for torch.utils.data.DataLoader; FILLER is the first one with labels that do not count."""
+    """Map-style dataset of features by row number; row FILLER is the first feature with ignored labels."""
 
     def __init__(self, features: "Dataset") -> None:
         self.features = features
@@ -104,8 +104,7 @@ class Rows:
     def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
         columns = self.features[[max(row, 0) for row in rows]]
         features = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-        return [_uncounted(feature) if row == FILLER else feature for row, feature in zip(rows, features, strict=True)]
-
-
-def _uncounted(feature: dict[str, Any]) -> dict[str, Any]:
-    return feature | {"labels": np.full_like(np.array(feature["labels"]), IGNORE).tolist()}
+        for row, feature in zip(rows, features, strict=True):
+            if row == FILLER:
+                feature["labels"] = np.full_like(np.array(feature["labels"]), IGNORE).tolist()
+        return features

@@ -1,12 +1,11 @@
-"""What must happen between the steps of a SafeTrainer: sound losses, orderly stops, whole checkpoints.
-
-What training prints: one bar with loss, speed and time left on a terminal; a line per evaluation everywhere."""
+"""Callbacks of a training: safety checks between steps, and progress output."""
 
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from tqdm import tqdm
@@ -14,16 +13,34 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from hf_tasks.core import distributed
 from hf_tasks.core.errors import RunError
+from hf_tasks.core.signals import Interrupted, Interrupts
 from hf_tasks.core.terminal import seconds, short
 from hf_tasks.runs.evaluation import numbers
 
-if TYPE_CHECKING:
-    from hf_tasks.training.trainer import SafeTrainer
+
+class Guarded(Protocol):
+    """What SafetyCallback needs of a trainer; see `SafeTrainer`."""
+
+    interrupts: Interrupts
+    step_inputs: list[Any]
+    not_finite: torch.Tensor
+    row_location: Callable[[int], str]
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+    @property
+    def evaluates_long(self) -> bool: ...
+    def rows_of_step(self, step: int) -> list[int]: ...
+    def finalize(self, folder: Path, done: bool, temporary: bool) -> None: ...
+    def interrupted(self, signum: int) -> Interrupted: ...
+    def last_good_checkpoint(self) -> str: ...
 
 
 class SafetyCallback(TrainerCallback):  # type: ignore[misc]
-    def __init__(self, trainer: "SafeTrainer") -> None:
-        self.trainer, self.stopping, self.passing = trainer, 0, False
+    """Callback: checks for NaN loss and weights, graceful stops, complete checkpoints."""
+
+    def __init__(self, trainer: Guarded) -> None:
+        self.trainer, self.stopping, self.temporary = trainer, 0, False
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -35,7 +52,7 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self.trainer.taken.clear()
+        self.trainer.step_inputs.clear()
         self.trainer.not_finite.zero_()
 
     def on_pre_optimizer_step(
@@ -49,20 +66,20 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
             raise RunError(
                 f"training: the loss is infinite or not a number at step {state.global_step + 1} (learning rate "
                 f"{rate:.3g}), in the rows {self._rows(state.global_step)}; look at these rows, or lower "
-                f"training.learning_rate; {self.trainer.last_sound()}"
+                f"training.learning_rate; {self.trainer.last_good_checkpoint()}"
             )
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         epoch_ends = control.should_training_stop or float(state.epoch or 0).is_integer()
-        self.passing = not control.should_save and not self.stopping and self._long_evaluation_follows(args, state)
-        if (self.stopping or self.passing) and not epoch_ends:
+        self.temporary = not control.should_save and not self.stopping and self._long_evaluation_follows(args, state)
+        if (self.stopping or self.temporary) and not epoch_ends:
             control.should_save = True
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self.passing = self.passing and not control.should_save
-        if self.stopping or self.passing:  # only now: the evaluation of the epoch belongs before the checkpoint
+        self.temporary = self.temporary and not control.should_save
+        if self.stopping or self.temporary:  # only now: the evaluation of the epoch belongs before the checkpoint
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -72,9 +89,9 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
             shutil.rmtree(folder, ignore_errors=True)
             raise RunError(
                 f"training: weights are infinite or not numbers after step {state.global_step}; lower "
-                f"training.learning_rate; {self.trainer.last_sound()}"
+                f"training.learning_rate; {self.trainer.last_good_checkpoint()}"
             )
-        self.trainer.seal(folder, done=control.should_training_stop, passing=self.passing)
+        self.trainer.finalize(folder, done=control.should_training_stop, temporary=self.temporary)
         if self.stopping:
             raise self.trainer.interrupted(self.stopping)
 
@@ -85,7 +102,7 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
             case "steps":
                 evaluates = following % state.eval_steps == 0
             case "epoch":
-                evaluates = following % self.trainer.steps_an_epoch == 0
+                evaluates = following % self.trainer.steps_per_epoch == 0
             case _:
                 return False
         wanted = args.save_strategy.value != "no" and self.trainer.evaluates_long
@@ -93,7 +110,9 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
 
     def _rows(self, step: int) -> str:
         """`data/train.csv:3, 17, 40`: the rows of a step, each file named once."""
-        places = sorted({tuple(self.trainer.locate(row).rsplit(":", 1)) for row in self.trainer.rows_of_step(step)})
+        places = sorted(
+            {tuple(self.trainer.row_location(row).rsplit(":", 1)) for row in self.trainer.rows_of_step(step)}
+        )
         files: dict[str, list[str]] = {}
         for place in places:
             files.setdefault(place[0], []).append(place[-1])

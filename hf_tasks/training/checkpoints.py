@@ -35,10 +35,11 @@ def folders(root: Path) -> list[Path]:
     return sorted((path for path in root.glob("checkpoint-*") if step_of(path) >= 0), key=step_of, reverse=True)
 
 
-def seal(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Make a checkpoint count: its files are brought to the disk, then listed in its manifest together with `facts`
-    (`best`: the name of the best checkpoint so far, or None; `passing`: whether the next checkpoint replaces this one;
-    the rest is the caller's)."""
+def finalize(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Complete a checkpoint: sync its files to the disk, then write its manifest, which lists them, with `facts`.
+
+    Facts: `best`, the name of the best checkpoint so far or None; `temporary`, whether the next checkpoint replaces
+    this one; other keys belong to the caller."""
     (folder / MANIFEST).unlink(missing_ok=True)
     paths = list(files_below(folder))
     for path in (*paths, *(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent):
@@ -93,10 +94,10 @@ def remove_unusable(root: Path, good: Path | None) -> None:
 
 
 def rotate(root: Path, limit: int | None) -> None:
-    """Keep the newest whole checkpoint, the newest `limit` (None: all of them; KEPT at least) that are not `passing`,
+    """Keep the newest whole checkpoint, the newest `limit` (None: all of them; KEPT at least) that are not `temporary`,
     and the best one of each."""
     whole = [folder for folder in folders(root) if (folder / MANIFEST).exists()]
-    lasting = [folder for folder in whole if not facts(folder).get("passing")]
+    lasting = [folder for folder in whole if not facts(folder).get("temporary")]
     kept = [*whole[:1], *(lasting[: max(limit, KEPT)] if limit is not None else lasting)]
     best = {facts(folder)["best"] for folder in kept}
     for folder in whole:
@@ -113,7 +114,7 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def lacking_room(root: Path, size: int) -> str | None:
+def disk_space_error(root: Path, size: int) -> str | None:
     """What is wrong with the disk below `root` if a checkpoint of `size` bytes shall be written, or None."""
     free = shutil.disk_usage(root).free
     if free >= size * MARGIN:

@@ -30,7 +30,7 @@ def origin_of(recipe: Recipe, recipe_dir: Path | None) -> Origin:
         base=checkpoint_files.hashes(recipe.model) if _in_a_folder(recipe.model) else {},
         packages=hardware.versions(),
         processes=distributed.world_size(),
-        machine=hardware.rounding(),
+        machine=hardware.numeric_environment(),
     )
 
 
@@ -63,10 +63,10 @@ def _training(recipe: Recipe) -> dict[str, Any]:
     given = recipe.training.given()
     theirs = {field.name: field.default for field in fields(TrainingArguments) if field.default is not MISSING}
     values = theirs | arguments.values_of(recipe, validated=not recipe.data.no_validation)
-    rows, at_once = arguments.batch_size(recipe), given.get("per_device_train_batch_size")
+    rows, micro_batch_size = arguments.batch_size(recipe), given.get("per_device_train_batch_size")
     values = {key: value for key, value in values.items() if key not in IN_BATCH_SIZE}
-    if at_once and at_once * distributed.world_size() < rows:
-        values["per_device_train_batch_size"] = at_once
+    if micro_batch_size and micro_batch_size * distributed.world_size() < rows:
+        values["per_device_train_batch_size"] = micro_batch_size
     return values | {"batch_size": rows, "bf16": arguments.autocasts(recipe)}
 
 

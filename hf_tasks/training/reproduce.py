@@ -9,7 +9,7 @@ from typing import Any
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.origin import Origin
 from hf_tasks.runs.run import ENVIRONMENT, Run
-from hf_tasks.runs.status import begun_with
+from hf_tasks.runs.status import read_origin
 from hf_tasks.tasks.base import TUNED
 from hf_tasks.training import train
 
@@ -55,7 +55,7 @@ class Reproduction:
         facts, now = self.first.results, self.again.results
         for name in ("precision", "world_size"):
             yield from _change(name, facts["training"][name], now["training"][name])
-        before, again = (begun_with(run.path) for run in (self.first, self.again))
+        before, again = (read_origin(run.path) for run in (self.first, self.again))
         if before and again:
             yield from _recipe_changes(before, again)
             yield from before.input_changes(again)

@@ -20,11 +20,11 @@ from hf_tasks.runs.status import (
     LOCK,
     RESERVED,
     STATUS,
-    begun_with,
     locked,
-    note,
-    noted,
+    read_origin,
+    record_outcome,
     unwritable,
+    write_status,
 )
 from hf_tasks.training import checkpoints
 
@@ -32,7 +32,7 @@ from hf_tasks.training import checkpoints
 def checkpoint_to_resume(path: Path, now: Origin) -> tuple[Path | None, list[str]]:
     """(the checkpoint to go on from, or None for the beginning; what to tell people). RunError where this is another
     training than the one that was begun. Checkpoints that cannot be used are removed."""
-    before = begun_with(path)
+    before = read_origin(path)
     if before is None:
         return None, []
     refuse_changes(path, now)
@@ -46,16 +46,16 @@ def checkpoint_to_resume(path: Path, now: Origin) -> tuple[Path | None, list[str
 
 def refuse_changes(path: Path, now: Origin) -> None:
     """RunError where an unfinished training in a directory was begun with something else; with all that has changed."""
-    before = begun_with(path)
+    before = read_origin(path)
     if changes := list(before.changes(now)) if before else []:
         remedy = "undo that to go on with it, choose another --output-dir, or start anew with --overwrite"
         raise RunError(*(f"{path}: this training was not finished, and {change}; {remedy}" for change in changes))
 
 
 @contextmanager
-def claimed(path: Path, now: Origin, begin: Callable[[], None], overwrite: bool) -> Iterator[Path | None]:
+def claim_run_dir(path: Path, now: Origin, begin: Callable[[], None], overwrite: bool) -> Iterator[Path | None]:
     """A run's directory for this training alone, and the checkpoint to go on from; None: it is empty, and the training
-    starts at its beginning. How it ends is noted. Checkpoints are removed once the run is finished."""
+    starts at its beginning. The status records how it ends. Checkpoints are removed once the run is finished."""
     with ExitStack() as stack:
         yield distributed.broadcast_from_main(lambda: _entered(stack, path, now, begin, overwrite))
         if distributed.is_main():
@@ -69,7 +69,7 @@ def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None
     stack.enter_context(locked(path))
     if (path / FINISHED).exists() and not overwrite:
         raise RunError(f"{path}: another training has just finished here; there is nothing to do")
-    if not overwrite and begun_with(path) is None and holds_files(path):
+    if not overwrite and read_origin(path) is None and holds_files(path):
         text = "a run that was not finished is here, and how it was begun is not known"
         raise RunError(f"{path}: {text}; look at it, choose another --output-dir, or add --overwrite")
     checkpoint, lines = (None, []) if overwrite else checkpoint_to_resume(path, now)
@@ -78,11 +78,11 @@ def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None
     try:
         if checkpoint is None:
             _empty(path)
-        note(path, "running", origin=asdict(now), pushed=None, room=" " * RESERVED)
+        write_status(path, "running", origin=asdict(now), pushed=None, room=" " * RESERVED)
         begin()
     except OSError as e:
         raise unwritable(path, e) from None
-    stack.enter_context(noted(path))
+    stack.enter_context(record_outcome(path))
     return checkpoint
 
 

@@ -25,7 +25,7 @@ from hf_tasks.core.terminal import say
 from hf_tasks.recipe import Recipe
 from hf_tasks.runs import evaluation, same_data
 from hf_tasks.runs.run import Run
-from hf_tasks.runs.status import begun_with
+from hf_tasks.runs.status import read_origin
 
 RESULTS = "seeds.json"
 SPLITS = ("validation", "test")
@@ -182,7 +182,7 @@ def _write(path: Path, results: dict[str, Any]) -> None:
 
 def _check_alike(path: Path, first: int, seed: int) -> None:
     """RunError where a seed was trained on other data, or from another checkpoint, than the first."""
-    before, now = (begun_with(folder(path, one)) for one in (first, seed))
+    before, now = (read_origin(folder(path, one)) for one in (first, seed))
     if before and now and (changes := list(before.input_changes(now))):
         remedy = "their mean would mix both; undo that, or train all seeds again with --overwrite"
         raise RunError(*(f"{folder(path, seed)}: after seed {first}, {change}; {remedy}" for change in changes))

@@ -1,6 +1,4 @@
-"""What is known before training: the parts of the data, whether recipe and model go together, what will be trained.
-
-A recipe made ready to train: data, tokenizer, model, and the trainer of them."""
+"""Builds and checks everything that a training needs from a recipe: data, tokenizer, model, trainer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +62,9 @@ def with_decoding(recipe: Recipe, model: Any) -> Recipe:
     return recipe.model_copy(update={"decoding": limited})
 
 
-def check_metrics(recipe: Recipe, encoded: EncodedSplit, model: Any, tokenizer: Any, memory: dict[str, Any]) -> None:
+def check_metrics(
+    recipe: Recipe, encoded: EncodedSplit, model: Any, tokenizer: Any, train_stats: dict[str, Any]
+) -> None:
     """Score a few predictions of the untrained model. RecipeError for a metric that cannot score this task's
     predictions, and where the one that shall choose the checkpoint is not measured."""
     examples = encoded.examples.select(range(min(8 if recipe.decoding else 64, len(encoded.examples))))
@@ -74,7 +74,7 @@ def check_metrics(recipe: Recipe, encoded: EncodedSplit, model: Any, tokenizer: 
     for name in recipe.task.metrics:
         one = recipe.model_copy(update={"task": recipe.task.model_copy(update={"metrics": (name,)})}).task
         try:
-            numbers = evaluation.numbers(evaluation.scores(one, predicted, examples, memory)).keys()
+            numbers = evaluation.numbers(evaluation.scores(one, predicted, examples, train_stats)).keys()
         except (ValueError, TypeError, KeyError, AttributeError, ImportError) as e:
             reason = str(e).splitlines()[0] if str(e) else type(e).__name__
             raise RecipeError(
@@ -134,7 +134,7 @@ class TrainingSetup:
     encoded_splits: dict[str, EncodedSplit]
     tokenizer: Any
     model: Any
-    memory: dict[str, Any]
+    train_stats: dict[str, Any]
     base: dict[str, Any]
     """Where the base model comes from, and its licence (see models/origin.py)."""
 
@@ -156,13 +156,13 @@ class TrainingSetup:
         tokenizer = load_tokenizer(recipe.model, recipe.task, splits.train.examples)
         model = model_files.build_model(recipe, tokenizer)
         check_precision(recipe, model)
-        recipe, memory = with_decoding(recipe, model), recipe.task.train_stats(splits.train.examples)
+        recipe, train_stats = with_decoding(recipe, model), recipe.task.train_stats(splits.train.examples)
         encoded_splits = {
             name: evaluation.encode(split.examples, recipe.task, tokenizer) for name, split in splits.named().items()
         }
-        check_metrics(recipe, encoded_splits.get("validation", encoded_splits["train"]), model, tokenizer, memory)
+        check_metrics(recipe, encoded_splits.get("validation", encoded_splits["train"]), model, tokenizer, train_stats)
         base = distributed.broadcast_from_main(partial(origin.origin, recipe.model))
-        return cls(recipe, args, splits, encoded_splits, tokenizer, model, memory, base)
+        return cls(recipe, args, splits, encoded_splits, tokenizer, model, train_stats, base)
 
     def report(self) -> Iterator[str]:
         """What is about to be trained, in lines."""
@@ -186,9 +186,9 @@ class TrainingSetup:
         train = self.encoded_splits["train"].features
         return kind(
             self.recipe,
-            locate=lambda row: self.splits.train.where(train[row]["example"]),
+            row_location=lambda row: self.splits.train.where(train[row]["example"]),
             validation=learned.get("validation"),
-            memory=self.memory,
+            train_stats=self.train_stats,
             model=self.model,
             args=self.args,
             train_dataset=learned["train"].features,

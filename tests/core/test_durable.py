@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from hf_tasks.core.errors import DataError, RunError
-from hf_tasks.core.files import appearing, cause_of, overwrite_json, write_errors, write_json
+from hf_tasks.core.files import atomic_output, os_error_text, overwrite_json, write_errors, write_json
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     out = tmp_path / "out.txt"
     out.write_text("before")
-    with appearing(out) as file:
+    with atomic_output(out) as file:
         file.write("after\r\n")
         file.flush()
         assert out.read_text() == "before"
@@ -24,16 +24,16 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_what_a_kill_left_of_an_output_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "out.txt.part").write_text("of a command that was killed, and longer")
-    with appearing(tmp_path / "out.txt") as file:
+    with atomic_output(tmp_path / "out.txt") as file:
         file.write("new")
     assert (tmp_path / "out.txt").read_text() == "new"
 
 
 def test_two_commands_never_write_one_file(tmp_path: Path) -> None:
     out = tmp_path / "out.txt"
-    with appearing(out) as first:
+    with atomic_output(out) as first:
         first.write("first")
-        with pytest.raises(DataError) as e, appearing(out):
+        with pytest.raises(DataError) as e, atomic_output(out):
             pytest.fail("the file is being written")
     assert str(e.value) == f"{out}: another command is writing it; wait, or choose another file with -o"
     assert out.read_text() == "first"
@@ -47,7 +47,7 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(DataError) as e, appearing(tmp_path / "out.txt") as file:
+    with pytest.raises(DataError) as e, atomic_output(tmp_path / "out.txt") as file:
         file.write("text")
     assert str(e.value) == f"{tmp_path}/out.txt: cannot be written: {os.strerror(code)}; choose another file with -o"
     assert not list(tmp_path.iterdir())
@@ -56,17 +56,17 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(
 def test_a_folder_in_the_place_of_an_output(tmp_path: Path) -> None:
     (tmp_path / "out.txt").mkdir()
     with pytest.raises(DataError, match=r"out.txt: cannot be written: Is a directory; choose another file with -o$"):
-        appearing(tmp_path / "out.txt").__enter__()
+        atomic_output(tmp_path / "out.txt").__enter__()
 
 
 def test_errors_of_other_files_are_not_taken_for_the_outputs(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), appearing(tmp_path / "out.txt"):
+    with pytest.raises(FileNotFoundError), atomic_output(tmp_path / "out.txt"):
         (tmp_path / "input.txt").read_text()
 
 
 def test_libraries_in_rust_hide_the_error_in_their_text(tmp_path: Path) -> None:
-    assert cause_of(Exception("No space left on device (os error 28)")) == "No space left on device"
-    assert cause_of(Exception("a bug")) is None
+    assert os_error_text(Exception("No space left on device (os error 28)")) == "No space left on device"
+    assert os_error_text(Exception("a bug")) is None
     with pytest.raises(RunError) as e, write_errors(tmp_path):
         raise Exception("Disk quota exceeded (os error 122)")
     assert str(e.value) == (

@@ -10,7 +10,7 @@ import pytest
 from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.core.printable import printable
 from hf_tasks.core.terminal import table
-from hf_tasks.core.untrusted import LARGEST_YAML, as_written, parse_json, parse_yaml, read_json, read_text
+from hf_tasks.core.untrusted import LARGEST_YAML, malformed_as_run_error, parse_json, parse_yaml, read_json, read_text
 from hf_tasks.recipe import yaml_file
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -72,10 +72,10 @@ def test_a_recipe_of_a_stranger(tmp_path: Path, content: bytes, said: str) -> No
 
 
 def test_values_of_another_kind_are_one_line() -> None:
-    with pytest.raises(RunError) as e, as_written(Path("run/results.json")):
+    with pytest.raises(RunError) as e, malformed_as_run_error(Path("run/results.json")):
         {"a": 1}["b"]
     assert str(e.value) == "run/results.json: does not hold what hf_tasks writes there ('b'); train the run again"
-    with pytest.raises(RunError, match="^other$"), as_written(Path("run")):
+    with pytest.raises(RunError, match="^other$"), malformed_as_run_error(Path("run")):
         raise RunError("other")
 
 

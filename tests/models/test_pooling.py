@@ -108,7 +108,7 @@ def test_a_run_with_the_states_of_a_frozen_encoder_is_verified(
     data = {"train": str(tmp_path / "rows.jsonl"), "validation_size": 0}
     training = {"num_train_epochs": 1, "output_dir": str(tmp_path / "run")}
     run = train(recipe_of(tiny("bert"), {"name": "frozen"}, data=data, training=training))
-    assert "states" in capsys.readouterr().err
+    assert "  cache  " in capsys.readouterr().err
     assert list((tmp_path / "cache").glob("features/*/states.f32"))
     assert sorted(run.predict(text="the good film")["probabilities"]) == ["bad", "good"]
     with pytest.raises(RunError, match=r"^model\.pooling: no plain model reads its tokens so; use the run as it is$"):

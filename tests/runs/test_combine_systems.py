@@ -77,7 +77,7 @@ def test_table_against_references(files, tmp_path):
     out = mbr(*files, "--references", *references, "-o", tmp_path / "out").stdout
     streams = [REFERENCE, second]
     rows = {line[:15].strip(): line[15:].split() for line in out.splitlines()[3:-2]}
-    assert set(rows) == {"consensus (MBR)", "oracle", *SYSTEMS}
+    assert set(rows) == {"combined (MBR)", "oracle", *SYSTEMS}
     values = {}
     for name, texts in SYSTEMS.items():
         values[name] = [sacrebleu.corpus_bleu(texts, streams).score, sacrebleu.corpus_chrf(texts, streams).score]

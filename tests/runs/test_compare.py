@@ -21,7 +21,7 @@ class Answers:
     path: Path
     recipe: Recipe
     labels: list[str]
-    memory: ClassVar[dict[str, Any]] = {}
+    train_stats: ClassVar[dict[str, Any]] = {}
 
     def predict_split(self, split: Any, description: str) -> Predicted:
         return Predicted([{"label": label} for label in self.labels], None)

@@ -38,7 +38,7 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     files = {"recipe.yaml": RECIPE, "README.md": "# x\n", "model.safetensors": "", "vocab.txt": "a\n"}
-    values = dict.fromkeys(("environment.json", "memory.json", "config.json"), "{}")
+    values = dict.fromkeys(("environment.json", "train_stats.json", "config.json"), "{}")
     values["results.json"] = '{"seen": 1}'
     for name, text in (files | values).items():
         (folder / name).write_text(text)

@@ -16,7 +16,7 @@ from hf_tasks.core.manifest import _digest
 from hf_tasks.recipe import Recipe, from_dict, load
 from hf_tasks.runs.run import Run
 from hf_tasks.training import checkpoints, train
-from hf_tasks.training.trainer import SafeTrainer
+from hf_tasks.training.safe_trainer import SafeTrainer
 
 CODE = "from pathlib import Path\nPath({!r}).write_text('code has run')\n"
 Make = Callable[..., Recipe]
@@ -76,7 +76,7 @@ def test_a_checkpoint_with_code_in_it_runs_nothing(
     checkpoint = tmp_path / "run" / "checkpoints" / "checkpoint-2"
     (checkpoint / name).write_bytes(pickle.dumps(Evil(proof), protocol=2))
     facts = {key: checkpoints.facts(checkpoint)[key] for key in ("best", "done", "counters")}
-    checkpoints.seal(checkpoint, facts)
+    checkpoints.finalize(checkpoint, facts)
     with pytest.raises(RunError) as e:
         train(make())
     assert str(e.value) == f"{checkpoint}: holds something else than numbers; remove this checkpoint"
@@ -176,7 +176,7 @@ def test_a_manifest_does_not_lead_out_of_its_checkpoint(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint-1"
     folder.mkdir()
     (folder / "a").write_bytes(b"a")
-    checkpoints.seal(folder, {"best": None})
+    checkpoints.finalize(folder, {"best": None})
     manifest = checkpoints.facts(folder)
     (tmp_path / "secret").write_bytes(b"a")
     manifest["files"]["../secret"] = manifest["files"]["a"]

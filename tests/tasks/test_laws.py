@@ -107,7 +107,7 @@ def test_alignment_and_round_trip(ready: Any, sample: Sample) -> None:
     predictions = case.task.postprocessor().decode(_perfect_items(case), case.encoded)
     inputs = case.task.metric_inputs(predictions, case.encoded.examples)
     assert len(predictions) == len(inputs.predictions) == len(inputs.references) == len(case.rows)
-    context = evaluation.asked(case.task, inputs, case.task.train_stats(case.encoded.examples))
+    context = evaluation.metric_arguments(case.task, inputs, case.task.train_stats(case.encoded.examples))
     values = metrics.score(case.task.metrics[:1], inputs.predictions, inputs.references, context)
     name = next(name for name in values if name != "n")
     assert values[name] == pytest.approx(case.sample.best, abs=1e-6)

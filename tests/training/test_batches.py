@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from hf_tasks.training.batches import FILLER, Batches, Rows, Shares
+from hf_tasks.training.batches import FILLER, Batches, BatchSharding, Rows
 
 LENGTHS = [(i * 7) % 23 + 1 for i in range(103)]
 
 
-def sampler(strategy: str = "group_by_length", **shares: int) -> Batches:
-    return Batches(LENGTHS, Shares(**({"batch_size": 10, "at_once": 10} | shares)), strategy, seed=42)
+def sampler(strategy: str = "group_by_length", **sharding: int) -> Batches:
+    return Batches(LENGTHS, BatchSharding(**({"batch_size": 10, "micro_batch_size": 10} | sharding)), strategy, seed=42)
 
 
 @pytest.mark.parametrize("strategy", ["group_by_length", "random", "sequential"])
@@ -31,30 +31,35 @@ def test_rows_of_a_batch_are_of_like_length_and_the_longest_comes_first() -> Non
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 4])
-@pytest.mark.parametrize("at_once", [1, 2, 3, 10])
-def test_processes_share_each_batch_without_loss_or_repetition(processes: int, at_once: int) -> None:
+@pytest.mark.parametrize("micro_batch_size", [1, 2, 3, 10])
+def test_processes_share_each_batch_without_loss_or_repetition(processes: int, micro_batch_size: int) -> None:
     whole = sampler().effective(0)
-    ranks = [sampler(at_once=at_once, processes=processes, rank=rank) for rank in range(processes)]
-    pieces = [list(batches) for batches in ranks]
-    assert {len(one) for one in pieces} == {len(batches) for batches in ranks}
-    steps = ranks[0].shares.pieces
+    ranks = [sampler(micro_batch_size=micro_batch_size, processes=processes, rank=rank) for rank in range(processes)]
+    micro_batches = [list(batches) for batches in ranks]
+    assert {len(one) for one in micro_batches} == {len(batches) for batches in ranks}
+    steps = ranks[0].sharding.micro_batches
     for step, batch in enumerate(whole):
-        mine = [row for one in pieces for piece in one[step * steps : (step + 1) * steps] for row in piece]
+        mine = [
+            row
+            for one in micro_batches
+            for micro_batch in one[step * steps : (step + 1) * steps]
+            for row in micro_batch
+        ]
         assert sorted(row for row in mine if row != FILLER) == sorted(batch)
-    assert max(len(piece) for one in pieces for piece in one) <= at_once
+    assert max(len(micro_batch) for one in micro_batches for micro_batch in one) <= micro_batch_size
 
 
 def test_accumulation_follows_from_the_batch_and_the_processes() -> None:
-    assert [Shares(32, 8, processes).pieces for processes in (1, 2, 3, 4, 8)] == [4, 2, 2, 1, 1]
+    assert [BatchSharding(32, 8, processes).micro_batches for processes in (1, 2, 3, 4, 8)] == [4, 2, 2, 1, 1]
 
 
 def test_one_process_keeps_the_order_of_a_batch() -> None:
-    assert Shares(6, 4).of([5, 4, 3, 2, 1, 0]) == [[5, 4, 3], [2, 1, 0]]
-    assert Shares(6, 4, processes=2, rank=1).of([5, 4, 3, 2, 1, 0]) == [[4, 2, 0]]
+    assert BatchSharding(6, 4).of([5, 4, 3, 2, 1, 0]) == [[5, 4, 3], [2, 1, 0]]
+    assert BatchSharding(6, 4, processes=2, rank=1).of([5, 4, 3, 2, 1, 0]) == [[4, 2, 0]]
 
 
 def test_a_process_without_a_row_takes_one_that_does_not_count() -> None:
-    assert Shares(6, 4, processes=2, rank=1).of([5]) == [[FILLER]]
+    assert BatchSharding(6, 4, processes=2, rank=1).of([5]) == [[FILLER]]
     rows = Rows(Dataset.from_dict({"input_ids": [[1, 2], [3]], "labels": [[0, 1], [1]]}))
     assert rows.__getitems__([1, FILLER]) == [
         {"input_ids": [3], "labels": [1]},

@@ -9,7 +9,7 @@ import pytest
 
 from hf_tasks.core.files import publish, write_json
 from hf_tasks.training import checkpoints
-from hf_tasks.training.checkpoints import MANIFEST, facts, folders, last_good, remove_unusable, rotate, seal
+from hf_tasks.training.checkpoints import MANIFEST, facts, finalize, folders, last_good, remove_unusable, rotate
 
 CONTENTS = {"model.safetensors": b"weights" * 50, "optimizer.pt": b"moments" * 90, "trainer_state.json": b"{}"}
 
@@ -19,7 +19,7 @@ def make(root: Path, step: int, best: int | None = None) -> Path:
     folder.mkdir(parents=True)
     for name, content in CONTENTS.items():
         (folder / name).write_bytes(content + bytes([step]))
-    seal(folder, {"best": f"checkpoint-{best}" if best else None, "processes": 1})
+    finalize(folder, {"best": f"checkpoint-{best}" if best else None, "processes": 1})
     return folder
 
 
@@ -130,9 +130,9 @@ def test_a_removal_that_is_cut_short_leaves_nothing_that_counts(
 
 def test_room_is_looked_for_before_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e6, 0, 1.2e6))  # type: ignore[attr-defined]
-    assert checkpoints.lacking_room(tmp_path, 1_000_000) is None
+    assert checkpoints.disk_space_error(tmp_path, 1_000_000) is None
     text = "a checkpoint needs 1.3 MB, 1.2 MB are free on this disk"
-    assert checkpoints.lacking_room(tmp_path, 1_100_000) == text
+    assert checkpoints.disk_space_error(tmp_path, 1_100_000) == text
 
 
 def test_publishing_moves_the_named_file_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,10 +161,10 @@ def test_a_json_file_is_replaced_or_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_passing_checkpoint_stays_until_the_next_one(tmp_path: Path) -> None:
-    for step, passing in ((2, False), (3, True), (4, False), (5, True)):
+    for step, temporary in ((2, False), (3, True), (4, False), (5, True)):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
-        seal(folder, {"best": None, "passing": passing})
+        finalize(folder, {"best": None, "temporary": temporary})
         rotate(tmp_path, 2)
     assert [path.name for path in folders(tmp_path)] == ["checkpoint-5", "checkpoint-4", "checkpoint-2"]
 

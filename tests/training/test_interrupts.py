@@ -13,7 +13,7 @@ import pytest
 
 from hf_tasks import cli
 from hf_tasks.core.errors import RunError
-from hf_tasks.core.signals import Interrupted, Interrupts, answered
+from hf_tasks.core.signals import Interrupted, Interrupts, stop_on_signal
 
 
 def raising(error: BaseException) -> Any:
@@ -90,7 +90,7 @@ def test_in_a_thread_signals_are_left_as_they_are() -> None:
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
 def test_outside_of_training_a_signal_stops_at_once_and_a_second_one_is_ignored(signum: int) -> None:
     former = signal.getsignal(signum)
-    with pytest.raises(Interrupted) as e, answered():
+    with pytest.raises(Interrupted) as e, stop_on_signal():
         try:
             os.kill(os.getpid(), signum)
         finally:
@@ -103,7 +103,7 @@ def test_outside_of_training_a_signal_stops_at_once_and_a_second_one_is_ignored(
 def test_an_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     former = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        with answered(), Interrupts() as interrupts:
+        with stop_on_signal(), Interrupts() as interrupts:
             os.kill(os.getpid(), signal.SIGHUP)
         assert interrupts.received == 0
     finally:
@@ -111,15 +111,15 @@ def test_an_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_can_be_repeated_ends_at_once() -> None:
-    with pytest.raises(Interrupted), Interrupts() as interrupts, interrupts.raised():
+    with pytest.raises(Interrupted), Interrupts() as interrupts, interrupts.raise_at_once():
         os.kill(os.getpid(), signal.SIGTERM)
-    with pytest.raises(Interrupted), interrupts.raised():
+    with pytest.raises(Interrupted), interrupts.raise_at_once():
         pytest.fail("the signal was there before")
 
 
 def test_a_process_ends_with_its_parent(tmp_path: Path) -> None:
     """The parent is killed as nothing could prevent; its child is in a sleep of a minute."""
-    child = "import os, time; from hf_tasks.core.signals import end_with; end_with(os.getppid()); time.sleep(60)"
+    child = "import os, time; from hf_tasks.core.signals import exit_with_parent as e; e(os.getppid()); time.sleep(60)"
     parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]); print(p.pid); p.wait()"
     with subprocess.Popen([sys.executable, "-uc", parent], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -22,9 +22,9 @@ from hf_tasks.core.signals import Interrupted
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.runs import evaluation, model_files
 from hf_tasks.runs.run import Run
-from hf_tasks.runs.status import begun_with, locked, note, noted, status
+from hf_tasks.runs.status import locked, read_origin, record_outcome, status, write_status
 from hf_tasks.training import checkpoints, train, trainer
-from hf_tasks.training.trainer import SafeTrainer
+from hf_tasks.training.safe_trainer import SafeTrainer
 
 ROWS = 40
 """28 of them train, in 4 steps an epoch of 8, 8, 8 and 4 rows."""
@@ -124,7 +124,7 @@ POINTS: dict[str, tuple[Any, ...]] = {
     "during an evaluation": (evaluation, "outputs", 3),
     "within optimizer.pt": (torch, "save", 6),
     "within rng_state.pth": (torch, "save", 8),
-    "before a manifest": (checkpoints, "seal", 2),
+    "before a manifest": (checkpoints, "finalize", 2),
     "while an old checkpoint is removed": (checkpoints, "remove", 1),
     "after the last checkpoint": (model_files, "save", 1),
     "while the run is moved to its place": (Path, "replace", 12),  # of JSON files and others
@@ -242,7 +242,7 @@ def test_another_recipe_data_or_number_of_processes_is_refused(
         train(make(run, data=data, model={"name_or_path": str(base)}))
     changed = "the checkpoint of model.name_or_path has changed (model.safetensors, tokenizer.json)"
     assert str(e.value) == f"{run}: this training was not finished, and {changed}; {remedy}"
-    origin = begun_with(run)
+    origin = read_origin(run)
     assert origin is not None
     now = replace(origin, processes=2)
     assert list(origin.changes(now)) == ["it was begun with 1 processes and is now started with 2"]
@@ -254,7 +254,7 @@ def test_what_changes_nothing_is_not_refused(
     make: Make, tiny: Tiny, undisturbed: dict[str, Any], tmp_path: Path, rows_file: Path,
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """The same data and checkpoint in other places, a default that is written out, the language of the card."""
+    """The same data and checkpoint in other padded_tokens, a default that is written out, the language of the card."""
     interrupted_at(make, tmp_path / "run", 10)
     shutil.copy(rows_file, tmp_path / "copy.jsonl")
     shutil.copytree(tiny("bert"), tmp_path / "base")
@@ -285,11 +285,11 @@ def test_two_trainings_never_share_a_directory(make: Make, tmp_path: Path) -> No
 def test_the_status_tells_what_became_of_a_training(make: Make, tmp_path: Path) -> None:
     path = tmp_path / "run"
     path.mkdir()
-    note(path, "running")
+    write_status(path, "running")
     assert status(path) == ("interrupted", "it was killed")
     with locked(path):
         assert status(path) == ("running", "")
-    with pytest.raises(RunError), noted(path):
+    with pytest.raises(RunError), record_outcome(path):
         raise RunError("the disk is full")
     assert status(path) == ("failed", "the disk is full")
 
@@ -358,7 +358,7 @@ def test_a_signal_in_a_long_evaluation_is_answered_at_once(
         found = real(*args, **options)
         if next(calls) == 3:  # the first one only sees whether the metrics can be computed
             os.kill(os.getpid(), signum)
-            pytest.fail("the signal was not answered")
+            pytest.fail("the signal was not stop_on_signal")
         return found
 
     with pytest.MonkeyPatch.context() as patch:

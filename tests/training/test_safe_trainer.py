@@ -19,7 +19,7 @@ from hf_tasks.runs.run import Run
 from hf_tasks.runs.status import status
 from hf_tasks.tasks import TextClassification
 from hf_tasks.training import checkpoints, train
-from hf_tasks.training.trainer import SafeTrainer
+from hf_tasks.training.safe_trainer import SafeTrainer
 
 Make = Callable[..., Recipe]
 
@@ -141,10 +141,10 @@ def test_a_step_that_does_not_fit_is_divided_and_learns_the_same(
 
 
 def test_one_that_fails_while_accumulating_repeats_the_whole_step(make: Make) -> None:
-    """The second of two pieces fails: what the first one added to the gradients is not counted twice."""
+    """The second of two micro_batches fails: what the first one added to the gradients is not counted twice."""
     accumulate = {"per_device_train_batch_size": 4, "optim": "sgd", "learning_rate": 0.1, "max_steps": 1}
     whole = load_file(train(make(accumulate, run="whole")).path / "model.safetensors")
-    calls, real = iter(range(1, 100)), SafeTrainer._in_pieces
+    calls, real = iter(range(1, 100)), SafeTrainer._in_micro_batches
 
     def second_fails(self: SafeTrainer, *args: Any) -> Any:
         loss = real(self, *args)
@@ -153,7 +153,7 @@ def test_one_that_fails_while_accumulating_repeats_the_whole_step(make: Make) ->
         return loss
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SafeTrainer, "_in_pieces", second_fails)
+        patch.setattr(SafeTrainer, "_in_micro_batches", second_fails)
         divided = train(make(accumulate, run="divided"))
     for name, tensor in load_file(divided.path / "model.safetensors").items():
         torch.testing.assert_close(tensor, whole[name], atol=1e-6, rtol=1e-5)
@@ -171,7 +171,7 @@ def test_a_bug_is_not_taken_for_a_lack_of_memory(make: Make, monkeypatch: pytest
     def broken(*args: Any, **options: Any) -> Any:
         raise RuntimeError("shapes cannot be multiplied")
 
-    monkeypatch.setattr(SafeTrainer, "_in_pieces", broken)
+    monkeypatch.setattr(SafeTrainer, "_in_micro_batches", broken)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         train(make())
 
@@ -192,7 +192,7 @@ def stop(*args: Any) -> None:
 
 def test_a_disk_that_fills_up_costs_nothing_that_was_saved(make: Make, tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk: optimizer.pt is cut off within its second save."""
-    recipe, real, undisturbed = make(), checkpoints.seal, train(make(run="undisturbed"))
+    recipe, real, undisturbed = make(), checkpoints.finalize, train(make(run="undisturbed"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def then_full(folder: Path, facts: Any) -> None:
@@ -201,7 +201,7 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_saved(make: Make, tmp_path:
 
     try:
         with pytest.MonkeyPatch.context() as patch, pytest.raises(RunError) as e:
-            patch.setattr(checkpoints, "seal", then_full)
+            patch.setattr(checkpoints, "finalize", then_full)
             train(recipe)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -216,7 +216,7 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_saved(make: Make, tmp_path:
 
 def test_room_is_looked_for_before_anything_is_written(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     lacks = "a checkpoint needs 0.4 MB, 0.1 MB are free on this disk"
-    monkeypatch.setattr(checkpoints, "lacking_room", lambda root, size: lacks)
+    monkeypatch.setattr(checkpoints, "disk_space_error", lambda root, size: lacks)
     recipe = make()
     with pytest.raises(RunError) as e:
         train(recipe)

@@ -14,7 +14,7 @@ from hf_tasks.cli import runs, training
 from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.runs.run import Run
-from hf_tasks.runs.status import begun_with
+from hf_tasks.runs.status import read_origin
 from hf_tasks.training import seeds, train
 from hf_tasks.training.seeds import SeedRuns, compare, of_seed, summarize, summary, welch
 
@@ -98,7 +98,7 @@ def test_seeds_on_other_data_are_refused(values: dict[str, Any], tmp_path: Path)
     rows.write_text(before)
     hf_tasks.train(from_dict(values))
     status = tmp_path / "runs" / "seed-2" / "status.json"  # as if the data had changed while seed 1 was trained
-    status.write_text(status.read_text().replace(begun_with(status.parent).data["test"][str(rows)], "0" * 64))  # type: ignore[union-attr]
+    status.write_text(status.read_text().replace(read_origin(status.parent).data["test"][str(rows)], "0" * 64))  # type: ignore[union-attr]
     with pytest.raises(RunError) as e:
         seeds._check_alike(tmp_path / "runs", 1, 2)
     assert str(e.value) == (

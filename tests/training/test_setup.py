@@ -26,7 +26,7 @@ def test_check_tells_lengths_labels_and_what_is_odd(
             "model": {"name_or_path": str(tiny("bert"))},
         }
     )
-    lines = check.check(recipe, rehearse=False)
+    lines = check.check(recipe, dry_run=False)
     end = next(number for number, line in enumerate(lines) if line.startswith("  checked    in "))
     assert lines[end - 4 : end] == [
         "  labels     11 a, 10 b",

@@ -81,7 +81,7 @@ def test_a_run_directory_holds_what_was_trained_measured_and_can_be_shared(make:
     run = train(make())
     files = sorted(p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file())
     assert files == [
-        "README.md", "config.json", "environment.json", "memory.json", "model.safetensors",
+        "README.md", "config.json", "environment.json", "train_stats.json", "model.safetensors",
         "predictions/test.jsonl", "predictions/validation.jsonl", "recipe.yaml", "results.json",
         "status.json", "tokenizer.json", "tokenizer_config.json", "training_log.jsonl",
     ]  # fmt: skip
@@ -132,7 +132,7 @@ def one_step(recipe: Recipe) -> dict[str, torch.Tensor]:
             module.p = 0.0
     trainer = TaskTrainer(
         recipe,
-        locate=str,
+        row_location=str,
         validation=None,
         memory={},
         model=model,
@@ -278,7 +278,7 @@ def test_python_in_one_line_each(make: Make, tmp_path: Path) -> None:
     run = hf_tasks.train(recipe)
     prediction = hf_tasks.load_run(run.path).predict(text=GOOD)
     assert prediction["label"] in ("good", "bad")
-    assert hf_tasks.check(recipe, rehearse=False)[0] == f"tiny: text-classification, {recipe.model.name_or_path}, full"
+    assert hf_tasks.check(recipe, dry_run=False)[0] == f"tiny: text-classification, {recipe.model.name_or_path}, full"
 
 
 def test_predict_keeps_every_row_in_order_through_the_command_line(

@@ -206,7 +206,7 @@ def test_check_tells_the_decoding_and_the_length_follows_the_targets(run: Run) -
     del sections["decoding"]
     assert "  decoding   beam, at most 40 tokens" in check(from_dict(sections))
     sections["task"] = sections["task"] | {"name": "text2text-generation"}
-    assert "  decoding   greedy, at most 40 tokens" in check(from_dict(sections), rehearse=False)
+    assert "  decoding   greedy, at most 40 tokens" in check(from_dict(sections), dry_run=False)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from yaml import YAMLError
 
-from hf_tasks.core.untrusted import as_written
+from hf_tasks.core.untrusted import malformed_as_run_error
 from hf_tasks.publish.card import metadata, tables
 from hf_tasks.publish.card.usage import MODEL_ID, same_output
 from hf_tasks.publish.card.write import FILE, blocks, generated, read_card
@@ -53,7 +53,7 @@ def check(run: "Run", *, run_snippets: bool = False) -> list[str]:
         scores = _scores(card)
     except (ValueError, KeyError, TypeError, AttributeError, YAMLError) as e:
         return [f"{file}: the metadata are not valid: {str(e).splitlines()[0]}"]
-    with as_written(run.path / "results.json"):
+    with malformed_as_run_error(run.path / "results.json"):
         problems = [*_metadata(run, scores), *_up_to_date(run, card, model_id), *_numbers(run, card)]
     if not problems and may_run_snippets(run, run_snippets):
         problems = list(_snippets(run, card, model_id))

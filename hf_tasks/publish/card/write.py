@@ -18,7 +18,7 @@ from hf_tasks.core.errors import RunError, UserError
 from hf_tasks.core.files import write_errors, write_json
 from hf_tasks.core.printable import printable
 from hf_tasks.core.terminal import say
-from hf_tasks.core.untrusted import as_written, parse_yaml, read_text
+from hf_tasks.core.untrusted import malformed_as_run_error, parse_yaml, read_text
 from hf_tasks.models.origin import LICENSE
 from hf_tasks.publish.card.facts import gather
 from hf_tasks.publish.card.metadata import license
@@ -120,7 +120,7 @@ def generated(run: "Run", model_id: str = MODEL_ID, edited: str = "") -> str:
     """The card that recipe and results give; the licence is that of the metadata of `edited`, a card in which people
     have written. ValueError where these cannot be read."""
     stated, recipe = metadata(edited).get("license"), run.recipe
-    with as_written(run.path / "results.json"):
+    with malformed_as_run_error(run.path / "results.json"):
         if isinstance(stated, str) and LICENSE.fullmatch(stated) and stated != license(recipe, run.results):
             recipe = recipe.model_copy(update={"card": recipe.card.model_copy(update={"license": stated})})
         return render(recipe, run.results, model_id=model_id, folder=run.recipe_folder)
@@ -139,7 +139,7 @@ def write(run: "Run", model_id: str = MODEL_ID) -> Path:
     for name in (FILE, f"{PICTURES}/{CURVE}", f"{PICTURES}/{LAYERS}"):
         check_inside(run.path, run.path / name)
     content = text(run, model_id)
-    with as_written(run.path / "results.json"):
+    with malformed_as_run_error(run.path / "results.json"):
         draw(run.results, run.path)
     (run.path / FILE).write_text(content, encoding="utf-8")
     return run.path / FILE

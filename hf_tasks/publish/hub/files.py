@@ -35,7 +35,7 @@ TOKENIZER = (
 )  # fmt: skip
 ALLOWED = (
     CARD, *WEIGHTS, "model.safetensors.index.json", "config.json", "generation_config.json", "adapter_config.json",
-    *TOKENIZER, "recipe.yaml", "results.json", "memory.json", "training_log.jsonl", "environment.json",
+    *TOKENIZER, "recipe.yaml", "results.json", "train_stats.json", "training_log.jsonl", "environment.json",
     manifest.FILE, CURVE, LAYERS, "pictures/*.png", "pictures/*.svg",
 )  # fmt: skip
 PREDICTIONS = "predictions/*.jsonl"

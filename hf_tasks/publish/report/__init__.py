@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hf_tasks.core.errors import RunError, UserError
-from hf_tasks.core.untrusted import as_written
+from hf_tasks.core.untrusted import malformed_as_run_error
 from hf_tasks.publish.report import overview, slices
 from hf_tasks.publish.report.blocks import Block, Paragraph, Section
 from hf_tasks.publish.report.measured import SPLITS, Measured, load, values_of
@@ -35,7 +35,7 @@ def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) ->
         raise RunError(f"{output}: is a folder; name a file with -o, for example {output / FILE}")
     if output == run.path / FILE:
         check_inside(run.path, output)
-    with as_written(run.path):
+    with malformed_as_run_error(run.path):
         html = _html(run, columns)
     try:
         output.write_text(html, encoding="utf-8")

@@ -119,7 +119,7 @@ class Scorer:
         """What the metric may ask for of these rows, as in an evaluation."""
         of = self.measured
         inputs = of.task.metric_inputs([of.predictions[row] for row in rows], of.examples.select(rows))
-        return evaluation.asked(of.task, inputs, of.run.memory)
+        return evaluation.metric_arguments(of.task, inputs, of.run.train_stats)
 
 
 def load(run: Run, name: SplitName) -> Measured:

@@ -1,1 +1,1 @@
-"""What a training will take: steps, memory, disk and time, computed from the data and rehearsed on a few batches."""
+"""Estimates before training: steps and disk from the data, memory and time from a dry run of a few steps."""

@@ -24,21 +24,21 @@ from transformers import TrainerCallback
 from hf_tasks.core import hardware
 from hf_tasks.core.checkpoint_paths import quiet_transformers
 from hf_tasks.core.cpu_kernels import keep_large_blocks
-from hf_tasks.core.signals import Interrupted, Interrupts, answered
+from hf_tasks.core.signals import Interrupted, Interrupts, stop_on_signal
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.status import CHECKPOINTS, unwritable
 from hf_tasks.tasks import EncodedSplit
 from hf_tasks.training import checkpoints
 from hf_tasks.training.arguments import arguments, autocasts
 from hf_tasks.training.estimate.steps import Steps
-from hf_tasks.training.feature_cache import encoder_of, played, read_by_model, store
+from hf_tasks.training.feature_cache import attach_cache, encoder_of, read_by_model, store
 from hf_tasks.training.feature_cache.encoder import lengths_of
 from hf_tasks.training.setup import TrainingSetup
 from hf_tasks.training.trainer import TaskTrainer
 
 
 @dataclass(frozen=True)
-class States:
+class CacheEstimate:
     learned: dict[str, EncodedSplit]
     """The few features as training will read them; their states are in memory."""
     seconds: float = 0.0
@@ -47,17 +47,17 @@ class States:
     """bytes of their states; 0: none are kept."""
 
 
-def states_of(few: TrainingSetup, encoded_splits: dict[str, EncodedSplit]) -> States:
-    """As `frozen_features.remembered`, with nothing written. `splits`: all the features."""
+def estimate_cache(few: TrainingSetup, encoded_splits: dict[str, EncodedSplit]) -> CacheEstimate:
+    """As `frozen_features.cached_splits`, with nothing written. `splits`: all the features."""
     encoder = encoder_of(few.recipe, few.model, few.encoded_splits["train"], few.tokenizer, few.args.device)
     if encoder is None:
-        return States(few.encoded_splits)
+        return CacheEstimate(few.encoded_splits)
     kept, seconds, size = {}, 0.0, 0
     for name in few.encoded_splits.keys() & encoded_splits.keys():
         in_bfloat16 = autocasts(few.recipe) and name == "train"
         every = read_by_model(encoded_splits[name].features, encoder.inputs)
         taken = 4 * math.prod(encoder.shape(every))
-        if taken > store.limit(store.root()):
+        if taken > store.max_size(store.root()):
             continue
         size += taken
         begun, some = time.perf_counter(), read_by_model(few.encoded_splits[name].features, encoder.inputs)
@@ -65,7 +65,7 @@ def states_of(few: TrainingSetup, encoded_splits: dict[str, EncodedSplit]) -> St
         if not (store.root() / encoder.key(every, in_bfloat16)).exists():
             share = float(lengths_of(every).sum() / lengths_of(some).sum())
             seconds += (time.perf_counter() - begun) * share
-    return States(played(encoder, few.encoded_splits, kept) if kept else few.encoded_splits, seconds, size)
+    return CacheEstimate(attach_cache(encoder, few.encoded_splits, kept) if kept else few.encoded_splits, seconds, size)
 
 
 SHARES = (1.0, 0.5, 0.95, 0.05, 0.75, 0.25, 1.0)
@@ -80,14 +80,14 @@ OTHERWISE = {
     "train_sampling_strategy": "sequential", "eval_strategy": "no", "save_strategy": "no", "eval_on_start": False,
     "load_best_model_at_end": False, "logging_strategy": "no", "report_to": "none", "save_total_limit": None,
 }  # fmt: skip
-"""What a rehearsal's TrainingArguments say otherwise than the training's."""
+"""TrainingArguments of the dry run that differ from the training's."""
 
 
 @dataclass(frozen=True)
 class Step:
     """Seconds of one optimizer step."""
 
-    places: int
+    padded_tokens: int
     """Not seconds: its tokens and padding."""
     forward: float
     backward: float
@@ -97,31 +97,31 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a rehearsal found. Times are in seconds, sizes in bytes."""
+class DryRun:
+    """Times (seconds) and sizes (bytes) measured by a dry run."""
 
     steps: list[Step]
     """One a batch that was tried, the largest first; the second one is the median."""
     save: float
     reload: float
     checkpoint: int
-    states: States
+    states: CacheEstimate
     evaluation: float
     """A token, during training,"""
     measuring: float
     """and after it."""
     memory: int
     """The most that was in use at once,"""
-    memory_there: int
+    total_memory: int
     """of so much."""
 
 
-class Clock(TrainerCallback):  # type: ignore[misc]
+class StepTimer(TrainerCallback):  # type: ignore[misc]
     """Notes the seconds of each step, and stops when it has seen enough."""
 
-    def __init__(self, places: Sequence[int]) -> None:
-        """`places`: of each step."""
-        self.places, self.steps = places, list[Step]()
+    def __init__(self, padded_tokens: Sequence[int]) -> None:
+        """`padded_tokens`: of each step."""
+        self.padded_tokens, self.steps = padded_tokens, list[Step]()
         self.spent: dict[str, float] = defaultdict(float)
 
     @contextmanager
@@ -137,28 +137,28 @@ class Clock(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         moment, forward = now(), self.spent["forward"]
         backward, optimizer = self.spent["pass"] - forward, moment - self.ended
-        places = self.places[(state.global_step - 1) % len(self.places)]
-        self.steps.append(Step(places, forward, backward, optimizer, moment - self.mark))
+        padded_tokens = self.padded_tokens[(state.global_step - 1) % len(self.padded_tokens)]
+        self.steps.append(Step(padded_tokens, forward, backward, optimizer, moment - self.mark))
         self.spent.clear()
         self.mark = moment
         if state.global_step > 1 and moment - self.begun > LONG:
             control.should_training_stop = True
 
 
-class Uncaught(Interrupts):
-    """Ctrl-C ends a rehearsal at once: nothing of it shall be saved."""
+class NoInterrupts(Interrupts):
+    """Ctrl-C stops the dry run at once; nothing is saved."""
 
     def __enter__(self) -> Self:
         return self
 
 
-class Rehearsal(TaskTrainer):
+class DryRunTrainer(TaskTrainer):
     """The trainer, with a clock."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.clock = next(one for one in options["callbacks"] if isinstance(one, Clock))
+        self.clock = next(one for one in options["callbacks"] if isinstance(one, StepTimer))
         super().__init__(*args, **options)
-        self.interrupts = Uncaught()
+        self.interrupts = NoInterrupts()
 
     def compute_loss(self, *args: Any, **options: Any) -> Any:
         with self.clock.timed("forward"):
@@ -172,82 +172,86 @@ class Rehearsal(TaskTrainer):
         self.clock.mark = now()
         super().save_model(*args, **options)
 
-    def seal(self, *args: Any, **options: Any) -> None:
-        super().seal(*args, **options)
+    def finalize(self, *args: Any, **options: Any) -> None:
+        super().finalize(*args, **options)
         self.save_seconds = now() - self.clock.mark
 
 
-def rehearse(ready: TrainingSetup, steps: Steps) -> Measured:
+def dry_run(setup: TrainingSetup, steps: Steps) -> DryRun:
     """Raises RunError where the training cannot be done: no memory for a row, no room for a checkpoint, ..."""
     hardware.use_fast_matmul()
     keep_large_blocks()
-    there = existing(ready.recipe.output_dir)
+    there = existing(setup.recipe.output_dir)
     try:
-        with answered(), tempfile.TemporaryDirectory(dir=there, prefix=".rehearsal-") as folder, quiet_transformers():
-            return _rehearsed(ready, steps, Path(folder))
+        with (
+            stop_on_signal(),
+            tempfile.TemporaryDirectory(dir=there, prefix=".dry-run-") as folder,
+            quiet_transformers(),
+        ):
+            return _measured(setup, steps, Path(folder))
     except OSError as e:
         raise unwritable(there, e) from None
 
 
-def _rehearsed(ready: TrainingSetup, steps: Steps, folder: Path) -> Measured:
-    chosen, whole = chosen_batches(steps), ready.encoded_splits
-    ready, places = _shortened(ready, steps, chosen, folder), [int(steps.places[step]) for step in chosen]
+def _measured(setup: TrainingSetup, steps: Steps, folder: Path) -> DryRun:
+    chosen, whole = chosen_batches(steps), setup.encoded_splits
+    setup, padded_tokens = _shortened(setup, steps, chosen, folder), [int(steps.padded_tokens[step]) for step in chosen]
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    states = states_of(ready, whole)
-    first = ready.trainer(Rehearsal, states.learned, [Clock(places)])
+    states = estimate_cache(setup, whole)
+    first = setup.trainer(DryRunTrainer, states.learned, [StepTimer(padded_tokens)])
     first.interrupts.received = signal.SIGTERM  # noticed at the end of the first step: it is saved, and training ends
     with suppress(Interrupted):
         first.train()
     save, largest = first.save_seconds, first.clock.steps[0]
     del first
     gc.collect()
-    checkpoint, _ = checkpoints.last_good(ready.recipe.output_dir / CHECKPOINTS)
+    checkpoint, _ = checkpoints.last_good(setup.recipe.output_dir / CHECKPOINTS)
     assert checkpoint is not None
-    trainer, begun = ready.trainer(Rehearsal, states.learned, [Clock(places)]), now()
+    trainer, begun = setup.trainer(DryRunTrainer, states.learned, [StepTimer(padded_tokens)]), now()
     trainer.train(resume_from_checkpoint=str(checkpoint))
     reload, in_training = trainer.clock.begun - begun, evaluated(trainer)
-    trainer.validation = ready.encoded_splits.get("validation")
-    return Measured(
+    trainer.validation = setup.encoded_splits.get("validation")
+    return DryRun(
         steps=[largest, *trainer.clock.steps],
         save=save, reload=reload, checkpoint=checkpoints.size(checkpoint), states=states,
         evaluation=in_training, measuring=evaluated(trainer) if states.size else in_training,
-        memory=hardware.peak_memory(), memory_there=hardware.memory_there(),
+        memory=hardware.peak_memory(), total_memory=hardware.total_memory(),
     )  # fmt: skip
 
 
 def chosen_batches(steps: Steps) -> list[int]:
     """The steps whose batches are tried, the largest first; small last batches of an epoch are left out."""
-    whole = [step for step in range(steps.total) if (step + 1) % steps.an_epoch or steps.an_epoch == 1]
-    by_size = np.array(whole)[np.argsort(steps.places[whole], kind="stable")]
+    whole = [step for step in range(steps.total) if (step + 1) % steps.steps_per_epoch or steps.steps_per_epoch == 1]
+    by_size = np.array(whole)[np.argsort(steps.padded_tokens[whole], kind="stable")]
     return [int(by_size[round(share * (len(by_size) - 1))]) for share in SHARES]
 
 
-def _shortened(ready: TrainingSetup, steps: Steps, chosen: Sequence[int], folder: Path) -> TrainingSetup:
+def _shortened(setup: TrainingSetup, steps: Steps, chosen: Sequence[int], folder: Path) -> TrainingSetup:
     """The same training of the chosen steps alone, below `folder`, with a few examples to evaluate on."""
     given = OTHERWISE | {"max_steps": len(chosen), "output_dir": str(folder)}
-    recipe = ready.recipe.model_copy(update={"training": ready.recipe.training.model_copy(update=given)})
-    train, encoded_splits = ready.encoded_splits["train"], dict[str, EncodedSplit]()
-    several = chosen if steps.an_epoch > 1 else chosen[:1]
+    recipe = setup.recipe.model_copy(update={"training": setup.recipe.training.model_copy(update=given)})
+    train, encoded_splits = setup.encoded_splits["train"], dict[str, EncodedSplit]()
+    several = chosen if steps.steps_per_epoch > 1 else chosen[:1]
     rows = [row for step in several for row in steps.rows_of(step)]
     encoded_splits["train"] = EncodedSplit(train.examples, train.features.select(rows))
-    measured = next((name for name in ("validation", "test") if name in ready.encoded_splits), None)
+    measured = next((name for name in ("validation", "test") if name in setup.encoded_splits), None)
     if measured is not None:
         sequences = recipe.decoding.sequences if recipe.decoding else 0
-        most = max(ready.args.eval_batch_size // sequences, 1) if sequences else EVALUATED
-        encoded_splits["validation"] = few(ready, ready.encoded_splits[measured], most)
-    return replace(ready, recipe=recipe, args=arguments(recipe, validated=False), encoded_splits=encoded_splits)
+        most = max(setup.args.eval_batch_size // sequences, 1) if sequences else EVALUATED
+        encoded_splits["validation"] = few(setup, setup.encoded_splits[measured], most)
+    return replace(setup, recipe=recipe, args=arguments(recipe, validated=False), encoded_splits=encoded_splits)
 
 
-def few(ready: TrainingSetup, encoded: EncodedSplit, most: int) -> EncodedSplit:
+def few(setup: TrainingSetup, encoded: EncodedSplit, most: int) -> EncodedSplit:
     """So many examples at most, of all lengths."""
     order = np.argsort(np.array(encoded.features["length"][:]), kind="stable")
-    places = order[np.unique(np.linspace(0, len(order) - 1, most).astype(np.int64))]
-    rows = sorted({encoded.features[int(place)]["example"] for place in places})
-    return evaluation.encode(encoded.examples.select(rows), ready.recipe.task, ready.tokenizer)
+    features = order[np.unique(np.linspace(0, len(order) - 1, most).astype(np.int64))]
+    rows = sorted({encoded.features[int(i)]["example"] for i in features})
+    return evaluation.encode(encoded.examples.select(rows), setup.recipe.task, setup.tokenizer)
 
 
-def evaluated(trainer: Rehearsal) -> float:
+def evaluated(trainer: DryRunTrainer) -> float:
     """Seconds a token that an evaluation takes. Texts are taken to become as long as the true ones."""
     if trainer.validation is None:
         return 0.0
@@ -265,7 +269,7 @@ def evaluated(trainer: Rehearsal) -> float:
     return (long + a_token * (min(written, decoding.max_new_tokens) - longer)) / tokens
 
 
-def _evaluation(trainer: Rehearsal, max_new_tokens: int | None = None) -> float:
+def _evaluation(trainer: DryRunTrainer, max_new_tokens: int | None = None) -> float:
     """Seconds."""
     recipe = trainer.recipe
     if recipe.decoding:

@@ -11,10 +11,10 @@ import numpy as np
 from hf_tasks.core import distributed
 from hf_tasks.recipe import Recipe
 from hf_tasks.training.arguments import batch_size
-from hf_tasks.training.batches import Batches, Shares
+from hf_tasks.training.batches import Batches, BatchSharding
 from hf_tasks.training.checkpoints import KEPT
 from hf_tasks.training.feature_cache.store import in_bytes
-from hf_tasks.training.trainer import bytes_of_checkpoint
+from hf_tasks.training.safe_trainer import checkpoint_bytes
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -34,58 +34,57 @@ class Steps:
     @classmethod
     def of(cls, recipe: Recipe, args: "TrainingArguments", train: "Dataset") -> "Steps":
         """The steps on the features of the training part."""
-        shares = Shares(batch_size(recipe), args.per_device_train_batch_size, distributed.world_size())
+        sharding = BatchSharding(batch_size(recipe), args.per_device_train_batch_size, distributed.world_size())
         seed = args.data_seed or args.seed
-        batches = Batches(train["length"][:], shares, args.train_sampling_strategy, seed)
+        batches = Batches(train["length"][:], sharding, args.train_sampling_strategy, seed)
         return cls(args, batches, args.save_total_limit)
 
     @property
-    def an_epoch(self) -> int:
-        return math.ceil(len(self.batches.lengths) / self.batches.shares.batch_size)
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.batches.lengths) / self.batches.sharding.batch_size)
 
     @property
     def total(self) -> int:
         if self.args.max_steps > 0:
             return int(self.args.max_steps)
-        return math.ceil(float(self.args.num_train_epochs) * self.an_epoch)
+        return math.ceil(float(self.args.num_train_epochs) * self.steps_per_epoch)
 
     @property
     def epochs(self) -> float:
-        return self.total / self.an_epoch
+        return self.total / self.steps_per_epoch
 
     def rows(self) -> Iterator[list[int]]:
         """The rows of each step, in order."""
         for epoch in range(math.ceil(self.epochs)):
-            yield from self.batches.effective(epoch)[: self.total - epoch * self.an_epoch]
+            yield from self.batches.effective(epoch)[: self.total - epoch * self.steps_per_epoch]
 
     def rows_of(self, step: int) -> list[int]:
-        return self.batches.effective(step // self.an_epoch)[step % self.an_epoch]
+        return self.batches.effective(step // self.steps_per_epoch)[step % self.steps_per_epoch]
 
     @cached_property
     def _counts(self) -> np.ndarray:
-        """(total, 2): of each step, over all processes, how many places its tokens and their padding take, and how many
-        tokens there are."""
-        return np.array([self.places_and_tokens(rows) for rows in self.rows()])
+        """(total, 2) tokens with padding, and tokens without, of each step over all processes."""
+        return np.array([self.token_counts(rows) for rows in self.rows()])
 
-    def places_and_tokens(self, rows: list[int]) -> tuple[int, int]:
-        shares, lengths = self.batches.shares, self.batches.lengths
-        ranks = [replace(shares, rank=rank) for rank in range(shares.processes)]
-        pieces = [lengths[np.maximum(piece, 0)] for share in ranks for piece in share.of(rows)]
-        return sum(len(piece) * int(piece.max()) for piece in pieces), sum(int(piece.sum()) for piece in pieces)
+    def token_counts(self, rows: list[int]) -> tuple[int, int]:
+        sharding, lengths = self.batches.sharding, self.batches.lengths
+        ranks = [replace(sharding, rank=rank) for rank in range(sharding.processes)]
+        sizes = [lengths[np.maximum(micro_batch, 0)] for shard in ranks for micro_batch in shard.of(rows)]
+        return sum(len(size) * int(size.max()) for size in sizes), sum(int(size.sum()) for size in sizes)
 
     @property
-    def places(self) -> np.ndarray:
+    def padded_tokens(self) -> np.ndarray:
         """(total,) tokens and padding of each step."""
         return self._counts[:, 0]
 
     @property
     def padding(self) -> float:
-        """The share of all places that hold no token."""
-        places, tokens = self._counts.sum(0)
-        return float(1 - tokens / places)
+        """The share of padding among all padded tokens."""
+        padded, tokens = self._counts.sum(0)
+        return float(1 - tokens / padded)
 
     @cached_property
-    def pauses(self) -> tuple[int, int]:
+    def evaluations_and_saves(self) -> tuple[int, int]:
         """(evaluations, saves) at most, as transformers decides step by step."""
         from transformers import TrainerControl, TrainerState
         from transformers.trainer_callback import DefaultFlowCallback
@@ -93,9 +92,9 @@ class Steps:
         flow, state, found = DefaultFlowCallback(), TrainerState(max_steps=self.total), list[TrainerControl]()
         state.compute_steps(self.args, self.total)
         for step in range(1, self.total + 1):
-            state.global_step, state.epoch = step, step / self.an_epoch
+            state.global_step, state.epoch = step, step / self.steps_per_epoch
             found.append(flow.on_step_end(self.args, state, TrainerControl()))
-            if step % self.an_epoch == 0 or step == self.total:
+            if step % self.steps_per_epoch == 0 or step == self.total:
                 found.append(flow.on_epoch_end(self.args, state, TrainerControl()))
         evaluations = sum(control.should_evaluate for control in found)
         by_score = self.args.save_strategy == "best"
@@ -104,7 +103,7 @@ class Steps:
     @property
     def checkpoints(self) -> int:
         """How many checkpoints are on disk at once, the one that is being written with them."""
-        evaluations, saves = self.pauses
+        evaluations, saves = self.evaluations_and_saves
         if self.limit is None:
             return saves
         kept = max(self.limit, KEPT) + (1 if evaluations and self.args.metric_for_best_model else 0)
@@ -112,10 +111,10 @@ class Steps:
 
     def counts(self) -> str:
         """In words."""
-        an_epoch = f"{self.an_epoch:,} an epoch, {self.batches.shares.batch_size} rows each"
-        return f"{self.total:,} steps ({an_epoch}), {self.padding:.1%} padding"
+        each = f"{self.steps_per_epoch:,} per epoch, {self.batches.sharding.batch_size} rows each"
+        return f"{self.total:,} steps ({each}), {self.padding:.1%} padding"
 
     def line(self, model: Any) -> str:
         """What `train` says before it begins."""
-        room = in_bytes(self.checkpoints * bytes_of_checkpoint(model))
+        room = in_bytes(self.checkpoints * checkpoint_bytes(model))
         return f"  plan       {self.counts()}; checkpoints take {room} at most"

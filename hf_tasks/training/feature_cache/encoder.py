@@ -19,8 +19,8 @@ from hf_tasks.models.layers import Stack
 from hf_tasks.tasks.collate import FEATURE_ROW, model_inputs
 from hf_tasks.tasks.types import Collator
 from hf_tasks.training.feature_cache import store
-from hf_tasks.training.feature_cache.replay import Reads, Replay, hidden, watched
-from hf_tasks.training.feature_cache.store import NoRoom, in_bytes
+from hf_tasks.training.feature_cache.replay import Reads, Replay, hidden_states, record_outputs
+from hf_tasks.training.feature_cache.store import CacheFull, in_bytes
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -31,7 +31,7 @@ BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedStates:
     """The states of a part."""
 
     states: np.ndarray
@@ -65,8 +65,8 @@ class Encoder:
     def replay(self) -> Replay:
         return Replay(self.model, self.stack, self.reads, self.like)
 
-    def kept(self, name: str, features: "Dataset", in_bfloat16: bool) -> Kept:
-        """The states of the features, which are encoded where that was not done before. Raises NoRoom."""
+    def cached(self, name: str, features: "Dataset", in_bfloat16: bool) -> CachedStates:
+        """The states of the features, which are encoded where that was not done before. Raises CacheFull."""
         if not distributed.is_main():
             distributed.barrier()
         try:
@@ -75,19 +75,19 @@ class Encoder:
             if distributed.is_main():
                 distributed.barrier()
 
-    def in_memory(self, features: "Dataset", in_bfloat16: bool) -> Kept:
+    def in_memory(self, features: "Dataset", in_bfloat16: bool) -> CachedStates:
         """The states of a few features."""
         return self._placed(np.concatenate(list(self.states(features, in_bfloat16, "Encoding"))), features)
 
-    def _placed(self, states: np.ndarray, features: "Dataset") -> Kept:
+    def _placed(self, states: np.ndarray, features: "Dataset") -> CachedStates:
         order, lengths = longest_first(features), self.lengths(features)
         starts = np.empty_like(lengths)
         starts[order] = np.cumsum(lengths[order]) - lengths[order]
-        return Kept(states, starts, lengths)
+        return CachedStates(states, starts, lengths)
 
     def shape(self, features: "Dataset") -> tuple[int, int, int]:
         """(positions, layers, H) of the states of all features."""
-        return int(self.lengths(features).sum()), self.reads.layers(self.stack), hidden(self.like).shape[-1]
+        return int(self.lengths(features).sum()), self.reads.layers(self.stack), hidden_states(self.like).shape[-1]
 
     def _on_disk(self, name: str, features: "Dataset", in_bfloat16: bool) -> np.ndarray:
         shape = self.shape(features)
@@ -96,13 +96,13 @@ class Encoder:
             known = store.find(key, shape)
             if known is None:
                 store.make_room(4 * math.prod(shape))
-                say(f"  states     {name}: {' x '.join(map(str, shape))}, {size}, go to {store.root()}")
+                say(f"  cache      {name}: {' x '.join(map(str, shape))}, {size}, go to {store.root()}")
                 store.write(key, shape, self.states(features, in_bfloat16, f"Encoding {name}"))
                 known = store.find(key, shape)
             else:
-                say(f"  states     {name}: {size}, found in {store.root()}")
+                say(f"  cache      {name}: {size}, found in {store.root()}")
         if known is None:
-            raise NoRoom("they were removed by another training")
+            raise CacheFull("they were removed by another training")
         return known
 
     def lengths(self, features: "Dataset") -> np.ndarray:
@@ -122,7 +122,7 @@ class Encoder:
         widest = order[:1] if self.reads.positions == "padded" else order[:0]  # in every batch, for its width
         bar = tqdm(total=len(order), desc=description, unit=" features", disable=None, leave=False)
         self.model.eval()
-        with bar, watched(self.stack) as outputs:
+        with bar, record_outputs(self.stack) as outputs:
             for start in range(0, len(order), BATCH_SIZE):
                 rows = order[start : start + BATCH_SIZE]
                 self.run([*rows, *widest], features, in_bfloat16)
@@ -133,7 +133,7 @@ class Encoder:
 
     def read(self, outputs: Sequence[Any]) -> "Tensor":
         """(B, L, layers, H) in float32, of what the blocks gave."""
-        return torch.stack([hidden(one).float() for one in outputs[-self.reads.layers(self.stack) :]], dim=2)
+        return torch.stack([hidden_states(one).float() for one in outputs[-self.reads.layers(self.stack) :]], dim=2)
 
     def run(
         self, rows: Sequence[int], features: "Dataset", in_bfloat16: bool = False, known: "Tensor | None" = None

@@ -10,7 +10,7 @@ from hf_tasks.models.layers import pretrained_layers
 from hf_tasks.tasks import Task
 from hf_tasks.tasks.types import Collator
 from hf_tasks.training.feature_cache.encoder import Encoder, lengths_of, longest_first
-from hf_tasks.training.feature_cache.replay import Reads, watched
+from hf_tasks.training.feature_cache.replay import Reads, record_outputs
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -31,7 +31,7 @@ READS = (
 """What a head may read, about from the least to the most."""
 
 
-def understood(
+def detect_reads(
     task: Task, model: "nn.Module", features: "Dataset", inputs: tuple[str, ...], collate: Collator
 ) -> Encoder | None:
     """The model's encoder, with the least to read that gives the same logits and loss; None where nothing does."""
@@ -40,7 +40,7 @@ def understood(
     rows = order[np.unique(np.linspace(0, len(order) - 1, TRIED).astype(np.int64))].tolist()  # of many lengths
     tokens = torch.from_numpy(lengths_of(features)[rows])
     model.eval()
-    with watched(stack) as outputs:
+    with record_outputs(stack) as outputs:
         expected = Encoder(model, stack, inputs, collate, READS[-1], None).run(rows, features)
     if more or len(outputs) != stack.depth:
         return None

@@ -1,4 +1,4 @@
-"""Blocks that are watched while they compute, or answered for from memory; the rest of the model computes as ever."""
+"""Forward hooks that record a layer's output or replace it with a cached one."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ class Reads:
 
 
 @contextlib.contextmanager
-def watched(stack: Stack) -> Iterator[list[Any]]:
+def record_outputs(stack: Stack) -> Iterator[list[Any]]:
     """What the blocks give, call by call, as the model runs."""
     outputs: list[Any] = []
 
@@ -42,7 +42,7 @@ def watched(stack: Stack) -> Iterator[list[Any]]:
             handle.remove()
 
 
-def hidden(output: Any) -> "Tensor":
+def hidden_states(output: Any) -> "Tensor":
     """The states (B, L, H) in what a block gives, which may be a tuple of more."""
     return output[0] if isinstance(output, tuple) else output  # type: ignore[no-any-return]
 
@@ -55,7 +55,7 @@ class Replay:
     """
 
     def __init__(self, model: "nn.Module", stack: Stack, reads: Reads, like: Any) -> None:
-        """`like`: what one block gave when it was watched; what is played has its form."""
+        """`like`: a recorded output of one block; cached outputs get the same structure."""
         self.stack, self.reads, self.form = stack, reads, len(like) if isinstance(like, tuple) else None
         self.states: Callable[[Tensor, int], Tensor] = _nothing
         """(rows (B,), width) -> their states (B, width, layers, H)."""

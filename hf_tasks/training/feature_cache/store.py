@@ -30,7 +30,7 @@ CHUNK = 1 << 26
 """Bytes of which a checksum is taken at once."""
 
 
-class NoRoom(Exception):
+class CacheFull(Exception):
     """An array that cannot be kept, and why."""
 
 
@@ -38,7 +38,7 @@ def root() -> Path:
     return Path(os.environ.get("HF_TASKS_CACHE") or "~/.cache/hf_tasks").expanduser() / "features"
 
 
-def limit(folder: Path) -> int:
+def max_size(folder: Path) -> int:
     """Bytes that the entries in a folder may take together."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return int(min(LIMIT, SHARE * (shutil.disk_usage(there).free + _used(folder))))
@@ -65,7 +65,7 @@ def find(key: str, shape: tuple[int, ...]) -> np.ndarray | None:
 def write(key: str, shape: tuple[int, ...], rows: Iterable[np.ndarray]) -> None:
     """Keep an array; `rows` are its pieces along the first axis. To be called under `locked(key)`, after `make_room`.
 
-    Raises NoRoom where the disk does not take it.
+    Raises CacheFull where the disk does not take it.
     """
     folder, partial = root() / key, root() / f"{key}{PARTIAL}"
     try:
@@ -81,19 +81,19 @@ def write(key: str, shape: tuple[int, ...], rows: Iterable[np.ndarray]) -> None:
         partial.rename(folder)
         sync(folder.parent)
     except OSError as e:
-        raise NoRoom(f"they cannot be written to {folder.parent}: {e.strerror}") from e
+        raise CacheFull(f"they cannot be written to {folder.parent}: {e.strerror}") from e
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def locked(key: str) -> Iterator[None]:
-    """Be the only one who writes an entry; waits for another process that does. Raises NoRoom without a folder."""
+    """Be the only one who writes an entry; waits for another process that does. Raises CacheFull without a folder."""
     try:
         root().mkdir(parents=True, exist_ok=True)
         descriptor = os.open(_lock(key), os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as e:
-        raise NoRoom(f"they cannot be written to {root()}: {e.strerror}") from e
+        raise CacheFull(f"they cannot be written to {root()}: {e.strerror}") from e
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         shutil.rmtree(root() / f"{key}{PARTIAL}", ignore_errors=True)  # of a process that is no more
@@ -105,9 +105,9 @@ def locked(key: str) -> Iterator[None]:
 def make_room(size: int) -> None:
     """Remove entries, the one not used for longest first, until `size` more bytes are within the limit."""
     folder = root()
-    most = limit(folder)
+    most = max_size(folder)
     if size > most:
-        raise NoRoom(f"{in_bytes(size)} are more than the {in_bytes(most)} that {folder} may hold")
+        raise CacheFull(f"{in_bytes(size)} are more than the {in_bytes(most)} that {folder} may hold")
     for partial in folder.glob(f"*{PARTIAL}"):
         _remove_abandoned(partial)
     manifests = {path.parent: path.stat().st_mtime for path in folder.glob(f"*/{MANIFEST}")}

@@ -33,7 +33,7 @@ from hf_tasks.recipe import resolve, sections
 from hf_tasks.recipe.search_space import Scalar, shown
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.origin import Origin
-from hf_tasks.runs.status import begun_with, locked
+from hf_tasks.runs.status import locked, read_origin
 from hf_tasks.training.arguments import arguments
 from hf_tasks.training.inputs import origin_of
 from hf_tasks.training.sweep.plan import Plan, write_best
@@ -168,7 +168,7 @@ class Sweeping:
 
     def _check_inputs(self, run: Path) -> None:
         """OtherInputs where the data or the checkpoint have changed since the sweep began; such a run is removed."""
-        now = begun_with(run)
+        now = read_origin(run)
         if now and (changes := list(self.origin.input_changes(now))):
             shutil.rmtree(run)
             remedy = "its trials could not be compared; undo that and give the same command again, or begin another one"
@@ -273,7 +273,7 @@ def opened(plan: Plan, folder: Path) -> Iterator[Sweeping]:
 
 
 def _claim(plan: Plan, folder: Path, origin: Origin) -> Origin:
-    """What a sweep was begun with, noted where it begins now. RunError where another one is there."""
+    """The origin of the sweep in a directory, written there by a new sweep. RunError where a different one is there."""
     space = {f"what is tried for {key}": str(values) for key, values in plan.space.items()}
     now = origin.without(plan.space.keys())
     now = replace(now, recipe={**now.recipe, **space})

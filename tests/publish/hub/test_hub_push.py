@@ -32,7 +32,7 @@ FILES = {
     "README.md": b"---\nlibrary_name: transformers\n---\n# x\n",
     "config.json": b"{}",
     "environment.json": b'{"packages": {"hf_tasks": "0"}, "recipe_folder": null}',
-    "memory.json": b"{}",
+    "train_stats.json": b"{}",
     "model.safetensors": bytes(range(256)) * 1000,
     "recipe.yaml": RECIPE.encode(),
     "results.json": b"{}",

@@ -218,7 +218,7 @@ CHECKED = (kinds.single_label, kinds.pairs, kinds.regression, kinds.flags, kinds
 def test_the_recipe_passes_check_with_the_model_it_names(data: kinds.Write, tiny: Tiny, tmp_path: Path) -> None:
     """An encoder that must write texts gets a copy of itself as decoder."""
     path = write(propose(data(tmp_path), str(tiny("bert"))), tmp_path / "recipe.yaml", overwrite=False)
-    report = "\n".join(hf_tasks.check(path, rehearse=False))
+    report = "\n".join(hf_tasks.check(path, dry_run=False))
     assert "  trained    " in report
 
 

@@ -1,4 +1,4 @@
-"""The plan of a training: what is rehearsed, what it says, and that nothing of it stays."""
+"""The plan of a training: the dry run, its report, and that it leaves no files."""
 
 import json
 import re
@@ -71,13 +71,13 @@ def test_what_check_says_and_that_nothing_stays(make: Make, tmp_path: Path) -> N
     found = lines_of(make())
     assert files(tmp_path) == before
     assert list(found) == ["plan", "memory", "disk", "largest", "median", "checkpoint", "time", "after"]
-    assert re.fullmatch(r"8 steps \(4 an epoch, 8 rows each\), \d+\.\d% padding", found["plan"])
+    assert re.fullmatch(r"8 steps \(4 per epoch, 8 rows each\), \d+\.\d% padding", found["plan"])
     number, size, long = r"[\d.e+-]+", r"[\d.]+ [MG]B|\d+ bytes", r"(\d+ h )?(\d+ min )?(\d+ s)?"
     assert re.fullmatch(rf"({size}) at the peak, of ({size})", found["memory"])
     assert re.fullmatch(
         rf"2 checkpoints of ({size}) at most, and ({size}) of the run; ({size}) are free", found["disk"]
     )
-    step = rf"8 rows, \d+ places: forward {number} s, backward {number} s, optimizer {number} s"
+    step = rf"8 rows, \d+ padded tokens: forward {number} s, backward {number} s, optimizer {number} s"
     assert re.fullmatch(step, found["largest"]) and re.fullmatch(step, found["median"])
     assert re.fullmatch(rf"written in {number} s, loaded in {number} s", found["checkpoint"])
     assert re.fullmatch(rf"{long} of training: steps {long}, 2 evaluations {long}, 2 checkpoints {long}", found["time"])
@@ -124,7 +124,7 @@ def test_a_batch_that_is_divided_says_so(
     make: Make, memory_for: Callable[[int], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     memory_for(5)
-    assert lines_of(make())["plan"].startswith("8 steps (4 an epoch, 8 rows each)")
+    assert lines_of(make())["plan"].startswith("8 steps (4 per epoch, 8 rows each)")
     said = "out of memory with 8 rows at once: going on with 4, accumulating more of them\n"
     assert said in capsys.readouterr().err
 
@@ -144,23 +144,23 @@ def test_a_disk_that_is_too_small(make: Make, tmp_path: Path, monkeypatch: pytes
 
 def test_states_of_a_frozen_encoder_are_counted_and_not_kept(make: Make, store: Path) -> None:
     recipe = make(method={"name": "frozen"})
-    before = lines_of(recipe)["states"]
+    before = lines_of(recipe)["cache"]
     assert not list(store.rglob("*.f32"))
     train(recipe)
     size = sum(path.stat().st_size for path in store.rglob("*.f32"))
     assert size == 40 * 32 * 4  # the first position of every row
     assert re.fullmatch(rf"{size} bytes; [\d hmins]+ to compute them", before)
-    assert lines_of(recipe)["states"] == f"{size} bytes; 0 s to compute them"
+    assert lines_of(recipe)["cache"] == f"{size} bytes; 0 s to compute them"
 
 
-def step(places: int, total: float, backward: float = 0.0) -> Step:
-    return Step(places, total - backward, backward, 0.0, total)
+def step(padded_tokens: int, total: float, backward: float = 0.0) -> Step:
+    return Step(padded_tokens, total - backward, backward, 0.0, total)
 
 
 def test_the_time_of_steps_lies_between_those_that_were_tried() -> None:
     tried = [step(100, 1.0), step(300, 2.0), step(300, 4.0)]
-    places = np.array([50, 100, 200, 300])
-    assert step_seconds(tried, places, np.ones(4)) == 0.5 + 1.0 + 2.0 + 3.0
+    padded_tokens = np.array([50, 100, 200, 300])
+    assert step_seconds(tried, padded_tokens, np.ones(4)) == 0.5 + 1.0 + 2.0 + 3.0
     assert step_seconds(tried[:1], np.array([100, 50]), np.ones(2)) == 1.5  # one alone: in proportion
 
 
@@ -171,7 +171,7 @@ def test_a_step_that_trains_a_share_of_the_blocks_goes_a_share_of_the_way_back()
 
 def test_the_share_that_gradual_unfreezing_trains(make: Make, tiny: Tiny) -> None:
     model = transformers.AutoModelForSequenceClassification.from_pretrained(tiny("bert"))
-    steps: Any = SimpleNamespace(total=8, an_epoch=4)
+    steps: Any = SimpleNamespace(total=8, steps_per_epoch=4)
     ready: Any = SimpleNamespace(model=model, recipe=make(method={"name": "gradual-unfreezing", "steps_per_block": 2}))
     assert trained_share(ready, steps).tolist() == [0, 0, 0.5, 0.5, 1, 1, 1, 1]
     ready.recipe = make()

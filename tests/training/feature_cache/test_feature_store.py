@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hf_tasks.training.feature_cache import store
-from hf_tasks.training.feature_cache.store import NoRoom, find, locked, make_room, write
+from hf_tasks.training.feature_cache.store import CacheFull, find, locked, make_room, write
 
 SHAPE = (6, 2, 4)
 VALUES = np.arange(48, dtype=np.float32).reshape(SHAPE)
@@ -100,7 +100,10 @@ def test_a_full_disk(folder: Path) -> None:
         yield VALUES[:2]
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(NoRoom, match=f"^they cannot be written to {folder}: No space left on device$"), locked("key"):
+    with (
+        pytest.raises(CacheFull, match=f"^they cannot be written to {folder}: No space left on device$"),
+        locked("key"),
+    ):
         write("key", SHAPE, pieces())
     assert names(folder) == []
 
@@ -174,7 +177,7 @@ def test_what_is_larger_than_the_limit_removes_nothing(folder: Path, monkeypatch
     put("a")
     monkeypatch.setattr(store, "LIMIT", 100)
     problem = f"^192 bytes are more than the 100 bytes that {folder} may hold$"
-    with pytest.raises(NoRoom, match=problem), locked("b"):
+    with pytest.raises(CacheFull, match=problem), locked("b"):
         make_room(BYTES)
     assert names(folder) == ["a"]
 
@@ -183,8 +186,8 @@ def test_the_limit_is_a_share_of_what_the_disk_has(folder: Path, monkeypatch: py
     put("a")
     usage = store.shutil.disk_usage(folder)._replace(free=10_000 - BYTES)
     monkeypatch.setattr(store.shutil, "disk_usage", lambda path: usage)
-    assert store.limit(folder) == 2000
-    assert store.limit(folder / "not" / "there") == int(0.2 * (10_000 - BYTES))
+    assert store.max_size(folder) == 2000
+    assert store.max_size(folder / "not" / "there") == int(0.2 * (10_000 - BYTES))
 
 
 def test_sizes_in_words() -> None:

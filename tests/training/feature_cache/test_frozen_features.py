@@ -1,4 +1,4 @@
-"""States of a frozen encoder: computed once, and trained on as if they were computed again every time."""
+"""CacheEstimate of a frozen encoder: computed once, and trained on as if they were computed again every time."""
 
 import json
 from collections.abc import Callable
@@ -109,7 +109,7 @@ def encoder_of(recipe: Recipe) -> tuple[Encoder, EncodedSplit]:
     recipe, model, encoded_splits, tokenizer = ready(recipe)
     features, collate = encoded_splits["train"].features, recipe.task.collator(tokenizer, model)
     names = tuple(name for name in tokenizer.model_input_names if name in features.column_names)
-    encoder = reads.understood(recipe.task, model, features, names, collate)
+    encoder = reads.detect_reads(recipe.task, model, features, names, collate)
     assert encoder is not None
     return encoder, encoded_splits["train"]
 
@@ -122,10 +122,10 @@ def test_what_is_played_is_what_is_computed(make: Make, name: str, architecture:
     before = {
         split: evaluation.outputs(model, recipe.task, encoded, tokenizer) for split, encoded in encoded_splits.items()
     }
-    learned = feature_cache.remembered(recipe, model, encoded_splits, tokenizer, "cpu")
+    learned = feature_cache.cached_splits(recipe, model, encoded_splits, tokenizer, "cpu")
     for split, (items, loss) in before.items():
         assert "feature_row" in learned[split].features.column_names
-        for encoded in (learned[split], encoded_splits[split]):  # played, and computed as before
+        for encoded in (learned[split], encoded_splits[split]):  # attach_cache, and computed as before
             again, loss_again = evaluation.outputs(model, recipe.task, encoded, tokenizer)
             assert np.allclose(evaluation.flat(again), evaluation.flat(items), rtol=0, atol=1e-6)
             assert loss_again == pytest.approx(loss, abs=1e-6)
@@ -158,7 +158,7 @@ def test_the_least_that_the_head_reads_is_found(make: Make, name: str) -> None:
 
 def test_every_layer_is_kept_where_the_head_mixes_them(make: Make) -> None:
     recipe, model, encoded_splits, tokenizer = ready(make(weighted=True))
-    feature_cache.remembered(recipe, model, encoded_splits, tokenizer, "cpu")
+    feature_cache.cached_splits(recipe, model, encoded_splits, tokenizer, "cpu")
     sizes = sorted(path.stat().st_size for path in store.root().glob("*/states.f32"))
     assert sizes == [features * 1 * 2 * 32 * 4 for features in (6, 18)]  # positions, layers, hidden size, bytes
 
@@ -188,10 +188,10 @@ def test_the_encoder_runs_as_often_for_many_epochs_as_for_one(
 def announced(recipe: Recipe, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """What is said of the states before a training."""
     recipe, model, encoded_splits, tokenizer = ready(recipe)
-    learned = feature_cache.remembered(recipe, model, encoded_splits, tokenizer, "cpu")
+    learned = feature_cache.cached_splits(recipe, model, encoded_splits, tokenizer, "cpu")
     items, _ = evaluation.outputs(model, recipe.task, learned["train"], tokenizer)
     assert len(items) == 18
-    return [line.removeprefix("  states     ") for line in capsys.readouterr().err.splitlines() if "states" in line]
+    return [line.removeprefix("  cache      ") for line in capsys.readouterr().err.splitlines() if "  cache  " in line]
 
 
 def test_kept_states_serve_the_next_training(make: Make, capsys: pytest.CaptureFixture[str], cache: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_written(
 def test_a_head_that_cannot_be_understood(
     make: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = "what the head reads of this model cannot be kept: the encoder runs in every epoch"
+    line = "it is not known what the head reads of this model: the encoder runs in every epoch"
     monkeypatch.setattr(reads, "READS", (Reads("first", every_layer=False),))
     assert announced(make("token-classification"), capsys) == [line]
 

@@ -1,4 +1,4 @@
-"""What a rehearsal leaves behind."""
+"""What a dry run leaves behind."""
 
 import os
 import signal
@@ -12,17 +12,17 @@ from hf_tasks.core.signals import Interrupted
 from hf_tasks.training.estimate import dry_run
 
 
-def test_a_terminated_rehearsal_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminated_dry_run_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def terminated(ready: Any, steps: Any, folder: Path) -> None:
-        assert [path.name[:11] for path in tmp_path.iterdir()] == [".rehearsal-"]
+        assert [path.name[:9] for path in tmp_path.iterdir()] == [".dry-run-"]
         (folder / "checkpoint").write_text("")
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(dry_run, "_rehearsed", terminated)
+    monkeypatch.setattr(dry_run, "_measured", terminated)
     former = signal.getsignal(signal.SIGTERM)
     ready: Any = SimpleNamespace(recipe=SimpleNamespace(output_dir=tmp_path / "runs" / "x"))
     with pytest.raises(Interrupted) as e:
-        dry_run.rehearse(ready, steps=None)  # type: ignore[arg-type]
+        dry_run.dry_run(ready, steps=None)  # type: ignore[arg-type]
     assert e.value.exit_code == 143
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == former
