@@ -325,7 +325,7 @@ def test_a_trial_on_other_data_stops_the_sweep(
                 file.write('{"text": "other", "label": "a"}\n')
 
     trainings.before = before
-    monkeypatch.setattr(study, "begun_with", begun.get)
+    monkeypatch.setattr(study, "read_origin", begun.get)
     with pytest.raises(RunError) as e:
         sweep(recipe, [RATES], output_dir=Path("s"))
     assert str(e.value) == (
