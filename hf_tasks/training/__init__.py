@@ -17,7 +17,7 @@ from hf_tasks.core.checkpoint_paths import quiet_transformers
 from hf_tasks.core.cpu_kernels import keep_large_blocks
 from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.core.signals import stop_on_signal
-from hf_tasks.core.terminal import say
+from hf_tasks.core.terminal import say, short
 from hf_tasks.models import weighted_layers
 from hf_tasks.publish import card
 from hf_tasks.publish.hub import push as hub
@@ -76,6 +76,8 @@ def train(
             trainer.tuned(), trainer.model, setup.tokenizer, trainer.train_stats, trainer.state.log_history
         )
         run.verify(trainer.model, setup.encoded_splits["train"])
+        if (kept := kept_epoch(trainer)) is not None:
+            say(f"  kept       epoch {short(kept)} of {short(trainer.state.epoch or 0)}")
         mix = weighted_layers.learned(trainer.model)
         for line in weighted_layers.bars(mix):
             say(line)
@@ -180,6 +182,12 @@ def _data_facts(setup: TrainingSetup) -> dict[str, Any]:
     }
 
 
+def kept_epoch(trainer: TaskTrainer) -> float | None:
+    """The epoch at whose end the kept checkpoint was saved; None where the last weights are kept."""
+    best = trainer.state.best_global_step
+    return round(best / trainer.steps_per_epoch, 4) if best and trainer.args.load_best_model_at_end else None
+
+
 def _training_facts(trainer: TaskTrainer, started: float) -> dict[str, Any]:
     """Time, speed and steps of the training, for results.json; `seconds` include reading and loading."""
     summary = next(log for log in reversed(trainer.state.log_history) if "train_runtime" in log)
@@ -194,6 +202,7 @@ def _training_facts(trainer: TaskTrainer, started: float) -> dict[str, Any]:
         "tokens_per_second": round(tokens / max(done[0]["seconds"], 1e-9), 1),
         "padding": round(1 - tokens / max(padded_tokens, 1), 4),
         "best_step": trainer.state.best_global_step,
+        "kept_epoch": kept_epoch(trainer),
         "parameters": sum(p.numel() for p in model.parameters()),
         "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "saved_bytes": model_files.saved_bytes(trainer.recipe, model),

@@ -16,8 +16,9 @@ import hf_tasks
 from hf_tasks.core.errors import DataError, RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.recipe.resolve import resolve
+from hf_tasks.runs import evaluation
 from hf_tasks.runs.run import Run
-from hf_tasks.training import train
+from hf_tasks.training import setup, train
 from hf_tasks.training.arguments import arguments
 from hf_tasks.training.trainer import TaskTrainer
 
@@ -105,6 +106,25 @@ def test_it_learns_what_is_plain_and_keeps_the_best_checkpoint(make: Make, unver
     assert run.results["validation"]["accuracy"] == max(scores.values())
 
 
+def test_of_equal_scores_the_lower_loss_is_kept(
+    make: Make, unverified: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = [
+        {"n": 8, "accuracy": score, "loss": loss} for score, loss in ((0.5, 0.9), (0.75, 0.7), (0.75, 0.6), (0.75, 0.8))
+    ]
+    values = iter(measured)
+    real = evaluation.scores
+    monkeypatch.setattr(
+        evaluation,
+        "scores",
+        lambda *args, **options: real(*args, **options) if "intervals" in options else next(values),
+    )
+    monkeypatch.setattr(setup, "check_metrics", lambda *_: None)
+    facts = train(make(training={"num_train_epochs": 4})).results["training"]
+    assert (facts["kept_epoch"], facts["epochs"], facts["best_step"]) == (3, 4, facts["steps"] * 3 // 4)
+    assert "  kept       epoch 3 of 4\n" in capsys.readouterr().err
+
+
 def test_early_stopping_ends_training(make: Make, unverified: None) -> None:
     stop = {"early_stopping_patience": 2, "early_stopping_threshold": 1.0}
     run = train(make(training={"num_train_epochs": 9}, early_stopping=stop))
@@ -134,7 +154,7 @@ def one_step(recipe: Recipe) -> dict[str, torch.Tensor]:
         recipe,
         row_location=str,
         validation=None,
-        memory={},
+        train_stats={},
         model=model,
         args=arguments(recipe, validated=False),
         train_dataset=encode(splits.train.examples, recipe.task, tokenizer).features,

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_tasks.core.terminal import short
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -28,7 +30,7 @@ def draw(results: Mapping[str, Any], run: Path) -> list[Path]:
     figures = {}
     with mpl.rc_context(STYLE):
         if has_curve(results):
-            figures[CURVE] = _curve(results["curve"])
+            figures[CURVE] = _curve(results["curve"], results.get("training", {}))
         if "layer_weights" in results:
             figures[LAYERS] = _layers(results["layer_weights"])
         return [_save(figure, run / FOLDER / name) for name, figure in figures.items()]
@@ -47,8 +49,8 @@ def _figure() -> "Figure":
     return figure
 
 
-def _curve(curve: Mapping[str, list[list[float]]]) -> "Figure":
-    """Loss of training and validation over the steps; below each other where there is a score too."""
+def _curve(curve: Mapping[str, list[list[float]]], training: Mapping[str, Any]) -> "Figure":
+    """Training and validation loss over the steps, the validation score below; a line marks the kept epoch."""
     figure = _figure()
     steps, losses = zip(*curve["train"], strict=True)
     validation = list(zip(*curve["validation"], strict=True))
@@ -62,6 +64,10 @@ def _curve(curve: Mapping[str, list[list[float]]]) -> "Figure":
         loss.legend(frameon=False)
         below[0].plot(validation[0], validation[2], color=ORANGE, marker="o", markersize=4)
         below[0].set_ylabel("score on validation")
+        if training.get("kept_epoch"):
+            label = f"kept epoch {short(training['kept_epoch'])} of {short(training['epochs'])}"
+            below[0].axvline(training["best_step"], color=GREY, linestyle="--", linewidth=1, label=label)
+            below[0].legend(frameon=False)
     (below or [loss])[-1].set_xlabel("step")
     return figure
 
