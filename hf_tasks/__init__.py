@@ -9,6 +9,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
@@ -107,9 +108,10 @@ def train(
     sections = {"task": task, "model": model, "method": method}
     given = Given(splits, sections, columns or {}, training, output_dir)
     loaded, recipe_dir = recipe_of(recipe, overrides, given)
-    if loaded.seeds is not None:
-        return seeds.train(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
-    return train_recipe(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
+    with _located(recipe, overrides):
+        if loaded.seeds is not None:
+            return seeds.train(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
+        return train_recipe(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
 
 
 @_in_python
@@ -122,7 +124,8 @@ def check(recipe: "RecipeLike", overrides: "Overrides" = (), *, dry_run: bool = 
     from hf_tasks.training.from_python import Given, recipe_of
 
     loaded, recipe_dir = recipe_of(recipe, overrides, Given())
-    return check_recipe(loaded, recipe_dir=recipe_dir, dry_run=dry_run)
+    with _located(recipe, overrides):
+        return check_recipe(loaded, recipe_dir=recipe_dir, dry_run=dry_run)
 
 
 @_in_python
@@ -232,3 +235,12 @@ def push(run_path: str | Path, repo_id: str, **options: Any) -> "Pushed":
 def _run(run: "RunLike") -> "Run":
     """The run itself, or the one at a path."""
     return load_run(run) if isinstance(run, str | Path) else run
+
+
+def _located(recipe: "RecipeLike", overrides: "Overrides") -> AbstractContextManager[None]:
+    """Where a recipe file is used: its errors name the lines of their keys."""
+    from hf_tasks.core.shipped import find
+    from hf_tasks.recipe.messages import located
+    from hf_tasks.recipe.yaml_file import override_lines
+
+    return located(find(recipe), override_lines(overrides)) if isinstance(recipe, str | Path) else nullcontext()

@@ -12,7 +12,7 @@ from hf_tasks import cli
 from hf_tasks.core.errors import DataError, RecipeError, RunError, UserError
 
 COMMANDS = [
-    "train", "check", "explain", "evaluate", "compare", "predict", "features", "report", "card", "export", "push",
+    "train", "check", "explain", "evaluate", "compare", "predict", "embed", "report", "card", "export", "push",
     "reproduce", "mbr", "demo", "sweep", "lr-find", "recipes",
 ]  # fmt: skip
 COMMAND = [sys.executable, "-m", "hf_tasks"]
@@ -141,7 +141,7 @@ def test_recipes_copy_never_overwrites(capfd: pytest.CaptureFixture[str], monkey
     again = failure(capfd, monkeypatch, "recipes", "copy", "quickstart", "mine.yaml")
     assert again == "error: mine.yaml: exists already; name another file\n"
     nowhere = failure(capfd, monkeypatch, "recipes", "copy", "quickstart", "none/mine.yaml")
-    assert nowhere == "error: none: there is no such folder; make it first\n"
+    assert nowhere == "error: none: there is no such folder; create it first\n"
 
 
 def test_recipes_schema_is_the_schema_of_recipes(
@@ -164,7 +164,7 @@ def test_broken_recipes_and_data_give_one_line_for_each_problem(
     )
     recipe.write_text("name: [x\n")
     assert failure(capfd, monkeypatch, command, "r.yaml") == (
-        "error: r.yaml:2: not valid YAML: expected ',' or ']', but got '<stream end>'; mend this line\n"
+        "error: r.yaml:2: not valid YAML: expected ',' or ']', but got '<stream end>'; correct this line\n"
     )
     recipe.write_text(GOOD.replace("validation_size", "validationsize"))
     assert failure(capfd, monkeypatch, command, "r.yaml") == (
@@ -186,8 +186,8 @@ def test_broken_recipes_and_data_give_one_line_for_each_problem(
         'found "fast"\n'
     )
     assert failure(capfd, monkeypatch, command, "r.yaml") == (
-        "error: model.name_or_path: no package 'nosuchpackage' is installed; "
-        "install it with: pip install nosuchpackage\n"
+        "error: r.yaml:8: model.name_or_path: no package 'nosuchpackage' is installed; "
+        "check the name, or install the package that you mean\n"
     )
     assert sorted(path.name for path in Path().iterdir()) == ["r.yaml", "train.csv"]
 

@@ -8,9 +8,7 @@ from typer.core import TyperCommand
 RecipeArg = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe.")]
 RunArg = Annotated[
     str,
-    typer.Argument(
-        metavar="RUN", help="The directory that `train` wrote; or of the Hub, ORG/NAME or ORG/NAME@REVISION."
-    ),
+    typer.Argument(metavar="RUN", help="A run directory, or a run on the Hub: ORG/NAME or ORG/NAME@REVISION."),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -18,17 +16,18 @@ SetOption = Annotated[
 ]
 DecodingOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Find texts in another way, e.g. decoding.num_beams=5."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a decoding option, e.g. decoding.num_beams=5."),
 ]
 RunSnippetsOption = Annotated[
     bool,
-    typer.Option("--run-snippets", help="Run the Python code of the card of a run that was not trained here, too."),
+    typer.Option("--run-snippets", help="Also run the Python code in the card of a run that was not trained here."),
 ]
 SplitName = Literal["train", "validation", "test"]
 ReferencesOption = Annotated[
-    list[str] | None, typer.Option(help="With --data, a text file of sources: the files of true texts, line by line.")
+    list[str] | None, typer.Option(help="With --data FILE of source texts: the reference file(s), line by line.")
 ]
-FormatOption = Annotated[str | None, typer.Option(help="The input's format, where its ending does not tell.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")]
+FormatOption = Annotated[str | None, typer.Option(help="The input's format, where its ending does not say it.")]
 
 
 class SeveralValues(TyperCommand):

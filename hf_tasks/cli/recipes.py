@@ -1,4 +1,4 @@
-"""`hf-tasks recipes`: the recipes that come along, and the schema of all recipes."""
+"""`hf-tasks recipes`: list, show and copy the shipped recipes; print the recipe schema."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ app = typer.Typer()
 
 @app.command("list")
 def list_recipes() -> None:
-    """The shipped recipes, one a line."""
+    """List the shipped recipes."""
     from hf_tasks.core.shipped import shipped, title
 
     for name, path in shipped().items():
@@ -20,7 +20,7 @@ def list_recipes() -> None:
 
 @app.command("show")
 def show_recipe(name: Annotated[str, typer.Argument(help="A shipped recipe.")]) -> None:
-    """Print a recipe."""
+    """Print a shipped recipe."""
     from hf_tasks.core.shipped import find
 
     print(find(name).read_text(encoding="utf-8"), end="")
@@ -31,7 +31,7 @@ def copy_recipe(
     name: Annotated[str, typer.Argument(help="A shipped recipe.")],
     to: Annotated[Path, typer.Argument(help="A file or folder.")] = Path(),
 ) -> None:
-    """Copy a recipe, to be changed."""
+    """Copy a shipped recipe."""
     from hf_tasks.core.errors import RecipeError
     from hf_tasks.core.shipped import find
 
@@ -40,7 +40,7 @@ def copy_recipe(
     if target.exists():
         raise RecipeError(f"{target}: exists already; name another file")
     if not target.parent.is_dir():
-        raise RecipeError(f"{target.parent}: there is no such folder; make it first")
+        raise RecipeError(f"{target.parent}: there is no such folder; create it first")
     target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
     print(target)
 

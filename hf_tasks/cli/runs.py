@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from hf_tasks.cli.input import labelled, read
+from hf_tasks.cli.input import check_output, labelled, read
 from hf_tasks.cli.options import (
     DecodingOption,
     FormatOption,
+    OverwriteOption,
     ReferencesOption,
     RunArg,
     RunSnippetsOption,
@@ -24,8 +25,8 @@ app = typer.Typer()
 @app.command(cls=SeveralValues)
 def evaluate(
     run: RunArg,
-    data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the recipe's own part.")] = None,
-    split: Annotated[SplitName, typer.Option(help="Without --data: which part of the run's recipe.")] = "test",
+    data: Annotated[str | None, typer.Option(help="A labelled file; by default a split of the run's recipe.")] = None,
+    split: Annotated[SplitName, typer.Option(help="Without --data: the split of the run's recipe.")] = "test",
     references: ReferencesOption = None,
     format: FormatOption = None,
     overrides: DecodingOption = None,
@@ -43,22 +44,24 @@ def evaluate(
 def compare(
     first: RunArg,
     second: RunArg,
-    data: Annotated[str | None, typer.Option(help="A labelled file; otherwise the first run's own part.")] = None,
-    split: Annotated[SplitName, typer.Option(help="Without --data: which part of the first run's recipe.")] = "test",
+    data: Annotated[str | None, typer.Option(help="A labelled file; by default a split of FIRST's recipe.")] = None,
+    split: Annotated[SplitName, typer.Option(help="Without --data: the split of FIRST's recipe.")] = "test",
     references: ReferencesOption = None,
     format: FormatOption = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file for the answers that differ.")
+        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file for the predictions that differ.")
     ] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
-    """Whether two runs differ on the same examples: differences with intervals, tests, and the changed answers.
+    """Compare two runs on the same examples: differences with intervals, tests, changed predictions.
 
-    Two folders of several seeds: whether their means differ.
+    Of two folders with several seeds, compare the means.
     """
     from hf_tasks import load_run
     from hf_tasks.runs import compare
     from hf_tasks.training import seeds
 
+    check_output(output, [data or ""], overwrite)
     if seeds.SeedRuns.is_here(first) and seeds.SeedRuns.is_here(second) and data is None:
         print("\n".join(seeds.compare(seeds.SeedRuns.load(first), seeds.SeedRuns.load(second), split)))
         return
@@ -75,19 +78,22 @@ def compare(
 def predict(
     run: RunArg,
     input: Annotated[
-        str, typer.Argument(help="Any file the task reads, or - for standard input (a text a line, or JSON).")
+        str, typer.Argument(help="A data file, or - for standard input (one text or one JSON object a line).")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file (texts: .txt); else standard output.")
+        Path | None,
+        typer.Option("--output", "-o", help="A .jsonl or .csv file (generated texts: or .txt); default stdout."),
     ] = None,
     format: FormatOption = None,
-    top: Annotated[int | None, typer.Option(min=1, help="Of all labels' probabilities, keep the highest ones.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Keep only the highest probabilities.")] = None,
+    overwrite: OverwriteOption = False,
     overrides: DecodingOption = None,
 ) -> None:
-    """Predict every row of a file, in order."""
+    """Predict each row of a file, in order."""
     from hf_tasks import load_run
     from hf_tasks.core.files import highest, writer
 
+    check_output(output, [input], overwrite)
     loaded = load_run(run, overrides or ())
     with writer(output, texts=loaded.recipe.decoding is not None) as write:
         split = read(loaded, input, format, labelled=False)
@@ -102,14 +108,16 @@ def report(
     run: RunArg,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; else RUN/report.html, of a run of the Hub NAME-report.html."),
+        typer.Option(
+            "--output", "-o", help="The HTML file; default RUN/report.html, or NAME-report.html for a Hub run."
+        ),
     ] = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option("--slice", metavar="COLUMN", help="Scores by the values of a column of the data; repeat it."),
+        typer.Option("--slice", metavar="COLUMN", help="Scores for each value of a data column; may be repeated."),
     ] = None,
 ) -> None:
-    """All that a run tells, as one HTML file: curves, results, errors with their texts, slices, suspected labels."""
+    """Write one HTML file: learning curves, results, errors with their texts, slices, possible label errors."""
     from hf_tasks import load_run
     from hf_tasks.publish.report import report as write_report
 
@@ -121,14 +129,15 @@ def report(
 @app.command()
 def demo(
     run: RunArg,
-    host: Annotated[str, typer.Option(help="The address that is listened to.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 7860,
-    space: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the folder of a Hub Space instead.")] = None,
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to bind.")] = 7860,
+    space: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a Hub Space into DIR instead.")] = None,
     repo_id: Annotated[
-        str | None, typer.Option(metavar="ORG/NAME", help="With --space: fetch the run from there, copy nothing.")
+        str | None,
+        typer.Option(metavar="ORG/NAME", help="With --space: the repository that holds the run."),
     ] = None,
 ) -> None:
-    """A page in the browser where one asks a run; nothing leaves this machine."""
+    """Try a run in the browser; works offline."""
     from hf_tasks import load_run
     from hf_tasks.core.errors import RunError
     from hf_tasks.publish import demo as demos
@@ -137,7 +146,7 @@ def demo(
         where = repo_id or (None if Path(run).exists() else run)
         print("\n".join(demos.write_space(load_run(run), space, where)))
     elif repo_id:
-        raise RunError("--repo-id: tells a Space where the run is; give --space DIR too")
+        raise RunError("--repo-id: names the repository that a Space fetches the run from; add --space DIR")
     else:
         demos.serve(load_run(run), host, port)
 
@@ -145,11 +154,11 @@ def demo(
 @app.command()
 def card(
     run: RunArg,
-    write: Annotated[bool, typer.Option("--write", help="Renew the generated parts of RUN/README.md.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Run its snippets, compare its numbers.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Update the generated sections of RUN/README.md.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Run the card's snippets, compare its numbers.")] = False,
     run_snippets: RunSnippetsOption = False,
 ) -> None:
-    """Show the model card of a run, as it is or would be; write it; check that all of it is true."""
+    """Show, write or check the model card of a run."""
     from hf_tasks import load_run
     from hf_tasks.core.errors import RunError
     from hf_tasks.publish import card as cards
@@ -171,17 +180,17 @@ def card(
 
 @app.command()
 def push(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The directory that `train` wrote.")],
-    repo_id: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository; made where there is none.")],
-    public: Annotated[bool, typer.Option("--public", help="Make it a public one, or push to a public one.")] = False,
-    update: Annotated[bool, typer.Option("--update", help="Change a repository that holds something.")] = False,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    repo_id: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository; created if it does not exist.")],
+    public: Annotated[bool, typer.Option("--public", help="Create a public repository, or push to one.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Allow changes to a repository that is not empty.")] = False,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Tag the commit.")] = None,
     revision: Annotated[str | None, typer.Option(metavar="BRANCH", help="Push to this branch.")] = None,
-    predictions: Annotated[bool, typer.Option("--predictions", help="Also the predictions of the run.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be pushed; ask nobody.")] = False,
+    predictions: Annotated[bool, typer.Option("--predictions", help="Also upload the predictions.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files, send nothing.")] = False,
     run_snippets: RunSnippetsOption = False,
 ) -> None:
-    """Push a run to the Hub: private, as one commit, with its card."""
+    """Push a run to the Hub with its card, as one commit; private by default."""
     from hf_tasks.publish.hub.push import push as push_run
 
     pushed = push_run(
@@ -197,10 +206,10 @@ def push(
 @app.command()
 def export(
     run: RunArg,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder that does not exist yet.")],
-    merge: Annotated[bool, typer.Option("--merge", help="Merge an adapter into its base.")] = False,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
+    merge: Annotated[bool, typer.Option("--merge", help="Merge an adapter into the base weights.")] = False,
 ) -> None:
-    """Write a run's model as one plain checkpoint, which transformers loads by itself."""
+    """Write the model of a run as a plain checkpoint for transformers."""
     from hf_tasks import load_run
     from hf_tasks.runs.export import export as export_run
 

@@ -1,4 +1,4 @@
-"""Commands that take texts and need no run: vectors of texts, the consensus of several systems."""
+"""Commands for texts that need no run: embeddings, and the consensus of several systems."""
 
 import sys
 import time
@@ -7,35 +7,38 @@ from typing import Annotated, Literal
 
 import typer
 
-from hf_tasks.cli.input import format_of
-from hf_tasks.cli.options import FormatOption, SeveralValues
+from hf_tasks.cli.input import check_output, format_of
+from hf_tasks.cli.options import FormatOption, OverwriteOption, SeveralValues
 
 app = typer.Typer()
 
 
 @app.command()
-def features(
-    input: Annotated[str, typer.Argument(help="Any file of texts (lines, or a column `text`), or - .")],
-    model: Annotated[str, typer.Option(help="A run, a checkpoint's folder, a Hub id, or package:NAME.")],
+def embed(
+    input: Annotated[str, typer.Argument(help="A file of texts (lines, or a column `text`), or - for standard input.")],
+    model: Annotated[str, typer.Option(help="A run, a checkpoint folder, a Hub id, or package:NAME.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A .parquet or .npy file.")],
     pool: Annotated[
-        Literal["cls", "mean", "none"], typer.Option(help="The first token's vector, the mean, or one a token.")
+        Literal["cls", "mean", "none"],
+        typer.Option(help="First token, mean over tokens, or every token."),
     ] = "mean",
-    layers: Annotated[str, typer.Option(help="last, all, or numbers such as -1,-2; 0 are the embeddings.")] = "last",
+    layers: Annotated[str, typer.Option(help="last, all, or numbers, e.g. -1,-2; 0 is the embedding layer.")] = "last",
     normalize: Annotated[bool, typer.Option(help="Scale each vector to length 1.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts that are computed at once.")] = 64,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts in one batch.")] = 64,
     format: FormatOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
-    """What a model makes of texts: a vector for each row of a file, in order."""
-    from hf_tasks.runs import embed as extraction
+    """Compute embeddings: one vector for each row of a file, in order."""
+    from hf_tasks.runs import embed as embeddings
 
-    extraction.check_output(output, pool)
-    texts = extraction.texts_of(input, format_of(input, format))
-    extractor = extraction.Extractor.load(model)
+    check_output(output, [input], overwrite)
+    embeddings.check_output(output, pool)
+    texts = embeddings.texts_of(input, format_of(input, format))
+    extractor = embeddings.Extractor.load(model)
     chosen = extractor.layers(layers)
     began = time.perf_counter()
     batches = extractor.encode(texts, chosen, pool, normalize, batch_size)
-    cut = extraction.write(output, batches, len(texts), chosen, pool)
+    cut = embeddings.write(output, batches, len(texts), chosen, pool)
     speed = len(texts) / (time.perf_counter() - began)
     notes = f"; {cut} texts cut to {extractor.max_length} tokens" if cut else ""
     print(f"{len(texts)} rows in {output}, {speed:.0f} a second{notes}", file=sys.stderr)
@@ -47,27 +50,31 @@ def mbr(
         list[Path],
         typer.Argument(
             metavar="CANDIDATES...",
-            help='First: a file of each system, one text a line; or a .jsonl file of "candidates".',
+            help='One file for each system, one text a line; or a .jsonl file with "candidates".',
         ),
     ],
     references: Annotated[
-        list[Path] | None, typer.Option(help="Files of true texts: score the consensus and each system.")
+        list[Path] | None, typer.Option(help="Reference files: score the consensus and each system.")
     ] = None,
     utility: Annotated[
         str, typer.Option(help="chrf, chrf++, bleu, rouge1, rouge2, rougeL, token_f1 or embedding:MODEL.")
     ] = "chrf",
     pseudo_references: Annotated[
-        list[Path] | None, typer.Option(help="Files of texts that may be right; without them, the candidates.")
+        list[Path] | None, typer.Option(help="Files of pseudo-references; the candidates by default.")
     ] = None,
-    prune: Annotated[bool, typer.Option(help="Give up unlikely candidates early.")] = False,
+    prune: Annotated[bool, typer.Option(help="Drop unlikely candidates early.")] = False,
     aggregate: Annotated[bool, typer.Option(help="Compare with an average of the pseudo-references (chrf).")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A text or .jsonl file, not stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A text or .jsonl file; default stdout.")
+    ] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
-    """The consensus of several systems' texts: minimum Bayes risk."""
+    """Choose the consensus of several systems' texts by minimum Bayes risk (MBR)."""
     from hf_tasks.runs import combine_systems
 
     choose = combine_systems.chooser(utility, prune=prune, aggregate=aggregate)
     combine_systems.check_output(output)
+    check_output(output, [*candidates, *(references or ()), *(pseudo_references or ())], overwrite)
     segments = combine_systems.read(candidates)
     truth = combine_systems.read(references, len(segments)) if references else None
     possible = combine_systems.read(pseudo_references, len(segments)) if pseudo_references else None

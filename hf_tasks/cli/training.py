@@ -1,4 +1,4 @@
-"""Commands that take a recipe: from a proposal to trained runs."""
+"""Commands that take a recipe: init, check, train and their relatives."""
 
 import json
 import sys
@@ -16,18 +16,18 @@ app = typer.Typer()
 
 @app.command()
 def init(
-    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files, globs, or a folder of parts.")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files, globs, or a folder with the splits.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The recipe's file, NAME.yaml where not given; - prints it.")
+        Path | None, typer.Option("--output", "-o", help="The recipe file; NAME.yaml by default; - prints it.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The checkpoint; one that suits the data where not given.")] = None,
+    model: Annotated[str | None, typer.Option(help="The checkpoint; chosen for the data by default.")] = None,
     task: Annotated[str | None, typer.Option(help="The task, e.g. text-classification.")] = None,
     text: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the texts.")] = None,
     pair: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the second text.")] = None,
     label: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column with the label or target.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing recipe.")] = False,
 ) -> None:
-    """Look at data files, recognise the task, and propose a recipe with comments, ready to train."""
+    """Detect the task of data files and write a commented recipe, ready to train."""
     from hf_tasks.recipe import init
 
     found = init.propose(data, model, init.Wishes(task, text, pair, label))
@@ -44,10 +44,10 @@ def check(
     recipe: RecipeArg,
     overrides: SetOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run/--no-dry-run", help="Run a few steps to measure memory and time.")
+        bool, typer.Option("--dry-run/--no-dry-run", help="Run a few training steps to measure memory and time.")
     ] = True,
 ) -> None:
-    """Everything that can be known before training: recipe, data, checkpoint, lengths, memory, disk, time."""
+    """Check a recipe before training: keys, data, checkpoint, lengths, memory, disk, time."""
     from hf_tasks import check as check_recipe
 
     print("\n".join(check_recipe(recipe, overrides or (), dry_run=dry_run)))
@@ -56,7 +56,7 @@ def check(
 
 @app.command()
 def explain(recipe: RecipeArg, overrides: SetOption = None) -> None:
-    """Every resolved value of a recipe, and where it comes from: a line, a default, the data."""
+    """Show every value of a recipe and its origin: a line, a default, the data."""
     from hf_tasks.core.shipped import find
     from hf_tasks.training.explain import explain as explain_recipe
     from hf_tasks.training.explain import lines
@@ -69,14 +69,12 @@ def train(
     recipe: RecipeArg,
     overrides: SetOption = None,
     output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", "-o", help="The run's directory; runs/NAME where not given.")
+        Path | None, typer.Option("--output-dir", "-o", help="The run directory; runs/NAME by default.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace the run that is in the directory.")] = False,
-    num_processes: Annotated[
-        int | None, typer.Option(min=1, help="Share the work between so many processes of this machine.")
-    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the run in the directory.")] = False,
+    num_processes: Annotated[int | None, typer.Option(min=1, help="Number of processes on this machine.")] = None,
 ) -> None:
-    """Train a recipe, evaluate it, and save the run. The same command goes on with a training that was interrupted."""
+    """Train a recipe, evaluate it, and save the run. The same command resumes an interrupted training."""
     from hf_tasks import train as train_recipe
     from hf_tasks.training.seeds import SeedRuns
 
@@ -93,9 +91,10 @@ def train(
         if split in run.results:
             print(f"\n{split}\n" + table(run.results[split]))
     training = run.results["training"]
-    print(f"\n{training['seconds']} s in all, {training['samples_per_second']:.0f} training windows a second")
+    speed = f"{training['samples_per_second']:.0f} training examples per second (windows, for long inputs)"
+    print(f"\n{training['seconds']} s in all, {speed}")
     print(f"The run is in {run.path}; next:")
-    print(f"  hf-tasks predict {run.path} INPUT      predictions for a file, or for - (standard input)")
+    print(f"  hf-tasks predict {run.path} INPUT      predictions for a file, or for standard input (-)")
     print(f"  hf-tasks evaluate {run.path} --data FILE")
 
 
@@ -106,17 +105,19 @@ def sweep(
         list[str] | None,
         typer.Option(metavar="KEY=VALUES", help="Vary a key: method.name=full,lora, or a range: 2..4, 1e-5..1e-3:log."),
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Trainings in all.")] = None,
-    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Begin none after 90s, 30m or 2h.")] = None,
-    metric: Annotated[str | None, typer.Option(help="What ranks them, on the validation part.")] = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Give up those that are below the median.")] = False,
-    keep: Annotated[int | None, typer.Option(min=0, help="Runs that are kept, the best ones; 1.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Start no new trial after 90s, 30m or 2h.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The validation metric that ranks the trials.")] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Stop trials that are below the median.")] = False,
+    keep: Annotated[int | None, typer.Option(min=0, help="Number of best runs to keep (default 1).")] = None,
     overrides: SetOption = None,
     output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", "-o", help="The sweep's directory; sweeps/NAME where not given.")
+        Path | None, typer.Option("--output-dir", "-o", help="The sweep directory; sweeps/NAME by default.")
     ] = None,
 ) -> None:
-    """Train a recipe with several values of its keys; rank them; write the best recipe. The same command goes on."""
+    """Train a recipe with several values of its keys, rank the trials, write the best recipe; resumable."""
     from hf_tasks.core.shipped import find
     from hf_tasks.training.sweep import sweep as sweep_recipe
     from hf_tasks.training.sweep.report import lines
@@ -130,9 +131,9 @@ def sweep(
 def lr_find(
     recipe: RecipeArg,
     overrides: SetOption = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The picture, .png or .svg.")] = Path("lr_find.png"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="The plot, .png or .svg.")] = Path("lr_find.png"),
 ) -> None:
-    """Which learning rate suits a recipe: a hundred steps with a growing rate, the curve of their losses."""
+    """Suggest a learning rate: a hundred steps with a growing rate, and a plot of the loss."""
     from hf_tasks.core.shipped import find
     from hf_tasks.training import lr_finder
 
@@ -148,10 +149,10 @@ def reproduce(
     run: RunArg,
     output_dir: Annotated[
         Path | None,
-        typer.Option("--output-dir", "-o", help="Where it is trained again; RUN-reproduced where not given."),
+        typer.Option("--output-dir", "-o", help="The new run directory; RUN-reproduced by default."),
     ] = None,
 ) -> None:
-    """Train a run again and compare what is measured: exit code 1 where a metric differs."""
+    """Train a run again and compare the metrics; exit code 1 if one differs."""
     from hf_tasks import load_run
     from hf_tasks.training.reproduce import reproduce as train_again
 

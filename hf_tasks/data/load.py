@@ -1,9 +1,7 @@
-"""Reading a part of the data: files, a data set of the Hub, or plain rows, to typed examples.
+"""Read a split: rows of files, of a Hub dataset, or given as dicts, to typed examples.
 
-row --Renaming--> the task's columns --task.parse--> example, column by column into a Part
-
-
-Whether the files that a recipe names are there, before any is read."""
+row --Renaming--> the task's columns --task.parse--> example, collected column by column in a DataSplit
+"""
 
 import contextlib
 import pickle
@@ -23,7 +21,7 @@ from hf_tasks.data.readers import arrow, parallel, reader_of
 from hf_tasks.data.readers.compression import STDIN, opened
 from hf_tasks.data.readers.delimited import RowNumber, before_number
 from hf_tasks.data.row_errors import RowErrors
-from hf_tasks.data.section import Data, Parallel
+from hf_tasks.data.section import Data, FileOptions, Parallel
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.types import RawRow
 
@@ -36,9 +34,9 @@ def read_split(
     data: Data, name: Literal["train", "validation", "test"], task: Task, *, seed: int,
     recipe_dir: Path | None = None, labelled: bool = True, settle: bool = True,
 ) -> DataSplit | None:  # fmt: skip
-    """One part of the data that a recipe names; None where it names no such part. Raises DataError.
+    """Read a split that a recipe names; None where it names no such split. Raises DataError.
 
-    Paths are looked up from the current directory, then from `beside`; with `data.data_dir`, from there alone. A file
+    Paths are looked up in the current directory, then in `recipe_dir`; with `data.data_dir`, only there. A file
     that is named twice counts once. `seed` draws the rows where `data.max_examples` is set. Without `settle`, bad rows
     are no error yet: `check_parts` reports them together with what it finds.
     """
@@ -53,20 +51,21 @@ def read_split(
     if data.path:
         return _from_hub(data, "+".join(several), way).sample(data.max_examples, seed)
     paths = find(several, folders(data.data_dir, recipe_dir))
-    return _from_files(list(map(str, paths)), data.format, way, data.column_names).sample(data.max_examples, seed)
+    return _from_files(list(map(str, paths)), data.reading, way).sample(data.max_examples, seed)
 
 
 def read_file(
     path: str, task: Task, *, format: str | None = None, columns: Names | None = None, labelled: bool = True,
     bad_rows: BadRows = "stop", targets: Sequence[str] = (), keep_rows: bool = False,
+    reading: FileOptions | None = None,
 ) -> DataSplit:  # fmt: skip
     """The examples of one file; "-" is standard input. `targets`: parallel files of a text file. `keep_rows`: with all
-    columns of the file in `rows_read`. Raises DataError."""
+    columns of the file in `rows_read`. `reading` replaces `format`. Raises DataError."""
     way = _Way(task, columns or {}, labelled, bad_rows, remedy="correct these rows or remove them", keep_rows=keep_rows)
     if targets:
         return _from_parallel(Parallel(source=path, target=tuple(targets)), [Path()], way)
     paths = [path] if path == "-" else list(map(str, find([path], [Path()])))
-    return _from_files(paths, format, way)
+    return _from_files(paths, reading or FileOptions(format), way)
 
 
 def read_rows(
@@ -84,19 +83,19 @@ def read_rows(
 
 
 def check(split: DataSplit, task: Task, bad_rows: BadRows = "stop") -> DataSplit:
-    """The part without the rows in which `task.issues` finds errors: they stop with DataError or are dropped."""
+    """The split without the rows in which `task.issues` finds errors: they stop with DataError or are dropped."""
     return check_parts([split], task, bad_rows)[0]
 
 
 def check_parts(splits: Sequence[DataSplit], task: Task, bad_rows: BadRows = "stop") -> list[DataSplit]:
-    """As `check`, with the problems of all parts in one DataError: also those of reading, and in the order of the file
-    where parts were read from the same files."""
+    """As `check`, with the problems of all splits in one DataError: also those of reading, and in the order of the file
+    where splits were read from the same files."""
     problems: dict[int, RowErrors] = {}
     good: dict[int, list[list[int]]] = {}
     checked = []
     for split in splits:
         files = id(split.problems)
-        dropped = split.dropped if files not in problems else 0  # counted once for parts of the same files
+        dropped = split.dropped if files not in problems else 0  # counted once for splits of the same files
         found = problems.setdefault(files, split.problems.copy(bad_rows))
         wrong = _wrong(split, task)
         for row, text in wrong.items():
@@ -150,14 +149,14 @@ class _Way:
         return replace(split, dropped=problems.count, problems=problems)
 
 
-def _from_files(paths: Sequence[str], format: str | None, way: _Way, column_names: Sequence[str] = ()) -> DataSplit:
+def _from_files(paths: Sequence[str], reading: FileOptions, way: _Way) -> DataSplit:
     _check_names(way)
     problems = way.problems()
     broken: list[str] = []
     splits: list[DataSplit] = []
     for path in paths:
         try:
-            splits.append(_from_file(path, format, way, problems, column_names))
+            splits.append(_from_file(path, reading, way, problems))
         except DataError as e:
             broken += e.problems
     if broken:
@@ -165,9 +164,9 @@ def _from_files(paths: Sequence[str], format: str | None, way: _Way, column_name
     return way.settled(join(splits), problems)
 
 
-def _from_file(path: str, format: str | None, way: _Way, problems: RowErrors, column_names: Sequence[str]) -> DataSplit:
+def _from_file(path: str, reading: FileOptions, way: _Way, problems: RowErrors) -> DataSplit:
     name = STDIN if path == "-" else path
-    reader = reader_of(name, format, column_names)
+    reader = reader_of(name, reading.format, reading.column_names, reading.delimiter, reading.encoding)
     with opened(path) as file:
         split = _from_rows(reader(file, name), name, way, problems)
     return replace(split, files={name: sha256(Path(path))} if Path(path).is_file() else {})
@@ -297,7 +296,7 @@ def _plain(row: Any) -> RawRow | ValueError:
 
 
 def missing_files(data: Data, recipe_dir: Path) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The data files that cannot be found: (key, what is wrong; what to do). `beside`: the folder of the recipe."""
+    """The data files that cannot be found: (key, what is wrong; what to do). `recipe_dir`: the recipe's folder."""
     try:
         places = folders(data.data_dir, recipe_dir)
     except DataError as e:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from hf_tasks.core.checkpoint_paths import near_package
 from hf_tasks.core.errors import DataError
 from hf_tasks.core.shipped import FOLDER as SHIPPED
 
@@ -25,6 +26,9 @@ def find(patterns: Iterable[str], folders: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     problems: list[str] = []
     for pattern in patterns:
+        if not pattern.strip():
+            problems.append("the path is empty; name a file or a glob")
+            continue
         matches = next(filter(None, (_matches(folder / Path(pattern).expanduser()) for folder in folders)), [])
         problems += [_missing(pattern, folders)] if not matches else _unreadable(matches)
         found |= dict.fromkeys(matches)
@@ -39,7 +43,7 @@ def folder_of(data_dir: str, folders: Sequence[Path]) -> Path:
         name, _, below = data_dir.removeprefix("package:").partition("/")
         spec = find_spec(name) if name.isidentifier() else None
         if spec is None or not spec.submodule_search_locations:
-            raise DataError(f"data.data_dir: there is no installed Python package {name!r}; install it")
+            raise DataError(f"data.data_dir: no package {name!r} is installed{near_package(name)}")
         candidates = [Path(place) / below for place in spec.submodule_search_locations]
     else:
         candidates = [folder / data_dir for folder in folders]

@@ -1,19 +1,21 @@
 """The `data` section of a recipe: where the rows are and what their columns are called."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hf_tasks.core.section import Section
 
 
 class Parallel(Section):
-    """Text files whose lines belong to each other, for tasks with a source and a target."""
+    """Parallel text files, line by line, for tasks with a source and a target."""
 
     source: str = Field(min_length=1)
-    """A file or glob: what the model reads."""
+    """Source file or glob: what the model reads."""
     target: str | tuple[str, ...] | None = None
-    """A file or glob: what it shall write; several: one for each reference."""
+    """Target file(s) or glob; several files = several references."""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -21,11 +23,27 @@ class Parallel(Section):
 
 
 Named = str | tuple[str, ...] | Parallel
-"""Files or globs of one part of the data, or a Hub data set's split."""
+"""Files or globs of one split, or the name of a Hub dataset's split."""
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What a file's ending does not say: format, column names, delimiter, encoding; see `Data`."""
+
+    format: str | None = None
+    column_names: tuple[str, ...] = ()
+    delimiter: str | None = None
+    encoding: str | None = None
+
+
+def _names(named: Named) -> tuple[str, ...]:
+    if isinstance(named, Parallel):
+        return (named.source, *named.targets)
+    return (named,) if isinstance(named, str) else named
 
 
 class Data(Section):
-    """Files (paths or globs), or a data set of the Hub (`path`), for each part."""
+    """Files (paths or globs), or a Hub dataset (`path`), for each split."""
 
     path: str | None = None
     """A Hub dataset id (`stanfordnlp/sst2`); train, validation and test then name its splits."""
@@ -34,44 +52,68 @@ class Data(Section):
     revision: str | None = None
     """The Hub dataset's revision: a commit, tag or branch."""
     data_dir: str | None = None
-    """The folder that relative paths of the parts start from."""
+    """The folder of relative paths."""
     train: Named | None = None
-    """What is learned from: files or globs, or the Hub data set's split; or {source: FILE, target: FILE}."""
+    """Training data: files or globs, or the Hub dataset's split; or {source: FILE, target: FILE}."""
     validation: Named | None = None
-    """What the best checkpoint is chosen on; a share of train where not given."""
+    """Data that chooses the best checkpoint; by default held out from train."""
     test: Named | None = None
-    """What is measured at the end."""
+    """Data of the final evaluation."""
     format: str | None = None
-    """The file format, where the file's ending does not tell."""
+    """The file format, where the file's ending does not say it."""
     column_names: tuple[str, ...] = ()
     """The names of the columns, in order, of a table (csv, tsv) that has no header line."""
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """The character between the fields of a csv file, e.g. ";"; a comma where not given."""
+    encoding: str | None = None
+    """The encoding of text files under Python's name, e.g. latin-1 or utf-16; UTF-8 where not given."""
     columns: dict[str, str | tuple[str, ...]] = {}
     """Canonical column name: its name in the user's data; `content.text` for a nested value. Several names: one column
     for each label, or for each reference."""
     validation_size: float = Field(0.1, ge=0, lt=1)
-    """Share of the training rows that is held out where no validation part is given: seeded, stratified by all labels,
-    repeated inputs together."""
+    """Share of the training rows held out where no validation split is given: seeded, stratified by all labels; rows
+    with the same input stay together."""
     max_examples: int | None = Field(None, ge=1)
-    """At most this many examples of each part, drawn by the seed; for quick tries."""
+    """Maximum number of examples of each split, drawn by the seed; for quick tries."""
     seed: int | None = Field(None, ge=0)
-    """Draws the held-out validation part and max_examples; training.seed where not given."""
+    """Seed of the holdout and of max_examples; training.seed where not given."""
     bad_rows: Literal["stop", "drop"] = "stop"
-    """What to do with rows that cannot be used: stop with the list of them, or leave them out and count them."""
+    """What to do with invalid rows: stop and list them, or drop and count them."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
         if self.path and self.data_dir:
-            raise ValueError("path (a Hub data set) and data_dir (a folder) exclude each other; keep one of them")
+            raise ValueError("path (a Hub dataset) and data_dir (a folder) exclude each other; keep one of them")
         if self.path and any(isinstance(split, Parallel) for split in (self.train, self.validation, self.test)):
-            raise ValueError("path (a Hub data set) has splits, not files; name a split, e.g. train: train")
+            raise ValueError("path (a Hub dataset) has splits, not files; name a split, e.g. train: train")
         if twice := [name for name in self.column_names if self.column_names.count(name) > 1]:
             raise ValueError(f'column_names has "{twice[0]}" twice; give each column its own name')
         if not self.path and (self.name or self.revision):
-            raise ValueError("name and revision belong to a Hub data set; give its id as path")
+            raise ValueError("name and revision belong to a Hub dataset; give its id as path")
         return self
 
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str | None) -> str | None:
+        try:
+            "".encode(encoding or "utf-8")
+        except LookupError:
+            raise ValueError(f'there is no encoding "{encoding}"; write e.g. latin-1, cp1252 or utf-16') from None
+        return encoding
+
+    @property
+    def reading(self) -> "FileOptions":
+        """How files of the section are read."""
+        return FileOptions(self.format, self.column_names, self.delimiter, self.encoding)
+
+    def is_like(self, path: str) -> bool:
+        """Whether a file has the ending of one that the section names, so that it is read in the same way."""
+        named = [one for one in (self.train, self.validation, self.test) if one is not None]
+        names = [name for one in named for name in _names(one)]
+        return Path(path).suffix.lower() in {Path(name).suffix.lower() for name in names}
+
     def split(self, name: Literal["train", "validation", "test"]) -> Named | None:
-        """What the section names for a part; the split "train" of a Hub data set by default."""
+        """What the section names for a split; the split "train" of a Hub dataset by default."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}[name]
         return named or (name if self.path and name == "train" else None)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 from pydantic import Field, create_model
 
 from hf_tasks.core.errors import RecipeError, RunError
-from hf_tasks.core.section import plain_type
+from hf_tasks.core.section import did_you_mean, plain_type
 from hf_tasks.core.untrusted import read_json
 from hf_tasks.methods.base import Method, Saved
 from hf_tasks.models.layers import Layers, few_tokens, pretrained_layers
@@ -134,6 +134,7 @@ class PeftMethod(Method):
         import torch
 
         layers = pretrained_layers(model)
+        self._check_targets(model, layers)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of optional CUDA extensions, and of its own deprecated calls
@@ -162,6 +163,17 @@ class PeftMethod(Method):
                 raise RunError(f"method.name: {self.name} cannot be merged into its base exactly: {_line(e)}") from e
 
     # -- parts of prepare
+
+    def _check_targets(self, model: "nn.Module", layers: Layers) -> None:
+        """RecipeError where `target_modules` names a module that the model does not have."""
+        targets = self.given_keys().get("target_modules")
+        names = [name for name, _ in model.named_modules()]
+        for target in targets if isinstance(targets, list) else ():
+            if not any(name == target or name.endswith(f".{target}") for name in names):
+                known = list(dict.fromkeys(name.rpartition(".")[2] for name in _targets(layers, norms=False)))
+                guess = did_you_mean(target, known)
+                has = f"the model has no module {target!r}{guess} (its linear layers: {', '.join(known)})"
+                raise RecipeError(f"method.target_modules: {has}")
 
     def _adapted(self, model: "nn.Module", layers: Layers) -> Any:
         import peft

@@ -103,22 +103,37 @@ def hub_name(name: str) -> str:
     return next((word for word in name.split("_") if word in HUB_FAMILIES), name)
 
 
+def runs_code_of_others() -> bool:
+    """Whether the environment allows metrics of `evaluate`, which run their authors' Python code."""
+    return os.environ.get(ALLOW_CODE) == "1"
+
+
+def unknown(name: str) -> str:
+    """The message for a metric that is not ours, without its key."""
+    how = f"set {ALLOW_CODE}=1 in the environment to allow the Python code of its author to run here"
+    return f"{_not_ours(name)}); if it is a metric of evaluate, {how}"
+
+
+def _not_ours(name: str) -> str:
+    return f'there is no metric "{name}"{did_you_mean(name, METRICS)} (one of: {", ".join(METRICS)}'
+
+
 def from_evaluate(name: str) -> Metric:
     """A metric of the Hub, or a local script, as one of ours.
 
     Both run their author's Python code, so neither a recipe nor its author can ask for it: the person at this machine
     allows it, by an environment variable. Raises RecipeError.
     """
-    known = f'task.metrics: there is no metric "{name}"{did_you_mean(name, METRICS)} (one of: {", ".join(METRICS)}'
-    if os.environ.get(ALLOW_CODE) != "1":
-        how = f"set {ALLOW_CODE}=1 in the environment to allow the Python code of its author to run here"
-        raise RecipeError(f"{known}); if it is a metric of evaluate, {how}")
+    if not runs_code_of_others():
+        raise RecipeError(f"task.metrics: {unknown(name)}")
     import evaluate
 
     try:
         module = evaluate.load(name)
     except (FileNotFoundError, ConnectionError, ValueError, ImportError) as e:
-        text = f"{known}; or a metric of evaluate, by its Hub id or the path of its script, but: "
+        text = (
+            f"task.metrics: {_not_ours(name)}; or a metric of evaluate, by its Hub id or the path of its script, but: "
+        )
         raise RecipeError(f"{text}{str(e).splitlines()[0]})") from None
     return Metric(
         more=lambda predictions, references: dict(module.compute(predictions=predictions, references=references))

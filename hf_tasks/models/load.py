@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoint
-from hf_tasks.core.errors import RunError
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.models import from_scratch
 from hf_tasks.models.layers import note_pretrained
 from hf_tasks.models.section import Model, Subwords
@@ -63,6 +63,7 @@ def load_model(
         with _explained(model), quiet_transformers():
             return _limited(_new(model, tokenizer), tokenizer)
     auto = getattr(transformers, task.model_spec.auto_class)
+    _check_architecture(model, task)
     with _explained(model), quiet_transformers():
         check_weights(resolve_checkpoint(model.name_or_path))
         loaded, info = auto.from_pretrained(
@@ -82,6 +83,24 @@ def load_model(
     if task.model_spec.languages and knows_languages(tokenizer):
         set_first_token(loaded, tokenizer)
     return _limited(loaded, tokenizer)
+
+
+def _check_architecture(model: Model, task: Task) -> None:
+    """RecipeError where a task that generates text gets a checkpoint that cannot, such as BERT. RunError where the
+    checkpoint has no readable config."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as GENERATORS
+
+    if task.model_spec.auto_class != "AutoModelForSeq2SeqLM":
+        return
+    with _explained(model), quiet_transformers():
+        place = resolve_checkpoint(model.name_or_path)
+        kind = AutoConfig.from_pretrained(place, revision=model.revision, trust_remote_code=False).model_type
+    if kind not in GENERATORS:
+        raise RecipeError(
+            f"model.name_or_path: {model.name_or_path} ({kind}) is not an encoder-decoder and cannot write texts for "
+            f"{task.name}; choose one such as google-t5/t5-small, or add model.decoder_name_or_path"
+        )
 
 
 def _new(model: Model, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":

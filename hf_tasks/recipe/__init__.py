@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import Field
 
+from hf_tasks import metrics
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.core.section import Section, did_you_mean
 from hf_tasks.data.load import missing_files
@@ -20,10 +21,12 @@ from hf_tasks.methods import AnyMethod, Full
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import yaml_file
 from hf_tasks.recipe.messages import parsed, problems_of, written_key
-from hf_tasks.recipe.sections import Card, EarlyStopping, Hub, Sweep, Training
+from hf_tasks.recipe.sections import Card, Hub, Sweep
+from hf_tasks.recipe.training_section import EarlyStopping, Training
 from hf_tasks.tasks import AnyTask
 from hf_tasks.tasks.base import TUNED
 
+CURLY = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019")
 Problems = Iterator[tuple[yaml_file.Key, str]]
 """Keys, and what is wrong with each; what to do."""
 
@@ -94,7 +97,7 @@ def to_yaml(recipe: Recipe) -> str:
 def validate(source: yaml_file.Source, recipe_dir: Path | None = None) -> Recipe:
     """The recipe that `source` describes. Raises RecipeError with every problem of the source.
 
-    `beside`: the folder of the recipe; the data files are looked up too, as `data.read_part` does.
+    `recipe_dir`: the recipe's folder. Where it is given the data files are looked up too, as `data.read_split` does.
     """
     recipe, errors = parsed(Recipe, source.values)
     wrong = [written_key(source.values, error) for error in errors]
@@ -102,6 +105,11 @@ def validate(source: yaml_file.Source, recipe_dir: Path | None = None) -> Recipe
     problems = list(problems_of(Recipe, source.values, errors))
     if known := recipe or parsed(Recipe, rest)[0]:
         problems += [(key, text) for key, text in _clashes(known) if key not in wrong]
+    if recipe_dir and known:
+        problems += _unknown_metrics(known)
+    if recipe_dir:
+        curly = dict(_curly_quotes(source.values))
+        problems = [(key, text) for key, text in problems if key not in curly] + list(curly.items())
     if recipe_dir and (data := parsed(Data, rest.get("data", {}))[0]):
         problems += missing_files(data, recipe_dir)
     if recipe_dir and known and known.card.template and not (recipe_dir / known.card.template).is_file():
@@ -145,6 +153,32 @@ def _clashes(recipe: Recipe) -> Problems:
         yield ("data", "columns", column), text
     yield from ((("task", *key), text) for key, text in recipe.task.clashes())
     yield from ((("method", *key), text) for key, text in recipe.method.clashes(recipe.training.given()))
+
+
+def _unknown_metrics(recipe: Recipe) -> Problems:
+    """Names of metrics and of values that are not ours; metrics of `evaluate` where the environment allows them."""
+    if metrics.runs_code_of_others():
+        return
+    for i, name in enumerate(recipe.task.metrics):
+        if name not in metrics.METRICS:
+            yield ("task", "metrics", i), metrics.unknown(name)
+    best = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
+    known = {"score": None} | metrics.VALUES
+    if best not in known:
+        remedy = did_you_mean(best, known) or "; write score for the first of task.metrics"
+        yield ("training", "metric_for_best_model"), f'there is no value "{best}"{remedy}'
+
+
+def _curly_quotes(values: Any, key: yaml_file.Key = ()) -> Problems:
+    """Values in typographic quotes, outside of labels and of texts for people."""
+    if isinstance(values, dict) and key[:1] != ("card",):
+        for name, value in values.items():
+            yield from _curly_quotes(value, (*key, name))
+    elif isinstance(values, list) and key != ("task", "labels"):
+        for i, value in enumerate(values):
+            yield from _curly_quotes(value, (*key, i))
+    elif isinstance(values, str) and values[:1] in CURLY and values[-1:] in CURLY and values:
+        yield key, f"{values} has curly quotes, which are part of the value; write straight quotes or none"
 
 
 def _model_clashes(recipe: Recipe) -> Problems:

@@ -1,22 +1,49 @@
-"""What pydantic finds wrong with a recipe, by the keys and in the words of a recipe."""
+"""Pydantic's errors as messages about keys of a recipe."""
 
 import json
-import types
+import re
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.core.section import Section, did_you_mean
+from hf_tasks.recipe import key_hints, yaml_file
 from hf_tasks.recipe.yaml_file import Key
 
-B = TypeVar("B", bound=Section)
+S = TypeVar("S", bound=Section)
+
+_KEY = re.compile(r"([a-z_]+(?:\.[\w-]+)*): ")
+_NO_BLANK = re.compile(r"([A-Za-z_]\w*):(\S+)")
 
 
-def parsed(block: type[B], values: Any) -> tuple[B | None, list[Any]]:
-    """(the block, or None where there are errors; pydantic's errors)."""
+@contextmanager
+def located(path: Path, overrides: Sequence[str]) -> Iterator[None]:
+    """Put the line of the key before each message about a key (`training.fp16: ...`) that is raised while a recipe is
+    used, as `load` does for those that it finds itself."""
     try:
-        return block.model_validate_json(json.dumps(values, default=str), strict=True), []
+        yield
+    except (RecipeError, RunError) as e:
+        source = yaml_file.read(path, tuple(overrides))
+        e.problems = [_located(source, problem) for problem in e.problems]
+        e.args = ("\n".join(e.problems),)
+        raise
+
+
+def _located(source: yaml_file.Source, problem: str) -> str:
+    match = _KEY.match(problem)
+    key: Key = tuple(match[1].split(".")) if match else ()
+    written = match and (key[:1] in source.lines or any(made[:1] == key[:1] for made in source.overrides))
+    return f"{source.where(key)}: {problem}" if written else problem
+
+
+def parsed(section: type[S], values: Any) -> tuple[S | None, list[Any]]:
+    """(the section, or None where there are errors; pydantic's errors)."""
+    try:
+        return section.model_validate_json(json.dumps(values, default=str), strict=True), []
     except ValidationError as e:
         return None, e.errors(include_url=False)
 
@@ -43,16 +70,21 @@ def _problem(root: type[Section], values: Any, error: Any) -> tuple[Key, str]:
         case "missing":
             return key, "missing; this key has no default, add it"
         case "extra_forbidden":
-            return key, f"unknown key{did_you_mean(str(key[-1]), _fields_at(root, values, key[:-1])) or '; remove it'}"
+            return key, f"unknown key{key_hints.hint(root, values, key)}"
         case "union_tag_invalid":
             names, tag = [n.strip("' ") for n in error["ctx"]["expected_tags"].split(",")], error["ctx"]["tag"]
             return (*key, "name"), f'there is no "{tag}"{did_you_mean(tag, names)} (one of: {", ".join(names)})'
         case "union_tag_not_found":
-            return (*key, "name"), "missing; this key has no default, add it"
+            return (*key, "name"), _missing_name(root, key, error["input"])
         case "value_error":
             return key, str(error["ctx"]["error"])
         case "model_type" | "model_attributes_type" | "dict_type":
-            return key, f"must be a section, with its keys indented below it{_found(error['input'])}"
+            found = error["input"]
+            if isinstance(found, str) and (match := _NO_BLANK.fullmatch(found)):
+                return key, f'a blank is missing after the colon; write "{match[1]}: {match[2]}"'
+            if isinstance(found, str) and found in key_hints.named_sections(root, key):
+                return key, f"must be a section; write {key[-1]}: {{name: {found}}}"
+            return key, f"must be a section, with its keys indented below it{_found(found)}"
         case "tuple_type" | "list_type":
             return key, f"must be a list{_found(error['input'])}"
         case "string_type" if isinstance(error["input"], int | float):
@@ -60,6 +92,16 @@ def _problem(root: type[Section], values: Any, error: Any) -> tuple[Key, str]:
             return key, f"{_lower(error['msg'])}{_found(error['input'])}{remedy}"
         case _:
             return key, f"{_lower(error['msg'])}{_found(error['input'])}"
+
+
+def _missing_name(root: type[Section], key: Key, values: Any) -> str:
+    """The names that a section may have, or those that all of its keys suit."""
+    sections = key_hints.named_sections(root, key)
+    given = {key_hints.ELSEWHERE.get(name, name) for name in values} if isinstance(values, dict) else set()
+    suited = [name for name, section in sections.items() if given and given <= section.model_fields.keys()]
+    if 0 < len(suited) <= 3:
+        return f"missing; did you mean name: {' or '.join(suited)}?"
+    return f"missing; add it (one of: {', '.join(sections)})" if len(sections) <= 10 else "missing; add it"
 
 
 def _lower(text: str) -> str:
@@ -79,28 +121,3 @@ def written_key(values: Any, error: Any) -> Key:
             values = values[split]
             key.append(split)
     return (*key, error["loc"][-1]) if error["type"] == "missing" else tuple(key)
-
-
-def _fields_at(root: type[Section], values: Any, key: Key) -> list[str]:
-    """The keys that the section at `key` may have."""
-    blocks: list[Any] = [root]
-    for split in key:
-        values = values.get(split) if isinstance(values, dict) else None
-        blocks = [b for block in blocks if split in block.model_fields for b in _blocks(block.model_fields[str(split)])]
-    name = values.get("name") if isinstance(values, dict) else None
-    named = [b for b in blocks if "name" in b.model_fields and name in get_args(b.model_fields["name"].annotation)]
-    return [field for block in named or blocks for field in block.model_fields]
-
-
-def _blocks(field: Any) -> list[type[Section]]:
-    """The Block classes that a field may hold."""
-    todo, found = [field.annotation], []
-    while todo:
-        kind = todo.pop()
-        if get_origin(kind) in (Union, types.UnionType):
-            todo.extend(get_args(kind))
-        elif get_origin(kind) is Annotated:
-            todo.append(get_args(kind)[0])
-        elif isinstance(kind, type) and issubclass(kind, Section):
-            found.append(kind)
-    return found

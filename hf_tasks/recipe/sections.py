@@ -1,83 +1,13 @@
-"""The `training` section of a recipe, and `early_stopping`.
-
-The `card` section of a recipe: what the model card says and no file can tell.
-
-The `hub` section of a recipe: where the run is pushed when training has ended.
-
-The `sweep` section of a recipe: what `hf-tasks sweep` varies, and how long."""
+"""The sections of a recipe that say nothing about learning: `card`, `hub` and `sweep`."""
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator
 
 from hf_tasks.core.errors import RecipeError
-from hf_tasks.core.section import Section, mirror
+from hf_tasks.core.section import Section
 from hf_tasks.recipe.search_space import Scalar, parse
-
-if TYPE_CHECKING:
-    _Arguments = Section
-else:
-    _Arguments = mirror("transformers.training_args", "TrainingArguments")
-
-POSITIVE = {"learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps"}
-INTERVALS = {"logging_steps", "eval_steps", "save_steps"}
-NOT_HERE = {
-    "hub_token": "a token does not belong in a recipe; remove it, log in with: hf auth login",
-    "push_to_hub": "the trainer pushes nothing; remove it, and add hub: {repo_id: ORG/NAME} beside training",
-    "label_smoothing_factor": "remove it; a task whose model writes texts has task.label_smoothing",
-    "resume_from_checkpoint": "the same command goes on with an interrupted training; remove it",
-    "auto_find_batch_size": "a step that does not fit in memory is divided by itself; remove it",
-    "enable_jit_checkpoint": "a signal to stop saves a checkpoint by itself; remove it",
-    "save_only_model": "an interrupted training goes on from whole checkpoints; remove it",
-    "ignore_data_skip": "a training that goes on sees each row as often as any other; remove it",
-    "dataloader_drop_last": "every row trains; remove it",
-}
-"""Keys of TrainingArguments that would be accepted and mean nothing, or harm."""
-
-
-class Training(_Arguments):
-    """transformers.TrainingArguments, under its own key names, and the effective batch."""
-
-    batch_size: int | None = Field(None, ge=1)
-    """Rows that one optimizer step learns from, however many processes share them (32 where nothing says otherwise).
-    With per_device_train_batch_size: at most so many of them on a device at once."""
-
-    def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Impossible combinations of this section's keys: (key, what is wrong; what to do)."""
-        given = self.given()
-        for key in POSITIVE & given.keys():
-            if not 0 < (given[key] or 0) < float("inf"):
-                yield (key,), f"must be a number above 0; found {given[key]}"
-        for key in INTERVALS & given.keys():
-            if given[key] is not None and not 0 < given[key] < float("inf"):
-                yield (key,), f"must be a number of steps above 0, or a share of all steps below 1; found {given[key]}"
-        if given.get("max_steps") == 0:
-            yield ("max_steps",), "must be 1 or more, or -1 for num_train_epochs; found 0"
-        if (given.get("seed") or 0) < 0:
-            yield ("seed",), f"must be 0 or more; found {given['seed']}"
-        for key in given.keys() & NOT_HERE.keys():
-            if given[key]:
-                yield (key,), NOT_HERE[key]
-        if given.get("batch_size") and given.get("gradient_accumulation_steps"):
-            text = "follows from batch_size, the number of processes and per_device_train_batch_size; remove it"
-            yield ("gradient_accumulation_steps",), text
-        if given.get("train_sampling_strategy") == "batch_rebalance":
-            others = '"group_by_length", "random" or "sequential"'
-            yield ("train_sampling_strategy",), f"batches must not depend on the number of processes; choose {others}"
-        if given.get("bf16") and given.get("fp16"):
-            yield ("fp16",), "bf16 and fp16 exclude each other; keep one of them"
-
-
-class EarlyStopping(Section):
-    """Stop when the metric of the best checkpoint no longer improves (transformers.EarlyStoppingCallback)."""
-
-    early_stopping_patience: int = Field(1, ge=1)
-    """Evaluations without improvement after which training stops."""
-    early_stopping_threshold: float = Field(0.0, ge=0)
-    """What counts as improvement, in units of the metric."""
-
 
 HubId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$", max_length=96)]
 Language = Annotated[str, Field(pattern=r"^([a-z]{2,3}(-[A-Za-z]+)?|multilingual|code)$")]

@@ -1,9 +1,7 @@
-"""Reading recipe files: YAML values with the line of each, and `--set` overrides.
+"""Read recipe files: YAML values with the line of each, and `--set key=value` overrides.
 
 Scalars are read by the YAML 1.2 core schema: `2e-5` is a number, `no` is a string, `2020-01-01` is a string.
-
-
-A run whose texts are found in another way than its recipe says: `--set decoding.num_beams=5`."""
+"""
 
 import json
 import re
@@ -22,7 +20,10 @@ Key = tuple[str | int, ...]
 Overrides = Sequence[str] | Mapping[str, Any]
 """`dotted.key=value` strings, or a dict of keys, dotted or nested."""
 CHOICES = ("method", "decoding")
-"""Sections whose keys depend on their name: another name by --set replaces what the file says of the first."""
+"""Sections whose keys depend on their name: a new name given by --set removes the file's other keys."""
+
+_NO_BLANK = re.compile(r"\s*([A-Za-z_]\w*):([^\s/:][^:]*)")
+"""A line `key:value`; not an address, nor `package:name` in a list."""
 
 _CORE_SCHEMA = {
     "tag:yaml.org,2002:null": (r"null|Null|NULL|~|", "nN~\0"),
@@ -125,8 +126,8 @@ def parse(text: str, name: str) -> Source:
             _collect_lines(node, (), lines, name)
         values = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as e:
-        line = e.problem_mark.line + 1 if e.problem_mark else 1
-        raise RecipeError(f"{name}:{line}: not valid YAML: {e.problem}; mend this line") from None
+        line, trouble = _explained(text, e)
+        raise RecipeError(f"{name}:{line}: {trouble}") from None
     except yaml.YAMLError as e:
         raise RecipeError(f"{name}: not valid YAML: {str(e).splitlines()[0]}; save it as plain UTF-8 text") from None
     except ValueError as e:
@@ -136,6 +137,22 @@ def parse(text: str, name: str) -> Source:
     if not isinstance(values, dict):
         raise RecipeError(f"{name}:1: a recipe has the keys name, task, data and model; write `key: value` lines")
     return Source(name, values, lines)
+
+
+def _explained(text: str, error: yaml.MarkedYAMLError) -> tuple[int, str]:
+    """(line, what is wrong; what to do) of a YAML error."""
+    line = error.problem_mark.line + 1 if error.problem_mark else 1
+    problem = str(error.problem)
+    if problem.startswith("alias *"):
+        return line, f"anchors and aliases ({problem.removeprefix('alias ')}) are not supported; write the value itself"
+    if "could not find expected ':'" in problem or "mapping values are not allowed" in problem:
+        first = error.context_mark.line + 1 if error.context_mark else line - 1
+        for number in range(max(first, 1), line + 1):
+            if match := _NO_BLANK.fullmatch(text.splitlines()[number - 1]):
+                return number, f'a blank is missing after the colon; write "{match[1]}: {match[2]}"'
+    if "character '\\t'" in problem:
+        return line, "not valid YAML: the line is indented with a tab; use blanks"
+    return line, f"not valid YAML: {problem}; correct this line"
 
 
 def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], name: str) -> None:
@@ -154,7 +171,7 @@ def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], name: str) 
 def _collect_line(node: yaml.Node, section: Key, lines: dict[Key, int], name: str) -> None:
     line = node.start_mark.line + 1
     if not isinstance(node, yaml.ScalarNode):
-        raise RecipeError(f"{name}:{line}: a key must be one word; a value in {{}} or [] stands behind `key: `")
+        raise RecipeError(f"{name}:{line}: a key must be one word; write a value in {{}} or [] after `key: `")
     key = (*section, node.value)
     if key in lines:
         dotted = ".".join(map(str, key))
@@ -187,8 +204,11 @@ def _override(source: Source, override: str) -> str | None:
 
 
 def read_with_decoding(path: Path, overrides: Sequence[str] = ()) -> Source:
-    """A run's recipe with `decoding.key=value` overrides; another strategy keeps nothing of the old one but the longest
-    output. Raises RecipeError for other keys: what was trained stays as it is."""
+    """Read a run's recipe and override decoding options (`decoding.num_beams=5`).
+
+    A new `decoding.name` keeps only `max_new_tokens` of the old section. Raises RecipeError for keys outside of
+    `decoding`.
+    """
     before = read(path).values.get("decoding", {})
     source = read(path, tuple(overrides))
     for key, override in source.overrides.items():

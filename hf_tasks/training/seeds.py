@@ -148,7 +148,7 @@ def compare(first: SeedRuns, second: SeedRuns, split: str) -> Iterator[str]:
     groups = [(group, group.results.get(split, {})) for group in (first, second)]
     for group, measured in groups:
         if not measured:
-            raise RunError(f"{group.path}: its seeds have no {split} part; choose another one with --split")
+            raise RunError(f"{group.path}: its seeds have no {split} split; choose another one with --split")
         if len(group.results["seeds"]) < 2:
             raise RunError(f"{group.path}: has one seed only; a test of means needs two at least")
     same_data.check([(str(group.path), group.results.get("data", {})) for group, _ in groups], (split,))

@@ -66,8 +66,8 @@ def test_checksum_of_a_gzip_file(tmp_path):
 @pytest.mark.parametrize(
     "content, problem",
     [
-        ("a\n".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-        (b"\xfe\xff\0a", "is UTF-16 text; save it as UTF-8"),
+        ("a\n".encode("utf-16"), "is UTF-16 text; give data.encoding: utf-16, or save it as UTF-8"),
+        (b"\xfe\xff\0a", "is UTF-16 text; give data.encoding: utf-16, or save it as UTF-8"),
         (gzip.compress(b"a", mtime=0), "is compressed with gzip; add .gz to its name"),
         (bz2.compress(b"a"), "is compressed with bzip2; add .bz2 to its name"),
         (lzma.compress(b"a"), "is compressed with xz; add .xz to its name"),
@@ -84,7 +84,10 @@ def test_no_text_file(tmp_path, content, problem):
 
 def test_encoding(tmp_path):
     text = message(tmp_path / "f.csv", b"ok\ncaf\xe9 au lait\n")
-    assert text == "f.csv:2: not UTF-8 text (byte 4 of the line is 0xE9); save the file as UTF-8"
+    assert text == (
+        "f.csv:2: not UTF-8 text (byte 4 of the line is 0xE9); give data.encoding, e.g. latin-1, or save the file as "
+        "UTF-8"
+    )
 
 
 def test_nul_byte(tmp_path):

@@ -97,4 +97,6 @@ def test_data_dir_in_a_package(folder, monkeypatch):
     assert folder_of("package:corpora_of_mine/small", []) == folder / "corpora_of_mine" / "small"
     with pytest.raises(DataError) as error:
         folder_of("package:no_such_package/small", [])
-    assert str(error.value) == "data.data_dir: there is no installed Python package 'no_such_package'; install it"
+    assert str(error.value) == (
+        "data.data_dir: no package 'no_such_package' is installed; check the name, or install the package that you mean"
+    )

@@ -106,7 +106,7 @@ def test_a_hub_data_set_has_splits() -> None:
     values = {"name": "x", "task": {"name": "translation"}, "model": {"name_or_path": "bert"}}
     with pytest.raises(RecipeError) as e:
         from_dict(values | {"data": {"path": "wmt16", "train": {"source": "a.en"}}})
-    assert str(e.value) == "recipe: data: path (a Hub data set) has splits, not files; name a split, e.g. train: train"
+    assert str(e.value) == "recipe: data: path (a Hub dataset) has splits, not files; name a split, e.g. train: train"
 
 
 def test_an_empty_target_and_all_pairs_that_differ_are_named() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -340,3 +341,35 @@ def test_swapped_columns():
     rows = [{"text": "ab"[i % 2], "label": f"a film of {i} hours"} for i in range(40)]
     with pytest.raises(ValueError, match='each of 40 rows has a label of its own, such as "a film of 0 hours"'):
         TASK.fit(read_rows(rows, TASK, labelled=True).examples)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp1252", "utf-16-le"])
+def test_delimiter_and_encoding_of_a_recipe(tmp_path: Path, encoding: str) -> None:
+    rows = "".join(f"caf\xe9 {i}; \xbd;l{i}\n" for i in range(20_000))
+    (tmp_path / "f.dat").write_bytes(("text;rest;label\n" + rows).encode(encoding))
+    section = Data(train="f.dat", format="csv", delimiter=";", encoding=encoding)
+    split = read_split(section, "train", TASK, seed=1, recipe_dir=tmp_path)
+    assert split is not None
+    assert len(split) == 20_000
+    assert split.examples[19_999]["text"] == "caf\xe9 19999"
+    assert split.where(19_999) == "f.dat:20001"
+    wrong = section.model_copy(update={"encoding": "ascii"})
+    with pytest.raises(DataError, match=r"f\.dat: is not ascii text; correct data\.encoding$"):
+        read_split(wrong, "train", TASK, seed=1, recipe_dir=tmp_path)
+
+
+def test_delimiter_and_encoding_belong_to_some_formats(tmp_path: Path) -> None:
+    for section, text in (
+        (Data(train="f.tsv", delimiter=";"), "data.delimiter is for csv files, this one is tsv; name data.format: csv"),
+        (
+            Data(train="f.parquet", encoding="latin-1"),
+            "data.encoding is for text files, this one is parquet; remove it",
+        ),
+    ):
+        (tmp_path / str(section.train)).write_text("x")
+        with pytest.raises(DataError, match=re.escape(text)):
+            read_split(section, "train", TASK, seed=1, recipe_dir=tmp_path)
+    with pytest.raises(ValueError, match='there is no encoding "latin-42"; write e.g. latin-1, cp1252 or utf-16'):
+        Data(train="f.csv", encoding="latin-42")
+    assert Data(train=("a/*.DAT", "b.csv")).is_like("new.dat")
+    assert not Data(train="a.csv").is_like("new.tsv")

@@ -69,10 +69,10 @@ def test_csv_bad_rows_do_not_stop_the_reading():
         ('a,b\n"x\ny","z\n1\n', 'f.csv:3: a quote (") opens here and never closes; close or remove it'),
         ('a,b\n"say ""x""\n""y"" \nz,1\n', 'f.csv:2: a quote (") opens here and never closes; close or remove it'),
         ("\n\n", "f.csv:1: the header is missing; write the names of the columns in the first line"),
-        ("a,b,a\n1,2,3\n", 'f.csv:1: column "a" stands twice in the header (fields 1 and 3); rename one of them'),
+        ("a,b,a\n1,2,3\n", 'f.csv:1: column "a" is twice in the header (fields 1 and 3); rename one of them'),
         (
             "a;b\nx, y;1\n",
-            "f.csv:1: the columns seem to be separated by semicolons, not by commas; save it with commas",
+            'f.csv:1: the columns seem to be separated by semicolons, not by commas; name data.delimiter: ";"',
         ),
         ("a\tb\nx, y\t1\n", "f.csv:1: the columns seem to be separated by tabs, not by commas; name data.format: tsv"),
         ("a\rb\n", "f.csv:1: a carriage return outside quotes; quote the text, or end lines with a newline"),
@@ -110,6 +110,7 @@ def test_text(lines, texts):
 
 
 def test_a_table_without_a_header():
+    assert list(read_csv(["a;b\n", '"x;y";2,5\n'], "f", delimiter=";")) == [(2, {"a": "x;y", "b": "2,5"})]
     assert list(read_csv(["pos,a film\n"], "f", ["label", "text"])) == [(1, {"label": "pos", "text": "a film"})]
     ((line, error),) = read_tsv(["pos\ta\tb\n"], "f", ["label", "text"])
     assert (line, str(error)) == (1, "the row has 3 fields, data.column_names has 2; a text cannot contain a tab")

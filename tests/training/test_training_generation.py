@@ -17,7 +17,7 @@ from hf_tasks.core.errors import RecipeError
 from hf_tasks.decoding import MBR, Beam, Greedy
 from hf_tasks.metrics import score
 from hf_tasks.recipe import Recipe, from_dict
-from hf_tasks.recipe.sections import Training
+from hf_tasks.recipe.training_section import Training
 from hf_tasks.runs.run import Run
 from hf_tasks.training import train
 from hf_tasks.training.check import check

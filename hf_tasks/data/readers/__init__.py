@@ -11,7 +11,7 @@ from typing import BinaryIO
 from hf_tasks.core.errors import DataError
 from hf_tasks.core.section import did_you_mean
 from hf_tasks.data.readers import arrow, conll, delimited, json_rows
-from hf_tasks.data.readers.compression import COMPRESSED, LARGEST_JSON, LONGEST_LINE, lines, opened
+from hf_tasks.data.readers.compression import COMPRESSED, LARGEST_JSON, LONGEST_LINE, lines, opened, recoded
 from hf_tasks.data.readers.delimited import Rows
 
 Reader = Callable[[BinaryIO, str], Rows]
@@ -21,7 +21,11 @@ def _of_lines(read: Callable[[Iterable[str], str], Rows], longest: int = LONGEST
     return lambda file, name: read(lines(file, name, longest), name)
 
 
-TABLES = {"csv": delimited.read_csv, "tsv": delimited.read_tsv}
+def _recoded(read: Reader, encoding: str) -> Reader:
+    return lambda file, name: read(recoded(file, name, encoding), name)
+
+
+TABLES: dict[str, Callable[..., Rows]] = {"csv": delimited.read_csv, "tsv": delimited.read_tsv}
 
 READERS: dict[str, Reader] = {
     **{name: _of_lines(read) for name, read in TABLES.items()},
@@ -35,6 +39,8 @@ READERS: dict[str, Reader] = {
     "segmented": _of_lines(conll.read_segmented),
     "slashed": _of_lines(conll.read_slashed),
 }
+
+BINARY = ("parquet", "arrow")
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
@@ -53,16 +59,25 @@ def bare(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
 
 
-def reader_of(name: str, format: str | None, column_names: Sequence[str] = ()) -> Reader:
-    """The reader of a file, by its format or else by its ending; `column_names` are those of a table without a
-    header line."""
+def reader_of(
+    name: str, format: str | None, column_names: Sequence[str] = (), delimiter: str | None = None,
+    encoding: str | None = None,
+) -> Reader:  # fmt: skip
+    """The reader of a file, by its format or else by its ending. `column_names`: of a table without a header line;
+    `delimiter`: of a csv file; `encoding`: of a text file. Raises DataError for options that the format has not."""
     found = format or _format_of(name)
     if found not in READERS:
         guess = did_you_mean(found, READERS)
         raise DataError(f'data.format: there is no format "{found}"{guess} (one of: {", ".join(READERS)})')
     if column_names and found not in TABLES:
         raise DataError(f"{name}: data.column_names is for csv and tsv files, this one is {found}; remove it")
-    return _of_lines(partial(TABLES[found], header=column_names)) if column_names else READERS[found]
+    if delimiter and found != "csv":
+        raise DataError(f"{name}: data.delimiter is for csv files, this one is {found}; name data.format: csv")
+    if encoding and found in BINARY:
+        raise DataError(f"{name}: data.encoding is for text files, this one is {found}; remove it")
+    options = ({"header": column_names} if column_names else {}) | ({"delimiter": delimiter} if delimiter else {})
+    reader = _of_lines(partial(TABLES[found], **options)) if options else READERS[found]
+    return _recoded(reader, encoding) if encoding else reader
 
 
 def format_of(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Opening data files, compressed or not, and reading their lines as UTF-8 text."""
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -44,6 +45,36 @@ def opened(path: str) -> Iterator[BinaryIO]:
     with file, io.BufferedReader(file, 1 << 20) as buffered:
         unpacked = _decompressed(buffered, Path(path).suffix.lower())
         yield unpacked if unpacked is buffered else _bounded(unpacked, Expansion(path, os.fstat(file.fileno()).st_size))
+
+
+class _Recoded(io.RawIOBase):
+    """Text of another encoding as UTF-8."""
+
+    def __init__(self, file: BinaryIO, name: str, encoding: str) -> None:
+        self.file, self.name, self.encoding = file, name, encoding
+        self.decoder = codecs.getincrementaldecoder(encoding)()
+        self.ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self.ready:
+            piece = self.file.read(1 << 16)
+            try:
+                self.ready = self.decoder.decode(piece, final=not piece).encode()
+            except UnicodeError:
+                raise DataError(f"{self.name}: is not {self.encoding} text; correct data.encoding") from None
+            if not piece:
+                break
+        size = min(len(buffer), len(self.ready))
+        buffer[:size], self.ready = self.ready[:size], self.ready[size:]
+        return size
+
+
+def recoded(file: BinaryIO, name: str, encoding: str) -> BinaryIO:
+    """A text file in another encoding, as UTF-8. Reading it raises DataError where it is not in that encoding."""
+    return io.BufferedReader(_Recoded(file, name, encoding), 1 << 16)
 
 
 @dataclass
@@ -125,8 +156,8 @@ def _decompressed(file: BinaryIO, suffix: str) -> Any:
 
 
 _OTHER_KINDS = {
-    b"\xff\xfe": "is UTF-16 text; save it as UTF-8",
-    b"\xfe\xff": "is UTF-16 text; save it as UTF-8",
+    b"\xff\xfe": "is UTF-16 text; give data.encoding: utf-16, or save it as UTF-8",
+    b"\xfe\xff": "is UTF-16 text; give data.encoding: utf-16, or save it as UTF-8",
     b"\x1f\x8b": "is compressed with gzip; add .gz to its name",
     b"BZh": "is compressed with bzip2; add .bz2 to its name",
     b"\xfd7zXZ": "is compressed with xz; add .xz to its name",
@@ -155,7 +186,8 @@ def lines(file: BinaryIO, name: str, longest: int = LONGEST_LINE) -> Iterator[st
             yield text
     except UnicodeDecodeError as e:
         place = f"byte {e.start + 1} of the line is 0x{raw[e.start]:02X}"
-        raise DataError(f"{name}:{number}: not UTF-8 text ({place}); save the file as UTF-8") from None
+        remedy = "give data.encoding, e.g. latin-1, or save the file as UTF-8"
+        raise DataError(f"{name}:{number}: not UTF-8 text ({place}); {remedy}") from None
     except BROKEN as e:
         raise DataError(f"{name}:{number + 1}: {broken(e, name)}") from None
     if number == 0:

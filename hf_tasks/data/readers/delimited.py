@@ -31,16 +31,16 @@ def before_number(name: str, number: int) -> str:
     return f"{name}: {number.unit} " if isinstance(number, RowNumber) else f"{name}:"
 
 
-def read_csv(lines: Iterable[str], name: str, header: Sequence[str] = ()) -> Rows:
-    """Comma-separated values (RFC 4180), the first record naming the columns unless `header` does; blank lines are
-    skipped."""
+def read_csv(lines: Iterable[str], name: str, header: Sequence[str] = (), delimiter: str = ",") -> Rows:
+    """Comma-separated values (RFC 4180), or with another delimiter; the first record names the columns unless `header`
+    does. Blank lines are skipped."""
     limit = csv.field_size_limit(LONGEST_LINE)
     try:
-        records = _csv_records(lines, name)
+        records = _csv_records(lines, name, delimiter)
         first = list(header) or next(records, (1, []))[1]
         if isinstance(first, ValueError):
             raise DataError(f"{name}:1: {first}")
-        yield from _table(first, records, name, ",", given=bool(header))
+        yield from _table(first, records, name, delimiter, given=bool(header))
     finally:
         csv.field_size_limit(limit)
 
@@ -60,7 +60,7 @@ def read_text(lines: Iterable[str], name: str) -> Rows:
         yield number, {"text": line}
 
 
-def _csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str] | ValueError]]:
+def _csv_records(lines: Iterable[str], name: str, delimiter: str) -> Iterator[tuple[int, list[str] | ValueError]]:
     """(first line, fields) of each record that is not blank."""
     record: list[str] = []  # the lines of the record that is being read
 
@@ -69,7 +69,7 @@ def _csv_records(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[st
             record.append(line)
             yield line
 
-    reader = csv.reader(kept(), strict=True)
+    reader = csv.reader(kept(), strict=True, delimiter=delimiter)
     start = 1
     while True:
         try:
@@ -108,7 +108,7 @@ def _csv_trouble(message: str) -> str:
         return f"a text has more than {LONGEST_LINE:,} characters; is a quote missing before?"
     if "new-line character" in message:
         return "a carriage return outside quotes; quote the text, or end lines with a newline"
-    return f"not valid CSV: {message}; mend the line"
+    return f"not valid CSV: {message}; correct the line"
 
 
 def _table(header: list[str], records: Any, name: str, delimiter: str, *, given: bool) -> Rows:
@@ -124,7 +124,8 @@ def _table(header: list[str], records: Any, name: str, delimiter: str, *, given:
         elif fields == header and not given:
             yield line, ValueError("the header is repeated here; remove the line")
         elif len(fields) != width:
-            remedy = "quote a text that contains commas" if delimiter == "," else "a text cannot contain a tab"
+            quote = f"quote a text that contains {'commas' if delimiter == ',' else repr(delimiter)}"
+            remedy = "a text cannot contain a tab" if delimiter == "\t" else quote
             yield line, ValueError(f"the row has {_count(len(fields))}, {counted}; {remedy}")
         else:
             yield line, dict(zip(columns, fields, strict=True))
@@ -137,12 +138,12 @@ def _check_header(columns: list[str], name: str, delimiter: str) -> None:
         first, *others = [i for i, other in enumerate(columns, 1) if other == column]
         if others:
             places = f"fields {first} and {others[0]}"
-            raise DataError(f'{name}:1: column "{column}" stands twice in the header ({places}); rename one of them')
-    delimiters = {"\t": ("tabs", "name data.format: tsv"), ";": ("semicolons", "save it with commas"),
-              ",": ("commas", "name data.format: csv"), "|": ("bars", "save it with commas")}  # fmt: skip
+            raise DataError(f'{name}:1: column "{column}" is twice in the header ({places}); rename one of them')
+    delimiters = {"\t": ("tabs", "name data.format: tsv"), ";": ("semicolons", 'name data.delimiter: ";"'),
+              ",": ("commas", "name data.format: csv"), "|": ("bars", 'name data.delimiter: "|"')}  # fmt: skip
     for other, (word, remedy) in delimiters.items():
         if len(columns) == 1 and other != delimiter and other in columns[0]:
-            expected = delimiters[delimiter][0]
+            expected = delimiters.get(delimiter, (repr(delimiter),))[0]
             raise DataError(f"{name}:1: the columns seem to be separated by {word}, not by {expected}; {remedy}")
 
 

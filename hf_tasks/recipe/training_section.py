@@ -1,0 +1,104 @@
+"""The `training` and `early_stopping` sections of a recipe."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from hf_tasks.core.section import Section, did_you_mean, enum_values, mirror
+
+if TYPE_CHECKING:
+    _Arguments = Section
+else:
+    _Arguments = mirror("transformers.training_args", "TrainingArguments")
+
+CHOICES = {
+    "lr_scheduler_type": ("transformers.trainer_utils", "SchedulerType"),
+    "optim": ("transformers.training_args", "OptimizerNames"),
+    "eval_strategy": ("transformers.trainer_utils", "IntervalStrategy"),
+    "logging_strategy": ("transformers.trainer_utils", "IntervalStrategy"),
+    "save_strategy": ("transformers.trainer_utils", "SaveStrategy"),
+}
+"""Keys whose values are those of an enumeration of transformers: (its module, its class)."""
+LARGEST_RATE = 1
+"""A learning rate above this is a slip: of usual methods none trains with more than 0.3."""
+POSITIVE = {"learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps"}
+NOT_NEGATIVE = {"warmup_steps", "weight_decay", "max_grad_norm", "eval_delay"}
+INTERVALS = {"logging_steps", "eval_steps", "save_steps"}
+NOT_HERE = {
+    "hub_token": "a token does not belong in a recipe; remove it, log in with: hf auth login",
+    "push_to_hub": "the trainer pushes nothing; remove it, and add hub: {repo_id: ORG/NAME} beside training",
+    "label_smoothing_factor": "remove it; a task whose model writes texts has task.label_smoothing",
+    "resume_from_checkpoint": "the same command goes on with an interrupted training; remove it",
+    "auto_find_batch_size": "a step that does not fit in memory is divided by itself; remove it",
+    "enable_jit_checkpoint": "a signal to stop saves a checkpoint by itself; remove it",
+    "save_only_model": "an interrupted training goes on from whole checkpoints; remove it",
+    "ignore_data_skip": "a training that goes on sees each row as often as any other; remove it",
+    "dataloader_drop_last": "every row trains; remove it",
+}
+"""Keys of TrainingArguments that would be accepted and mean nothing, or harm."""
+
+
+class Training(_Arguments):
+    """transformers.TrainingArguments, under its own key names, and the effective batch."""
+
+    batch_size: int | None = Field(None, ge=1)
+    """Rows that one optimizer step learns from, however many processes share them (32 where nothing says otherwise).
+    With per_device_train_batch_size: at most so many of them on a device at once."""
+
+    def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Impossible combinations of this section's keys: (key, what is wrong; what to do)."""
+        given = self.given()
+        yield from _numbers(given)
+        yield from _choices(given)
+        if (given.get("seed") or 0) < 0:
+            yield ("seed",), f"must be 0 or more; found {given['seed']}"
+        for key in given.keys() & NOT_HERE.keys():
+            if given[key]:
+                yield (key,), NOT_HERE[key]
+        if given.get("batch_size") and given.get("gradient_accumulation_steps"):
+            text = "follows from batch_size, the number of processes and per_device_train_batch_size; remove it"
+            yield ("gradient_accumulation_steps",), text
+        if given.get("train_sampling_strategy") == "batch_rebalance":
+            others = '"group_by_length", "random" or "sequential"'
+            yield ("train_sampling_strategy",), f"batches must not depend on the number of processes; choose {others}"
+        if given.get("bf16") and given.get("fp16"):
+            yield ("fp16",), "bf16 and fp16 exclude each other; keep one of them"
+
+
+def _numbers(given: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Numbers with which no training could run: (key, what is wrong; what to do)."""
+    for key in sorted(POSITIVE & given.keys()):
+        if not 0 < (given[key] or 0) < float("inf"):
+            yield (key,), f"must be a number above 0; found {given[key]}"
+    for key in sorted(INTERVALS & given.keys()):
+        if given[key] is not None and not 0 < given[key] < float("inf"):
+            yield (key,), f"must be a number of steps above 0, or a share of all steps below 1; found {given[key]}"
+    for key in sorted(NOT_NEGATIVE & given.keys()):
+        if (given[key] or 0) < 0:
+            yield (key,), f"must be 0 or more; found {given[key]}"
+    if (rate := given.get("learning_rate") or 0) != float("inf") and rate > LARGEST_RATE:
+        yield ("learning_rate",), f"{rate:g} is far too high; usual values are from 1e-6 to 0.3, e.g. 2e-5"
+    if (steps := given.get("max_steps")) is not None and steps != -1 and steps < 1:
+        yield ("max_steps",), f"must be 1 or more, or -1 for num_train_epochs; found {steps}"
+    if given.get("output_dir") == "":
+        yield ("output_dir",), "is empty; name a folder, or remove it"
+
+
+def _choices(given: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Values that transformers does not have: (key, what is wrong; what to do)."""
+    for key in CHOICES.keys() & given.keys():
+        value, known = given[key], enum_values(*CHOICES[key])
+        if isinstance(value, str) and value not in known:
+            longer = next((f'; did you mean "{name}"?' for name in known if value and name.startswith(value)), "")
+            remedy = longer or did_you_mean(value, known) or f"; choose one of: {', '.join(known)}"
+            yield (key,), f'there is no "{value}"{remedy}'
+
+
+class EarlyStopping(Section):
+    """Stop when the metric of the best checkpoint no longer improves (transformers.EarlyStoppingCallback)."""
+
+    early_stopping_patience: int = Field(1, ge=1)
+    """Evaluations without improvement after which training stops."""
+    early_stopping_threshold: float = Field(0.0, ge=0)
+    """What counts as improvement, in units of the metric."""

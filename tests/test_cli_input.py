@@ -1,0 +1,72 @@
+"""What commands read from standard input, and where they may write."""
+
+import io
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hf_tasks.cli.input import check_output, format_of, read
+from hf_tasks.core.errors import DataError
+from hf_tasks.recipe import from_dict
+
+
+@pytest.mark.parametrize(
+    ("text", "format"),
+    [
+        ("{smile} I like it\n", "text"), ("plain\n", "text"), ("", "text"),
+        ('{"text": "a"}\n', "jsonl"), (' { "text": "a"}', "jsonl"), ("{\n", "jsonl"),
+    ],
+)  # fmt: skip
+def test_the_format_of_standard_input(monkeypatch: pytest.MonkeyPatch, text: str, format: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text.encode()))))  # type: ignore[type-var]
+    assert format_of("-", None) == format
+    assert sys.stdin.read() == text
+
+
+def run(task: dict[str, Any], data: dict[str, Any]) -> Any:
+    recipe = from_dict({"name": "x", "task": task, "data": {"train": "t.csv"} | data, "model": {"name_or_path": "m"}})
+    return SimpleNamespace(recipe=recipe)
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "row"),
+    [
+        ("question-answering", {}, '{"question": "...", "context": "..."}'),
+        ("text-classification", {"text_pair": "b"}, '{"text": "...", "text_pair": "..."}'),
+    ],
+)
+def test_plain_lines_for_rows_of_several_columns(
+    monkeypatch: pytest.MonkeyPatch, task: str, columns: dict[str, str], row: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"one text\n"))))  # type: ignore[type-var]
+    with pytest.raises(DataError) as e:
+        read(run({"name": task}, {"columns": columns}), "-", None, labelled=False)
+    assert str(e.value).endswith(f"give one JSON object on each line: {row}")
+
+
+def test_a_run_remembers_how_its_files_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("new.dat").write_bytes("text;x\ncaf\xe9, please;1\n".encode("latin-1"))
+    Path("new.jsonl").write_text('{"text": "caf\xe9"}\n', encoding="utf-8")
+    data = {"train": "*.dat", "format": "csv", "delimiter": ";", "encoding": "latin-1"}
+    trained = run({"name": "text-classification"}, data)
+    assert read(trained, "new.dat", None, labelled=False).examples["text"][:] == ["caf\xe9, please"]
+    assert read(trained, "new.jsonl", None, labelled=False).examples["text"][:] == ["caf\xe9"]
+
+
+def test_an_output_never_replaces_the_input_and_other_files_only_on_request(tmp_path: Path) -> None:
+    source, other = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("{}")
+    other.write_text("{}")
+    (tmp_path / "link.jsonl").symlink_to(source)
+    for output in (source, tmp_path / "link.jsonl"):
+        with pytest.raises(DataError, match="is the input; give another file with -o"):
+            check_output(output, [str(source)], overwrite=True)
+    with pytest.raises(DataError, match="exists already; add --overwrite, or give another file with -o"):
+        check_output(other, [source, "-"], overwrite=False)
+    check_output(other, [source], overwrite=True)
+    check_output(tmp_path / "new.jsonl", [source], overwrite=False)
+    check_output(None, [source], overwrite=False)
