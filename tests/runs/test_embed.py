@@ -38,7 +38,7 @@ def plain(folder: Path) -> list[np.ndarray]:
 
 
 def run(*arguments: Any) -> Any:
-    return CliRunner().invoke(app, ["embed", *map(str, arguments)])
+    return CliRunner().invoke(app, ["embed", *map(str, arguments), "--overwrite"])
 
 
 @pytest.mark.parametrize("architecture", ["bert", "albert", "roberta", "distilbert"])
