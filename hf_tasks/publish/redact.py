@@ -1,8 +1,6 @@
-"""A recipe as it may be shown: without secrets, and without the places of this machine.
+"""Removes secrets and local paths from recipes, cards, results and uploaded files.
 
-What must not leave this machine: paths of its folders (secrets: see `redact.SECRETS`).
-
-Only where paths are known to stand are they looked for: a label or a token of a vocabulary may well begin with "/".
+Paths are removed only from values that can be paths: a label or a token of a vocabulary may begin with "/".
 """
 
 import json
@@ -27,29 +25,29 @@ SECRETS: dict[str, str] = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "a password in a URL": r"""(?<=://)[^/\s:@"'<>,]*:[^/\s@"'<>]+(?=@)""",
 }
-"""What secrets of well-known services look like: the one list for recipes, cards, messages and what is pushed."""
+"""Kind -> pattern of the secrets of well-known services, for recipes, cards, messages and uploaded files."""
 ANY_SECRET = re.compile("|".join(SECRETS.values()))
 SECRET_KEY = re.compile(r"(^|_)(token|secret|password|passwd|credentials?|api_?key)$", re.IGNORECASE)
 PATH = re.compile(r"(file://)?(~|/[^/\s]+|[A-Za-z]:|\\\\)[\\/]\S.*")
 LOCAL = ("output_dir",)
-"""Keys of `training` that name places of this machine and nothing else."""
+"""Keys of `training` that are local paths."""
 HIDDEN = "***"
 
 
 def redacted(text: str) -> str:
-    """Text without secrets."""
+    """The text with every secret replaced by ***."""
     return ANY_SECRET.sub(HIDDEN, text)
 
 
 def secrets_in(text: str) -> Iterator[tuple[int, str]]:
-    """Each secret in a text: (the line, counted from 1; what kind it is)."""
+    """(line, counted from 1; kind) of each secret in a text."""
     for found in ANY_SECRET.finditer(text):
         kind = next(name for name, pattern in SECRETS.items() if re.match(pattern, found[0]) or "URL" in name)
         yield text.count("\n", 0, found.start()) + 1, kind
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """The recipe as YAML, every given key, without secrets and folders of this machine."""
+    """The recipe as YAML, every given key, without secrets and local folders."""
     values = json.loads(recipe.model_dump_json(exclude_unset=True))
     training = values.get("training", {})
     values["training"] = {key: value for key, value in training.items() if key not in LOCAL}
@@ -58,7 +56,7 @@ def to_yaml(recipe: Recipe) -> str:
 
 
 def public(value: Any, key: str = "") -> Any:
-    """Plain values without secrets; of an absolute path only the last part stays."""
+    """Plain values without secrets; absolute paths are shortened to their last part."""
     match value:
         case dict():
             return {name: public(item, str(name)) for name, item in value.items()}
@@ -74,18 +72,17 @@ def public(value: Any, key: str = "") -> Any:
 
 
 NO_PATHS = ("task", "decoding")
-"""Sections of a recipe with texts that may look like paths."""
+"""Sections of a recipe whose texts may look like paths."""
 Values = dict[str, Any]
 
 
 def short(value: str) -> str:
-    """`.../` and the last part of an absolute path; any other text as it is."""
+    """`.../` and the last part of an absolute path; any other text unchanged."""
     return str(public(value))
 
 
 def without_paths(value: Any, under: str = "") -> Any:
-    """Nested values with `short` texts, and `short` keys that stay apart; hidden where the key `under` which they are
-    names a secret, as on the card."""
+    """Nested values and keys with paths shortened; keys stay distinct. Values of secret keys (`under`) are hidden."""
     match value:
         case str():
             return public(value, under)
@@ -126,7 +123,7 @@ def _config(values: Values, base: str) -> Values:
 
 
 def _adapter(values: Values, base: str) -> Values:
-    """PEFT notes where it found the base checkpoint; others find it by the recipe's name."""
+    """PEFT stores the local path of the base checkpoint; others need its name in the recipe."""
     return values | {"base_model_name_or_path": base}
 
 
@@ -138,12 +135,11 @@ CLEANERS: dict[str, Callable[[Values, str], Values]] = {
     "adapter_config.json": _adapter,
     "tokenizer_config.json": _config,
 }
-"""What is done to the values of a file; `base`: the recipe's name of the checkpoint that training started from."""
+"""File name -> function (values, `base`: the recipe's name of the base checkpoint) -> values without local paths."""
 
 
 def cleaned(name: str, content: bytes, base: str) -> bytes:
-    """A file of CLEANERS without paths of this machine; the same bytes where there are none. ValueError where the file
-    is broken."""
+    """A file of CLEANERS without local paths; the same bytes if it has none. Raises ValueError if it is damaged."""
     is_yaml = name.endswith(".yaml")
     values = _parsed(content, is_yaml)
     clean = CLEANERS[name](values, base)
@@ -155,14 +151,14 @@ def cleaned(name: str, content: bytes, base: str) -> bytes:
 
 
 def paths_in(name: str, content: bytes) -> set[str]:
-    """The absolute paths that `cleaned` shortens or removes in a file of CLEANERS."""
+    """The absolute paths that `cleaned` shortens or removes."""
     before = _parsed(content, name.endswith(".yaml"))
     gone = set(_texts(before)) - set(_texts(CLEANERS[name](before, "")))
     return {text for text in gone if short(text) != text}
 
 
 def shortened(content: bytes, paths: Iterable[str]) -> bytes:
-    """A text, the card, with each of these absolute paths shortened."""
+    """A text with each of these absolute paths shortened."""
     for path in sorted(paths, key=len, reverse=True):
         content = content.replace(path.encode(), short(path).encode())
     return content

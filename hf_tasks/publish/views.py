@@ -1,6 +1,6 @@
-"""What tasks look like in a card, a report and a demo: one entry a task, and a view that shows any task.
+"""How each task is shown in a card, a report and a demo: one view per task, and a generic one for all others.
 
-Reports and demos are imported when they are made: a card needs neither.
+The modules of reports and demos are imported only when one is made: a card needs neither.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,44 +11,38 @@ from hf_tasks.tasks.types import Prediction
 
 if TYPE_CHECKING:
     from hf_tasks.publish.demo.form import Form
-    from hf_tasks.publish.report.blocks import Section
-    from hf_tasks.publish.report.measured import Measured
+    from hf_tasks.publish.report.blocks import ReportSection
+    from hf_tasks.publish.report.measured import MeasuredSplit
     from hf_tasks.runs.run import Run
 
 
 class View:
-    """Of a task that has no view of its own."""
+    """The generic view of tasks without an entry in VIEWS."""
 
     def card_template(self, task: Any) -> str:
-        """The name of the card's template."""
+        """The file name of the card's template."""
         return "card.md.jinja"
 
     def printed(self, prediction: Prediction) -> str | None:
-        """What the card's snippet prints of a prediction; None where it shows no output."""
+        """The output of the card's snippet for a prediction; None if the card shows no output."""
         return None
 
-    def sections(self, splits: Sequence["Measured"]) -> Iterator["Section"]:
-        """The report's sections on measured splits; most of them show the first one."""
-        from hf_tasks.publish.report import anything
+    def sections(self, splits: Sequence["MeasuredSplit"]) -> Iterator["ReportSection"]:
+        """The report's sections on evaluated splits; most of them show the first split only."""
+        from hf_tasks.publish.report import generic
 
-        yield from anything.predictions(splits[0])
-
-    def slice_metric(self, task: Any) -> str:
-        """The metric of groups of examples."""
-        return str(task.metrics[0])
-
-    def sliced_by_label(self, task: Any) -> bool:
-        """Whether the examples of each label are a group."""
-        return False
+        yield from generic.predictions(splits[0])
 
     def form(self, run: "Run") -> "Form":
-        """The demo's form."""
-        from hf_tasks.publish.demo import anything
+        """The form of the demo."""
+        from hf_tasks.publish.demo import form
 
-        return anything.form(run)
+        return form.generic(run)
 
 
 class ClassificationView(View):
+    """Text classification: labels or a number."""
+
     def card_template(self, task: TextClassification) -> str:
         return "text-classification.md.jinja"
 
@@ -60,7 +54,7 @@ class ClassificationView(View):
                 return str(sorted(labels))
         return f"{prediction['score']:.2f}"
 
-    def sections(self, splits: Sequence["Measured"]) -> Iterator["Section"]:
+    def sections(self, splits: Sequence["MeasuredSplit"]) -> Iterator["ReportSection"]:
         from hf_tasks.publish.report import label_errors, text_classification
 
         task = splits[0].task
@@ -75,13 +69,6 @@ class ClassificationView(View):
             case _:
                 yield from text_classification.numbers(splits[0])
 
-    def slice_metric(self, task: TextClassification) -> str:
-        """Of one label accuracy: averages over classes mean something else where a slice lacks classes."""
-        return "accuracy" if task.problem_type == "single_label_classification" else task.metrics[0]
-
-    def sliced_by_label(self, task: TextClassification) -> bool:
-        return task.problem_type != "regression"
-
     def form(self, run: "Run") -> "Form":
         from hf_tasks.publish.demo import text_classification
 
@@ -89,13 +76,15 @@ class ClassificationView(View):
 
 
 class TaggingView(View):
+    """Token classification."""
+
     def card_template(self, task: TokenClassification) -> str:
         return "token-classification.md.jinja"
 
     def printed(self, prediction: Prediction) -> str:
         return " ".join(prediction["tags"])
 
-    def sections(self, splits: Sequence["Measured"]) -> Iterator["Section"]:
+    def sections(self, splits: Sequence["MeasuredSplit"]) -> Iterator["ReportSection"]:
         from hf_tasks.publish.report import token_classification
 
         task = splits[0].task
@@ -110,13 +99,15 @@ class TaggingView(View):
 
 
 class AnswersView(View):
+    """Extractive question answering."""
+
     def card_template(self, task: QuestionAnswering) -> str:
         return "question-answering.md.jinja"
 
     def printed(self, prediction: Prediction) -> str:
         return repr(prediction["answer"])
 
-    def sections(self, splits: Sequence["Measured"]) -> Iterator["Section"]:
+    def sections(self, splits: Sequence["MeasuredSplit"]) -> Iterator["ReportSection"]:
         from hf_tasks.publish.report import question_answering
 
         yield from question_answering.questions(splits[0])
@@ -128,13 +119,15 @@ class AnswersView(View):
 
 
 class TextsView(View):
+    """Tasks that generate text."""
+
     def card_template(self, task: Task) -> str:
         return f"{task.name}.md.jinja"
 
     def printed(self, prediction: Prediction) -> str:
         return str(prediction["prediction"])
 
-    def sections(self, splits: Sequence["Measured"]) -> Iterator["Section"]:
+    def sections(self, splits: Sequence["MeasuredSplit"]) -> Iterator["ReportSection"]:
         from hf_tasks.publish.report import text2text
 
         yield from text2text.written(splits[0])
@@ -155,4 +148,5 @@ VIEWS: dict[type[Task], View] = {
 
 
 def view_of(task: Task) -> View:
+    """The view of a task."""
     return VIEWS.get(type(task), View())

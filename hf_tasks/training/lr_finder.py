@@ -11,15 +11,19 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_tasks import recipe as recipes
 from hf_tasks.core.errors import RunError
-from hf_tasks.publish.card.pictures import BLUE, GREY, ORANGE, STYLE
+from hf_tasks.publish import plots
+from hf_tasks.publish.plots import BLUE, GREY, ORANGE
 from hf_tasks.training import train
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 DIVERGED = 4.0
@@ -149,21 +153,17 @@ def lines(curve: Curve, recipe: str, overrides: Sequence[str] = ()) -> Iterator[
 
 
 def draw(curve: Curve, path: Path) -> None:
-    """The loss over the rate, as it was and smoothed, with what is suggested."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    """Plot the loss over the learning rate, raw and smoothed, with the suggested rate."""
 
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-        FigureCanvasAgg(figure)
+    def panel(figure: "Figure") -> None:
         axes = figure.subplots()
         axes.set_xscale("log")
         axes.plot(curve.rates, curve.losses, color=GREY, alpha=0.5, linewidth=0.8, label="each batch")
         axes.plot(curve.rates, curve.smooth, color=BLUE, linewidth=1.6, label="smoothed")
         axes.axvline(curve.suggested, color=ORANGE, linestyle="--", linewidth=1.2, label=f"{curve.suggested:.1e}")
-        axes.set_ylim(top=1.5 * max(curve.losses[:FEWEST]))  # what diverges would flatten the rest
+        axes.set_ylim(top=1.5 * max(curve.losses[:FEWEST]))  # a diverging loss would flatten the rest
         axes.set_xlabel("learning rate")
         axes.set_ylabel("loss")
         axes.legend(frameon=False)
-        figure.savefig(path, metadata={"Software" if path.suffix == ".png" else "Date": None})
+
+    plots.save(path, (6.4, 3.6), panel)

@@ -94,7 +94,7 @@ def test_a_card_is_not_written_behind_a_link(run: Path, tmp_path: Path, name: st
 def test_a_recipe_that_unfolds_to_millions_of_values_is_not_pushed(run: Path) -> None:
     (run / "recipe.yaml").write_text(RECIPE + LAUGHS)
     assert message(lambda: stage(run, "org/x")) == (
-        f"{run}/recipe.yaml: the file is broken; the run is not whole, train it again"
+        f"{run}/recipe.yaml: the file is damaged and the run incomplete; train it again"
     )
 
 
@@ -103,7 +103,7 @@ def test_a_recipe_that_unfolds_to_millions_of_values_is_not_pushed(run: Path) ->
 def test_json_that_is_not_that_of_a_run_is_not_pushed(run: Path, name: str, text: str) -> None:
     (run / name).write_text(text)
     assert message(lambda: stage(run, "org/x")) == (
-        f"{run / name}: the file is broken; the run is not whole, train it again"
+        f"{run / name}: the file is damaged and the run incomplete; train it again"
     )
 
 

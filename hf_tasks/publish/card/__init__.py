@@ -1,16 +1,15 @@
-"""The model card: a pure function of the resolved recipe and the results; written, checked, renewed.
+"""The model card, a pure function of the resolved recipe and the results.
 
 render(recipe, results) -> str     the card's text
-write(run)                         the card and its pictures into a run; what people wrote in it stays
-check(run) -> list[str]            what on the card is not true; empty where all is
-gather(...)                        the facts that results.json needs for it
-add(run, arguments)                after training: those facts, and the card; a failure is only a message
+write(run)                         write or update the card and its plots in a run; the user's text is kept
+check(run) -> list[str]            the errors of the card
+gather(...)                        the facts that the card adds to results.json
+add(run, arguments)                after training: add these facts and write the card; a failure is a warning
 """
 
 from hf_tasks.publish.card.checks import NOT_RUN, check, may_run_snippets
 from hf_tasks.publish.card.data_facts import of_data
 from hf_tasks.publish.card.facts import gather
-from hf_tasks.publish.card.pictures import draw
 from hf_tasks.publish.card.render import render
 from hf_tasks.publish.card.write import add, show, text, write
 
@@ -18,7 +17,6 @@ __all__ = [
     "NOT_RUN",
     "add",
     "check",
-    "draw",
     "gather",
     "of_data",
     "may_run_snippets",

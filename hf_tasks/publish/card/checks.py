@@ -1,4 +1,4 @@
-"""Is everything on a card true? Its snippets are run, its numbers compared, its metadata read as the Hub reads them."""
+"""Checks a card: runs its snippets, compares its numbers with results.json, validates its metadata as the Hub does."""
 
 import math
 import os
@@ -13,34 +13,37 @@ from typing import TYPE_CHECKING, Any
 from yaml import YAMLError
 
 from hf_tasks.core.untrusted import malformed_as_run_error
-from hf_tasks.publish.card import metadata, tables
-from hf_tasks.publish.card.usage import MODEL_ID, same_output
+from hf_tasks.publish.card import markdown, metadata
+from hf_tasks.publish.card.metadata import MODEL_ID
 from hf_tasks.publish.card.write import FILE, blocks, generated, read_card
 from hf_tasks.publish.card.write import metadata as metadata_of
+from hf_tasks.publish.results_view import is_number
 
 if TYPE_CHECKING:
     from hf_tasks.runs.run import Run
 
 SNIPPET = re.compile(r"^(`{3,})python\n(.*?)^\1$(?:\s*^(`{3,})text\n(.*?)^\3$)?", re.MULTILINE | re.DOTALL)
-PART = re.compile(r"^### On (\w+): .*?\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
+SPLIT = re.compile(r"^### On (\w+): .*?\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
 NUMBERS = re.compile(r"-?\d+(\.\d+)?( to -?\d+(\.\d+)?)?|not defined")
-"""A cell that holds a measured value, or the two ends of an interval."""
+"""A cell with a result, or with the two ends of an interval."""
+TOLERANCE = 0.011
+"""Largest difference of two printed numbers of two decimals that rounding can cause."""
 SECONDS = 600
-"""After which a snippet counts as one that does not run."""
+"""Time limit of a snippet."""
 NOT_RUN = (
     "the snippets of the card were not run, because this run was not trained on this machine, or was changed since; "
     "read them, then add --run-snippets"
 )
-REMEDY = "renew it with: hf-tasks card RUN --write"
+REMEDY = "update it with: hf-tasks card RUN --write"
 
 
 def may_run_snippets(run: "Run", allowed: bool) -> bool:
-    """Whether the Python code of a card may run here: that of a run that was trained on this machine, or `allowed`."""
+    """Whether the Python code of a card may run: if the run was trained on this machine, or if `allowed`."""
     return allowed or run.trained_here
 
 
 def check(run: "Run", *, run_snippets: bool = False) -> list[str]:
-    """What is wrong with the card in a run's directory, one line each; empty where all of it is true.
+    """The errors of the card in a run's directory, one line each; empty if there are none.
 
     `run_snippets`: also run the snippets of a run that was not trained on this machine, or was changed since.
     """
@@ -69,43 +72,43 @@ def _scores(card: str) -> list[Any]:
     """The evaluation results of the metadata, read and validated by huggingface_hub."""
     from huggingface_hub import ModelCard
 
-    metadata_of(card)  # which refuses what the reader of the Hub would take for ever to read
+    metadata_of(card)  # refuses YAML that huggingface_hub would take forever to parse
     data: Any = ModelCard(card).data
     data.to_yaml()
     return list(data.eval_results or [])
 
 
 def _metadata(run: "Run", scores: list[Any]) -> Iterator[str]:
-    """Results in the metadata that are no numbers, or not those of results.json."""
+    """Results in the metadata that are not numbers, or differ from results.json."""
     for score in scores:
         place = f"{score.metric_name} is {score.metric_value}"
-        if not metadata.is_number(score.metric_value) or not math.isfinite(score.metric_value):
-            yield f"the metadata say that {place}, which is no number"
+        if not is_number(score.metric_value) or not math.isfinite(score.metric_value):
+            yield f"the metadata say that {place}, which is not a number"
         elif run.results.get(score.dataset_split, {}).get(score.metric_name) != score.metric_value:
-            yield f"the metadata say that {place} on {score.dataset_split}, which results.json does not; {REMEDY}"
+            yield f"the metadata say that {place} on {score.dataset_split}, but results.json does not; {REMEDY}"
 
 
 def _up_to_date(run: "Run", card: str, model_id: str) -> Iterator[str]:
-    """Generated parts that are not what recipe and results give."""
+    """Generated sections that differ from what recipe and results give."""
     fresh = blocks(generated(run, model_id, card))
     for name, content in blocks(card).items():
         if content != fresh.get(name):
-            yield f'the generated part "{name}" is not what recipe and results say; {REMEDY}'
+            yield f'the generated section "{name}" differs from recipe and results; {REMEDY}'
 
 
 def _numbers(run: "Run", card: str) -> Iterator[str]:
-    """Results on the card that results.json does not have, and the other way round."""
-    for split, text in PART.findall(blocks(card).get("results", "")):
+    """Results on the card that are not in results.json, and the reverse."""
+    for split, text in SPLIT.findall(blocks(card).get("results", "")):
         rows = [re.split(r"(?<!\\)\|", line)[2:-1] for line in text.splitlines() if line.startswith("|")]
         cells = (cell.strip() for row in rows for cell in row)
         shown = Counter(number for cell in cells if NUMBERS.fullmatch(cell) for number in cell.split(" to "))
-        known = Counter(str(tables.cell(value)) for value in _leaves(run.results.get(split, {})))
+        known = Counter(str(markdown.cell(value)) for value in _leaves(run.results.get(split, {})))
         yield from (f"{split}: {value} is on the card, not in results.json; {REMEDY}" for value in shown - known)
         yield from (f"{split}: {value} is in results.json, not on the card; {REMEDY}" for value in known - shown)
 
 
 def _leaves(values: Any) -> Iterator[Any]:
-    """The measured numbers of a part, those of its tables too."""
+    """The results of a split, those in its tables included."""
     match values:
         case dict():
             yield from (leaf for name, value in values.items() if name != "n" for leaf in _leaves(value))
@@ -118,8 +121,8 @@ def _leaves(values: Any) -> Iterator[Any]:
 
 
 def _snippets(run: "Run", card: str, model_id: str) -> Iterator[str]:
-    """Snippets that do not run, with this very directory in the place of the model's id and nothing else replaced, or
-    print something else than the card says. The network serves those that load a base model of the Hub."""
+    """Snippets that fail, or print something else than the card says. Only the model's id is replaced, by this
+    directory; snippets that load a base model of the Hub may use the network."""
     base = metadata.base_id(run.recipe, run.results)
     for _, printed, _, expected in SNIPPET.findall(blocks(card).get("usage", "")):
         code = printed.replace(f'"{model_id}"', repr(str(run.path.resolve())))
@@ -133,7 +136,7 @@ def _snippets(run: "Run", card: str, model_id: str) -> Iterator[str]:
 
 
 def _run(code: str, *, offline: bool = True) -> "subprocess.CompletedProcess[str]":
-    """Run Python code in a fresh process, in an empty folder."""
+    """Run Python code in a new process, in an empty folder."""
     quiet = {"TOKENIZERS_PARALLELISM": "false"} | ({"HF_HUB_OFFLINE": "1"} if offline else {})
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -143,3 +146,16 @@ def _run(code: str, *, offline: bool = True) -> "subprocess.CompletedProcess[str
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess([], 1, "", f"it takes more than {SECONDS} s")
+
+
+def same_output(expected: str, found: str) -> bool:
+    """Whether two outputs are equal, numbers within `TOLERANCE`."""
+    first, second = expected.split(), found.split()
+    return len(first) == len(second) and all(_same(*pair) for pair in zip(first, second, strict=True))
+
+
+def _same(first: str, second: str) -> bool:
+    try:
+        return first == second or abs(float(first) - float(second)) <= TOLERANCE
+    except ValueError:
+        return False

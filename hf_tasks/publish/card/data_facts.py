@@ -1,5 +1,4 @@
-"""What the card says of the data: how often each label occurs, a few examples, and what a model without any learning
-would score."""
+"""Facts about the data on a card: label counts, sample examples, and the scores of a trivial baseline."""
 
 import json
 import warnings
@@ -23,16 +22,15 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 SHORT = 200
-"""Characters of a value of a sample that are shown."""
+"""Characters of a sample's value that are shown."""
 MOST_LABELS = 200
-"""Labels above which their counts are left out."""
+"""With more labels, their counts are left out."""
 CANDIDATES = 200
-"""Training examples among which the samples are looked for."""
+"""Number of training examples from which the samples are chosen."""
 
 
 def of_data(recipe: Recipe, splits: Mapping[str, DataSplit], memory: Mapping[str, Any]) -> dict[str, Any]:
-    """`labels`: counts by split; `samples`: training examples; `baseline`: scores by split. What a task does not have
-    is left out."""
+    """`labels`: counts by split; `samples`: training examples; `baseline`: scores by split; each if the task has it."""
     task, found = recipe.task, dict[str, Any]()
     if column := task.traits.label_column:
         counts = {name: labels.counts(split.examples, column) for name, split in splits.items()}
@@ -43,7 +41,7 @@ def of_data(recipe: Recipe, splits: Mapping[str, DataSplit], memory: Mapping[str
 
 
 def samples(task: Task, train: "Dataset", size: int) -> list[dict[str, str]]:
-    """The shortest of the first training examples, with different targets first: what goes in, and the target."""
+    """Inputs and target of the shortest among the first training examples, different targets first."""
     names = [*task.traits.inputs, task.columns.target(train.column_names)]
     few = train.select(range(min(CANDIDATES, len(train)))).select_columns([n for n in names if n in train.column_names])
     rows = [{name: _shown(value) for name, value in row.items()} for row in few]
@@ -58,7 +56,7 @@ def samples(task: Task, train: "Dataset", size: int) -> list[dict[str, str]]:
 
 
 def baseline(task: Task, splits: Mapping[str, "Dataset"], memory: dict[str, Any]) -> dict[str, Any] | None:
-    """What is always answered, and its scores by split; None for tasks without such an answer."""
+    """The constant prediction of the baseline, in words, and its scores by split; None for tasks without one."""
     ours = {name: metrics.METRICS[name] for name in task.metrics if name in metrics.METRICS}
     known = [name for name, metric in ours.items() if not metric.asks & {"decisions", "probabilities"}]
     scored = {name: examples for name, examples in splits.items() if name != "train"}
@@ -82,7 +80,7 @@ def baseline(task: Task, splits: Mapping[str, "Dataset"], memory: dict[str, Any]
 
 def _scores(names: Sequence[str], answers: list[Any], references: list[Any], memory: dict[str, Any]) -> dict[str, Any]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of correlations with a constant
+        warnings.simplefilter("ignore")  # correlations with a constant
         found = evaluation.numbers(metrics.score(tuple(names), answers, references, memory))
     return {name: value for name, value in found.items() if name != "n" and np.isfinite(value)}
 

@@ -1,6 +1,6 @@
-"""What the card says of a run and only its making can tell: machine, curve, energy, one example.
+"""Facts about a training that only its machine knows: environment, training curve, energy.
 
-All of it goes into results.json, so that the card can be made from there again.
+They are stored in results.json, so that the card can be generated again.
 """
 
 import json
@@ -8,18 +8,15 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hf_tasks.publish.redact import LOCAL
 from hf_tasks.recipe import Recipe
 
-if TYPE_CHECKING:
-    pass
-
 POINTS = 100
-"""Of the training loss on the curve; further ones are averaged."""
+"""Maximum number of points of the training loss; more are averaged."""
 WATTS_PER_CORE = 5.0
-"""Assumed for each core of a processor that the system shows; servers and laptops draw about 2 to 10."""
+"""Assumed power of a processor core; servers and laptops use about 2 to 10."""
 NOT_SHOWN = (
     *LOCAL, "run_name", "hub_token", "push_to_hub_token", "hub_strategy", "project", "log_level", "log_level_replica",
     "disable_tqdm", "local_rank", "ddp_timeout", "length_column_name", "skip_memory_metrics", "do_eval",
@@ -27,12 +24,14 @@ NOT_SHOWN = (
     "per_device_eval_batch_size", "save_strategy", "save_steps", "save_total_limit", "dataloader_in_order",
     "restore_callback_states_from_checkpoint", "average_tokens_across_devices", "save_safetensors",
 )  # fmt: skip
-"""Arguments that change nothing in the model, or tell of this machine."""
+"""Arguments that do not affect the model, or describe this machine."""
 
 
 def gather(path: Path, recipe: Recipe, results: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of a run's directory. `results`: what results.json has on data and training; `arguments`:
-    transformers' TrainingArguments as a dict."""
+    """The facts of a run's directory: environment, arguments, curve, energy.
+
+    `results`: the data and training sections of results.json; `arguments`: transformers' TrainingArguments as a dict.
+    """
     environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
     environment.pop("recipe_folder", None)
     watts = _watts(recipe, environment)
@@ -45,7 +44,7 @@ def gather(path: Path, recipe: Recipe, results: Mapping[str, Any], arguments: Ma
 
 
 def worth_showing(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that say something of the model: neither off, nor without effect, nor of this machine."""
+    """The arguments that affect the model and are not off."""
     return {
         name: value
         for name, value in arguments.items()
@@ -54,7 +53,7 @@ def worth_showing(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def curve(log: Path) -> dict[str, list[list[float]]]:
-    """The training log as points: [step, loss] of the training, [step, loss, score] of the validation part."""
+    """The training log as points: [step, loss] of the training, [step, loss, score] of validation."""
     rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     losses = [(row["step"], row["loss"]) for row in rows if "loss" in row]
     width = -(-len(losses) // POINTS) or 1
@@ -70,21 +69,25 @@ def curve(log: Path) -> dict[str, list[list[float]]]:
 
 
 def _watts(recipe: Recipe, environment: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The power in training, and how it is known; None where there is nothing to go by."""
+    """The power during training and its source; None if unknown."""
     if recipe.card.watts:
         return {"watts": recipe.card.watts, "from": "as stated in the recipe"}
     if environment["accelerator"]:
         limit = _power_limit()
-        return {"watts": limit, "from": "the accelerator's power limit; the rest left out"} if limit else None
+        return (
+            {"watts": limit, "from": "the accelerator's power limit; the rest of the machine is not counted"}
+            if limit
+            else None
+        )
     cores = environment["cpu_count"] or 1
     return {
         "watts": cores * WATTS_PER_CORE,
-        "from": f"assumed: {WATTS_PER_CORE:g} W for each of the {cores} cores; the rest left out",
+        "from": f"assumed: {WATTS_PER_CORE:g} W for each of the {cores} cores; the rest of the machine is not counted",
     }
 
 
 def _power_limit() -> float | None:
-    """Watts that the first accelerator may draw, from its driver's tool; None without it."""
+    """The power limit of the first accelerator in watts, from nvidia-smi; None without it."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return None

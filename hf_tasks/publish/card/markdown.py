@@ -1,7 +1,7 @@
-"""Text on a card: whatever a label or a text holds, it stays text. Raw Markdown is marked by `Markup`.
+"""Escapes values for Markdown, so that labels and texts are shown literally. Raw Markdown has the type `Markup`.
 
-The templates put every value through `value`, so that nothing gets onto a card unescaped by mistake. Secrets are
-taken out first: an escaped one is no longer recognised.
+The templates pass every value through `value`, so nothing reaches a card unescaped by mistake. Secrets are removed
+first: an escaped one would no longer be recognised.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from hf_tasks.publish.redact import redacted
+from hf_tasks.publish.results_view import Interval, is_number
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -20,21 +21,21 @@ _JOINERS = "\u200c\u200d"
 
 
 def value(thing: Any) -> Markup:
-    """Anything as Markdown that shows it and does nothing else, on one line."""
+    """Any value as one line of escaped Markdown."""
     return thing if isinstance(thing, Markup) else escape(str(thing))
 
 
 def escape(text: str) -> Markup:
     """Text as one line of Markdown without any markup: no HTML, link, emphasis, code, heading, list or table cell."""
     text = re.sub(r"[\\`*\[\]|~$!]", r"\\\g<0>", _one_line(redacted(text)))
-    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # inside a word it means nothing
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # inside a word it is no emphasis
     text = re.sub(r"[&<>@]", lambda m: _ENTITIES[m[0]], text)
     text = re.sub(r"://|(?i:(?<=www)\.)", lambda m: "".join(f"&#{ord(c)};" for c in m[0]), text)
     return Markup(re.sub(r"^([-+#=])|^(\d+)([.)])(?=\s|$)", r"\2\\\1\3", text))
 
 
 def code(text: str) -> Markup:
-    """Text as inline code. For names of ours: a bar in it would end a table cell."""
+    """Text as inline code. Only for our own names: a `|` would end a table cell."""
     text = _one_line(redacted(text))
     ticks = "`" * (_longest(text) + 1)
     space = " " if text.startswith("`") or text.endswith("`") or not text else ""
@@ -42,7 +43,7 @@ def code(text: str) -> Markup:
 
 
 def fence(text: str, language: str = "") -> Markup:
-    """Text as a block of code, behind a fence longer than any in it."""
+    """Text as a code block, with a fence longer than any in it."""
     text = redacted(text)
     ticks = "`" * max(3, _longest(text) + 1)
     body = text.strip("\n").replace("<!-- hf_tasks:", "<!- - hf_tasks:")
@@ -73,8 +74,17 @@ def _literal(thing: Any) -> Markup:
 
 
 def number(thing: float) -> Markup:
-    """A number as the card prints it: whole ones as they are, others with four decimals."""
+    """A number on a card: floats with four decimals, integers as they are."""
     return Markup(f"{thing:.4f}" if isinstance(thing, float) else f"{thing}")
+
+
+def cell(thing: Any) -> Markup:
+    """A cell of a table of results."""
+    if isinstance(thing, Interval):
+        return Markup(" to ").join(map(cell, thing))
+    if is_number(thing):
+        return number(thing) if math.isfinite(thing) else Markup("not defined")
+    return Markup("not defined") if thing is None else value(thing)
 
 
 def _without_secrets(thing: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The YAML metadata that the Hub reads, made and validated by huggingface_hub's own classes."""
+"""The YAML metadata of a card, made and validated by huggingface_hub's own classes."""
 
 import math
 import re
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tasks.metrics import hub_name, is_score
 from hf_tasks.publish import redact
+from hf_tasks.publish.results_view import SPLITS, is_number
 from hf_tasks.recipe import Recipe
 from hf_tasks.runs import model_files
 
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
 LIBRARIES = {"model": "transformers", "peft": "peft", "trained": "hf_tasks"}
 """How the model is saved -> the library that loads it."""
-UNKNOWN = "the licence of the base model is not known here"
-SPLITS = ("validation", "test")
+UNKNOWN = "the licence of the base model is unknown"
+MODEL_ID = "ORG/NAME"
+"""Placeholder for the id of a model that is not on the Hub yet."""
 
 
 def metadata(recipe: Recipe, results: Mapping[str, Any]) -> "ModelCardData":
-    """The metadata; what nothing is known of is left out, never guessed."""
+    """The metadata of a card; unknown fields are left out, never guessed."""
     from huggingface_hub import ModelCardData
 
     saved, card, base = model_files.saved_as(recipe), recipe.card, base_id(recipe, results)
@@ -42,50 +44,50 @@ def metadata(recipe: Recipe, results: Mapping[str, Any]) -> "ModelCardData":
 
 
 def base_id(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
-    """The Hub id of the base model: of a folder or a package, the one that the recipe's card section names."""
+    """The Hub id of the base model; of a folder or a package `card.base_model` of the recipe."""
     on_hub = results.get("base", {}).get("from") == "hub"
     return recipe.model.name_or_path if on_hub else recipe.card.base_model
 
 
 def base_revision(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
-    """The commit of the base model that was trained, where it came from the Hub."""
+    """The commit of a base model of the Hub."""
     return recipe.model.revision if results.get("base", {}).get("from") == "hub" else None
 
 
 def _relation(recipe: Recipe) -> str:
-    """Whatever holds a few parameters beside those of its base model is an adapter of it."""
+    """A run that saves only its trained parameters is an adapter of its base model."""
     return "finetune" if recipe.method.saves == "model" else "adapter"
 
 
 def base_name(recipe: Recipe, results: Mapping[str, Any]) -> str:
-    """What the card calls the base model: its id, or the recipe's name of it without folders of this machine."""
+    """The base model as named on the card: its Hub id, or the recipe's path without local folders."""
     return base_id(recipe, results) or str(redact.public(recipe.model.name_or_path))
 
 
 def license(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
-    """The recipe's licence, else the one that the base model's card states, else None."""
+    """The licence in the recipe, else in the card of the base model, else None."""
     return recipe.card.license or results.get("base", {}).get("license")
 
 
 def license_unknown(results: Mapping[str, Any]) -> str:
-    """Why no licence of the base model is known; "" where there is no base model."""
+    """Why the licence of the base model is unknown; "" for a model from scratch."""
     base = results.get("base", {})
     reasons = {
         "none": "the base model has no card",
         "read": "the card of the base model states none",
         "broken": "the card of the base model cannot be read",
-        "unreached": "the Hub could not be asked for the card of the base model",
+        "unreached": "the card of the base model could not be downloaded",
     }
     return "" if base.get("from") == "scratch" else reasons.get(base.get("card", ""), UNKNOWN)
 
 
 def datasets(recipe: Recipe) -> list[str]:
-    """The Hub ids of the data."""
+    """The Hub ids of the datasets."""
     return [*dict.fromkeys([*([recipe.data.path] if recipe.data.path else []), *recipe.card.datasets])]
 
 
 def data_name(recipe: Recipe) -> str | None:
-    """What people call the data, where that is known."""
+    """The name of the data, if known."""
     return recipe.card.data_name or next(iter(datasets(recipe)), None)
 
 
@@ -115,10 +117,6 @@ def _scores(recipe: Recipe, results: Mapping[str, Any]) -> Iterator["EvalResult"
 
 
 def _commit(files: Mapping[str, str]) -> str | None:
-    """The commit of a dataset of the Hub, whose place is `id@commit`."""
+    """The commit of a dataset of the Hub, from its place `id@commit`."""
     commits = [re.search(r"@([0-9a-f]{40})$", place) for place in files]
     return next((found[1] for found in commits if found), None)
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

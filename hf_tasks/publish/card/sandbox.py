@@ -1,4 +1,4 @@
-"""Templates, which may be those of a stranger's recipe: they get plain data, and read template files alone."""
+"""The Jinja sandbox of card templates, which may be a stranger's: they get plain data and can read only templates."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,15 +6,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hf_tasks.publish.card import markdown, tables
+from hf_tasks.publish.card import markdown
 
 ENDING = ".jinja"
-"""Of the names of templates."""
+"""File name suffix of templates."""
 
 
 def sandbox(*folders: Path | None) -> Any:
-    """Jinja's sandboxed environment with the filters of the card; later folders are looked at first. A template can
-    name the templates of these folders, and no other file."""
+    """Jinja's sandboxed environment with the filters of the card. A template can include the templates of these
+    folders, of which the last has precedence, and no other file."""
     from jinja2 import FunctionLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -26,20 +26,20 @@ def sandbox(*folders: Path | None) -> Any:
     environment.globals = {name: environment.globals[name] for name in ("range", "namespace")}
     environment.filters |= {
         "code": markdown.code, "fence": markdown.fence, "literal": markdown.literal, "number": markdown.number,
-        "cell": tables.cell,
+        "cell": markdown.cell,
     }  # fmt: skip
     return environment
 
 
 def find_template(name: str, folder: Path) -> Path | None:
-    """The file of a template in a folder; None where there is none, and where its name or a link leads elsewhere."""
+    """The file of a template in a folder; None if there is none, or its name or a link points outside the folder."""
     file = (folder / name).resolve()
     inside = name.endswith(ENDING) and file.is_relative_to(folder.resolve())
     return file if inside and file.is_file() else None
 
 
 def plain(value: Any) -> Any:
-    """Strings, numbers, lists and dicts as they are. Raises TypeError for anything that can do something."""
+    """A copy of nested strings, numbers, lists and dicts. Raises TypeError for any other object."""
     match value:
         case Mapping():
             return {str(name): plain(item) for name, item in value.items()}

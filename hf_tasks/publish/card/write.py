@@ -1,10 +1,8 @@
-"""The generated parts of a card, between `<!-- hf_tasks:begin NAME -->` and `<!-- hf_tasks:end NAME -->`.
+"""Writes and updates the card of a run.
 
-What stands outside of them belongs to people. The metadata at the top is shared: our keys are renewed, others and
-all comments stay.
-
-
-The card of a run's directory: made, or renewed where people have written in it."""
+Text between `<!-- hf_tasks:begin NAME -->` and `<!-- hf_tasks:end NAME -->` is generated; the rest belongs to the user.
+The metadata at the top is shared: our keys are updated, other keys and all comments are kept.
+"""
 
 import re
 import sys
@@ -21,37 +19,41 @@ from hf_tasks.core.terminal import say
 from hf_tasks.core.untrusted import malformed_as_run_error, parse_yaml, read_text
 from hf_tasks.models.origin import LICENSE
 from hf_tasks.publish.card.facts import gather
-from hf_tasks.publish.card.metadata import license
-from hf_tasks.publish.card.pictures import CURVE, LAYERS, draw
-from hf_tasks.publish.card.pictures import FOLDER as PICTURES
+from hf_tasks.publish.card.metadata import MODEL_ID, license
 from hf_tasks.publish.card.render import render
-from hf_tasks.publish.card.usage import MODEL_ID
+from hf_tasks.publish.plots import CURVE, LAYERS, draw_card
+from hf_tasks.publish.plots import FOLDER as PICTURES
 from hf_tasks.runs import trained_here
 from hf_tasks.runs.contained import check_inside
 
 if TYPE_CHECKING:
     from hf_tasks.runs.run import Run
 
+FILE = "README.md"
+LARGEST_CARD = 1 << 20
+"""Maximum size in bytes."""
+MARKS = re.compile(r"^<!-- hf_tasks:.*-->$|^</?details>(<summary>)?|</summary>$", re.MULTILINE)
+"""Markup that a browser hides and a terminal would print."""
 BLOCK = re.compile(r"^<!-- hf_tasks:begin (\S+) -->\n(.*?)^<!-- hf_tasks:end \1 -->$", re.MULTILINE | re.DOTALL)
 FRONT = re.compile(r"\A---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
 OURS = ("model-index", "metrics", "pipeline_tag", "library_name", "base_model", "base_model_relation")
-"""Keys of the metadata that are never a person's."""
+"""Keys of the metadata that are always generated."""
 
 
 def blocks(text: str) -> dict[str, str]:
-    """Name -> content of each generated part."""
+    """Name -> content of each generated section."""
     return dict(BLOCK.findall(text))
 
 
 def metadata(text: str) -> dict[str, Any]:
-    """The YAML at the top of a card; empty where there is none."""
+    """The YAML metadata of a card; empty if it has none."""
     front = FRONT.match(text)
     found = parse_yaml(front[1]) if front else None
     return found if isinstance(found, dict) else {}
 
 
 def renewed(edited: str, generated: str) -> str:
-    """`edited` with the generated parts of `generated`; a part that a person removed stays removed."""
+    """`edited` with the generated sections of `generated`; a section that the user removed stays removed."""
     fresh = blocks(generated)
 
     def new(found: re.Match[str]) -> str:
@@ -65,14 +67,14 @@ def renewed(edited: str, generated: str) -> str:
 
 
 def _joined(edited: dict[str, Any], generated: dict[str, Any]) -> dict[str, Any]:
-    """What people wrote wins, but for keys that are never theirs; tags are joined."""
+    """The user's values win, except for the keys in OURS; tags are merged."""
     kept = {key: value for key, value in edited.items() if key not in OURS}
     tags = [tag for tag in edited.get("tags") or [] if tag not in generated.get("tags", [])]
     return generated | kept | ({"tags": [*generated.get("tags", []), *tags]} if "tags" in generated else {})
 
 
 def _front(text: str, before: dict[str, Any], values: dict[str, Any]) -> str:
-    """The YAML of `values`: the lines of `text`, with their comments, for every value that stays."""
+    """The YAML of `values`, with the lines and comments of `text` for unchanged values."""
     if before == values:
         return text
     from hf_tasks.recipe.yaml_edit import edited
@@ -91,34 +93,29 @@ def _yaml(values: dict[str, Any]) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-FILE = "README.md"
-LARGEST_CARD = 1 << 20
-"""Bytes."""
-MARKS = re.compile(r"^<!-- hf_tasks:.*-->$|^</?details>(<summary>)?|</summary>$", re.MULTILINE)
-"""What a page in a browser hides, and a terminal would show."""
-
-
 def text(run: "Run", model_id: str = MODEL_ID) -> str:
-    """The card of a run, its generated parts new, what people wrote in README.md kept.
+    """The card of a run: new generated sections, and the user's text in README.md.
 
-    Raises RunError where README.md has no generated parts, or metadata that are not YAML, RecipeError for a template
-    that cannot be used.
+    Raises RunError if README.md has no generated sections or its metadata is not YAML, RecipeError for a template that
+    cannot be used.
     """
     file = run.path / FILE
     if not file.is_file():
         return generated(run, model_id)
     edited = read_card(file)
     if not blocks(edited):
-        raise RunError(f"{file}: has no generated parts that could be renewed; move it away, and write the card again")
+        raise RunError(f"{file}: has no generated sections to update; move the file away and write the card again")
     try:
         return renewed(edited, generated(run, model_id, edited))
     except ValueError as e:
-        raise RunError(f"{file}: its metadata cannot be read: {e}; mend them") from None
+        raise RunError(f"{file}: its metadata cannot be read: {e}; correct it") from None
 
 
 def generated(run: "Run", model_id: str = MODEL_ID, edited: str = "") -> str:
-    """The card that recipe and results give; the licence is that of the metadata of `edited`, a card in which people
-    have written. ValueError where these cannot be read."""
+    """The card generated from recipe and results; the licence in the metadata of `edited`, the user's card, wins.
+
+    Raises ValueError if that metadata cannot be read.
+    """
     stated, recipe = metadata(edited).get("license"), run.recipe
     with malformed_as_run_error(run.path / "results.json"):
         if isinstance(stated, str) and LICENSE.fullmatch(stated) and stated != license(recipe, run.results):
@@ -131,22 +128,22 @@ def read_card(file: Path) -> str:
     try:
         return read_text(file, LARGEST_CARD)
     except (OSError, ValueError) as e:
-        raise RunError(f"{file}: cannot be read: {e}; mend the file or move it away") from None
+        raise RunError(f"{file}: cannot be read: {e}; correct the file or move it away") from None
 
 
 def write(run: "Run", model_id: str = MODEL_ID) -> Path:
-    """Write the card and its pictures into the run; its path. Raises as `text` does."""
+    """Write the card and its plots into the run; the path of the card. Raises as `text` does."""
     for name in (FILE, f"{PICTURES}/{CURVE}", f"{PICTURES}/{LAYERS}"):
         check_inside(run.path, run.path / name)
     content = text(run, model_id)
     with malformed_as_run_error(run.path / "results.json"):
-        draw(run.results, run.path)
+        draw_card(run.results, run.path)
     (run.path / FILE).write_text(content, encoding="utf-8")
     return run.path / FILE
 
 
 def show(card: str) -> None:
-    """Print a card: laid out on a terminal, as it is elsewhere."""
+    """Print a card: formatted on a terminal, as Markdown otherwise."""
     if not sys.stdout.isatty():
         print(printable(card))
         return
@@ -159,10 +156,10 @@ def show(card: str) -> None:
 
 
 def add(run: "Run", arguments: Mapping[str, Any]) -> None:
-    """Write the card of a run that was just trained, and into results.json what only the card needs.
+    """Add to results.json what only the card needs, and write the card of a new run.
 
-    `arguments`: transformers' TrainingArguments as a dict. A failure is a message: the run is measured. Raises
-    RunError where the run's directory cannot be written.
+    `arguments`: transformers' TrainingArguments as a dict. A failure prints a warning: the run itself is complete.
+    Raises RunError if the run's directory cannot be written.
     """
     with write_errors(run.path.parent):
         try:

@@ -1,4 +1,4 @@
-"""`demo`: a page in the browser where one asks a run, fit for its task; and the folder of a Hub Space with it.
+"""`demo`: an interactive page for a run in the browser, and the folder of a Hub Space with this page.
 
 Everything is served from this machine: no fonts, scripts or statistics of others. Needs gradio, which is an extra.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def page(run: "Run") -> "Blocks":
-    """The page of a run. Raises RunError where gradio is missing."""
+    """The page of a run. Raises RunError if gradio is not installed."""
     _need_gradio()
     from hf_tasks.publish.demo.layout import page as page_of
 
@@ -25,9 +25,11 @@ def page(run: "Run") -> "Blocks":
 
 
 def serve(run: "Run", host: str | None = None, port: int | None = None) -> None:
-    """Serve the page of a run until interrupted. Without `host` and `port`, where gradio's own variables say
-    (GRADIO_SERVER_NAME, as a Hub Space sets it), else 127.0.0.1:7860. Raises RunError where gradio is missing, and
-    where nothing can listen there."""
+    """Serve the page of a run until interrupted.
+
+    `host` and `port` default to gradio's variables (GRADIO_SERVER_NAME, which a Hub Space sets), else 127.0.0.1:7860.
+    Raises RunError if gradio is not installed, or the address cannot be used.
+    """
     _need_gradio()
     from hf_tasks.publish.demo.server import serve as serve_page
 
@@ -35,8 +37,11 @@ def serve(run: "Run", host: str | None = None, port: int | None = None) -> None:
 
 
 def write_space(run: "Run", out: Path, repo_id: str | None = None) -> list[str]:
-    """Write the folder of a Hub Space with the page of a run, which the Space fetches from the Hub as `repo_id`, or has
-    beside it; what to do next, in lines. Raises RunError where the folder holds something, and as `page` does."""
+    """Write the folder of a Hub Space with the page of a run; returns the next steps, as lines.
+
+    The Space downloads the run from the Hub as `repo_id`; without it the run is copied. Raises RunError if the folder
+    is not empty or gradio is not installed.
+    """
     _need_gradio()
     from hf_tasks.publish.demo.space import write
 

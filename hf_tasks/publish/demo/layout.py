@@ -1,6 +1,4 @@
-"""What the page says of a run: from its card and its recorded example.
-
-The page: what the run is, the form of its task, what came out, and what is wrong with an input."""
+"""The page of a run: description from its card, the form of its task, results, and messages about wrong input."""
 
 import re
 from dataclasses import dataclass
@@ -22,12 +20,14 @@ from hf_tasks.tasks.types import Prediction, RawRow
 
 SECTION = re.compile(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 HIDDEN = re.compile(r"<!--(?s:.*?)-->|^\[fill in:.*\]$|!\[[^\]]*\]\([^)]*\)", re.MULTILINE)
-"""Comments, what nobody has filled in, and pictures."""
+"""Comments, placeholders that nobody has filled in, and pictures."""
+LONGEST = 100_000
+"""Maximum number of characters of an input."""
 
 
 @dataclass(frozen=True)
 class About:
-    """Markdown; "" where the card says nothing."""
+    """The description of a run as Markdown; "" for what is not in its card."""
 
     title: str
     summary: str
@@ -36,6 +36,7 @@ class About:
 
 
 def about(run: Run) -> About:
+    """The description of a run, from its card."""
     file = run.path / CARD
     card = FRONT.sub("", file.read_text(encoding="utf-8"), count=1) if file.is_file() else ""
     summary = re.sub(r"^# .*$", "", blocks(card).get("summary", ""), count=1, flags=re.MULTILINE)
@@ -45,7 +46,7 @@ def about(run: Run) -> About:
 
 
 def example(run: Run) -> RawRow | None:
-    """The example that was recorded when the run was measured: its columns as texts."""
+    """The example recorded in results.json: its columns as texts; None if there is none."""
     found = run.results.get("example") if (run.path / RESULTS).is_file() else None
     if not found:
         return None
@@ -53,17 +54,15 @@ def example(run: Run) -> RawRow | None:
     return {"text": surface(given["tokens"])} if "tokens" in given else given
 
 
-LONGEST = 100_000
-"""Characters of an input."""
-
-
 def page(run: Run) -> gr.Blocks:
-    """The page of a run, ready to be launched; loads the model."""
-    form, said = view_of(run.recipe.task).form(run), about(run)
+    """The page of a run, ready to launch; loads the model."""
+    form, description = view_of(run.recipe.task).form(run), about(run)
     _ = run.model
     blocks = gr.Blocks(title=run.recipe.name, analytics_enabled=False)
     with blocks:
-        gr.Markdown("\n\n".join(filter(None, [f"# {said.title}", said.summary, said.intended_use])))
+        gr.Markdown(
+            "\n\n".join(filter(None, [f"# {description.title}", description.summary, description.intended_use]))
+        )
         with gr.Row():
             with gr.Column():
                 _render(form.columns.values())
@@ -73,11 +72,11 @@ def page(run: Run) -> gr.Blocks:
                 _examples(run, form)
             with gr.Column():
                 _render(form.outputs)
-        if said.limits:
-            gr.Markdown(f"### Limits\n\n{said.limits}")
+        if description.limits:
+            gr.Markdown(f"### Limits\n\n{description.limits}")
         gr.on(
             [button.click, *(field.submit for field in form.columns.values())],
-            asker(run, form),
+            responder(run, form),
             [*form.columns.values(), *form.choices],
             [notice, *form.outputs],
             show_progress_on=list(form.outputs[:1]),
@@ -87,10 +86,10 @@ def page(run: Run) -> gr.Blocks:
     return blocks
 
 
-def asker(run: Run, form: Form) -> Any:
-    """The function behind the button: values of fields and choices -> the notice, and the values of the outputs."""
+def responder(run: Run, form: Form) -> Any:
+    """The function of the button: values of fields and options -> the message, and the values of the outputs."""
 
-    def ask(*values: Any) -> list[Any]:
+    def respond(*values: Any) -> list[Any]:
         row = dict(zip(form.columns, values, strict=False))
         try:
             _check(row)
@@ -99,7 +98,7 @@ def asker(run: Run, form: Form) -> Any:
         except UserError as e:
             return [_notice(str(e)), *(None for _ in form.outputs)]
 
-    return ask
+    return respond
 
 
 def _render(components: Any) -> None:
@@ -110,7 +109,7 @@ def _render(components: Any) -> None:
 def _choices(form: Form) -> None:
     if not form.choices:
         return
-    with gr.Accordion("How the text is found", open=False):
+    with gr.Accordion("Decoding options", open=False):
         _render(form.choices)
     strategy, *fields = form.choices
     strategy.change(text2text.shown, strategy, fields, api_visibility="private")
@@ -123,32 +122,32 @@ def _examples(run: Run, form: Form) -> None:
 
 
 def _text(value: Any) -> str:
-    """A value as people write it: the members of a list one a line."""
+    """A value as text: the items of a list, one per line."""
     return "\n".join(value) if isinstance(value, list) else str(value)
 
 
 def _check(row: RawRow) -> None:
     for name, text in row.items():
         if not (text or "").strip():
-            raise UserError(f"The {_spoken(name)} is empty: write it first.")
+            raise UserError(f"The {_readable(name)} is empty: fill it in first.")
         if len(text) > LONGEST:
-            raise UserError(f"The {_spoken(name)} has {len(text):,} characters: give at most {LONGEST:,}.")
+            raise UserError(f"The {_readable(name)} has {len(text):,} characters: shorten it to at most {LONGEST:,}.")
 
 
-def _spoken(column: str) -> str:
+def _readable(column: str) -> str:
     return {"text_pair": "second text"}.get(column, column)
 
 
 def _cut(run: Run, row: RawRow) -> str:
-    """What is said of an input that is longer than the model reads."""
+    """The message about an input longer than the model's limit."""
     task = run.recipe.task
     columns = data.read_rows([row], task, labelled=False).examples[:]
     tokens = sum(task.encode(columns, run.tokenizer)["tokens_cut"])
-    return f"Too long: {tokens:,} tokens were cut, the model has not read them." if tokens else ""
+    return f"Too long: the last {tokens:,} tokens were cut and not read by the model." if tokens else ""
 
 
 def _stopped(prediction: Prediction) -> str:
-    return "The text ends here because it reached the longest output." if prediction.get("cut") is True else ""
+    return "The text was cut at the maximum output length." if prediction.get("cut") is True else ""
 
 
 def _notice(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""The page of question answering: the answer, where it stands in the context, and the next best ones."""
+"""The demo of question answering: the answer, its place in the context, and the next best answers."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from hf_tasks.tasks.types import Prediction, RawRow
 NO_ANSWER = "(no answer in the context)"
 COLORS = {"answer": "green"}
 SHOWN = 5
-"""Answers that are listed."""
+"""Number of answers that are listed."""
 
 
 def form(run: Run) -> Form:
@@ -25,7 +25,7 @@ def form(run: Run) -> Form:
     }
     outputs = [
         result("Answer"),
-        gr.HighlightedText(label="Where it stands", color_map=COLORS, elem_classes="marked", render=False),
+        gr.HighlightedText(label="Answer in context", color_map=COLORS, elem_classes="marked", render=False),
         listing("Best answers", {"Answer": "75%", "Probability": "25%"}),
     ]
     return Form({name: columns[name] for name in task.traits.inputs}, outputs, lambda row: run.predict([row])[0], _show)

@@ -1,4 +1,4 @@
-"""Serving a page from this machine, to which the page is bound: it can load nothing from elsewhere."""
+"""Serves a page from this machine; the page cannot load anything from other hosts."""
 
 import os
 import re
@@ -16,9 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hf_tasks.core.errors import RunError
 
 POLICY = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'"
-"""The browser refuses whatever is not from where the page is."""
+"""The browser loads resources of the page's own host only."""
 FONTS: list[Any] = [gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"]
-"""They come with gradio; its semi-bold file has a few letters only."""
+"""They come with gradio; its semi-bold font lacks most letters."""
 STYLE = """
 #notice p { border-left: 4px solid #d97706; padding: 0.4em 0.8em; margin: 0; }
 .result { font-size: 1.75em; font-weight: 600; text-align: center; overflow-wrap: anywhere; margin: 0.3em 0; }
@@ -31,13 +31,15 @@ meter { width: 100%; height: 1.5em; }
 
 
 LARGEST_REQUEST = 4 << 20
-"""Bytes: a little more than the texts of one form."""
+"""Maximum size of a request in bytes: a little more than the texts of one form."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
-class Guard:
-    """ASGI middleware: refuses uploads, which no task needs, and requests that are too large or, where `hosts` are
-    given, name another host: a page elsewhere whose name was made to lead here (DNS rebinding)."""
+class RequestFilter:
+    """ASGI middleware that refuses uploads, requests that are too large, and requests for hosts not in `hosts`.
+
+    Other host names come from pages elsewhere whose name resolves to this machine (DNS rebinding).
+    """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str] = ()) -> None:
         self.app, self.hosts = app, hosts
@@ -50,16 +52,16 @@ class Guard:
         await self.app(scope, receive, send)
 
     def refusal(self, scope: Scope) -> tuple[int, str] | None:
-        """The status and the text of a refusal; None where a request may pass."""
+        """The status and text of a refusal; None if the request is allowed."""
         headers = Headers(scope=scope)
         if self.hosts and _host(headers.get("host", "")) not in self.hosts:
-            return 421, "this page is served for this machine alone"
+            return 421, "this page is served to this machine only"
         if "upload" in scope["path"]:
-            return 403, "nothing can be uploaded here"
+            return 403, "uploads are not allowed"
         if scope.get("method") == "POST":
             size = headers.get("content-length", "")
             if not size.isdecimal() or int(size) > LARGEST_REQUEST:
-                return 413, f"a request has at most {LARGEST_REQUEST:,} bytes"
+                return 413, f"a request may have at most {LARGEST_REQUEST:,} bytes"
         return None
 
 
@@ -69,7 +71,7 @@ def _host(header: str) -> str:
 
 
 class SameOrigin:
-    """ASGI middleware: every answer says that the page may load nothing from elsewhere."""
+    """ASGI middleware that adds the content security policy to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -84,9 +86,9 @@ class SameOrigin:
 
 
 def launch(page: gr.Blocks, host: str | None, port: int | None) -> str:
-    """Serve a page in the background; its address. Raises RunError where nothing can listen there."""
+    """Serve a page in the background; its address. Raises RunError if the address cannot be used."""
     listening = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
-    middleware = [Middleware(Guard, LOOPBACK if listening in LOOPBACK else ()), Middleware(SameOrigin)]
+    middleware = [Middleware(RequestFilter, LOOPBACK if listening in LOOPBACK else ()), Middleware(SameOrigin)]
     options: dict[str, Any] = {
         "share": False, "quiet": True, "prevent_thread_lock": True, "ssr_mode": False, "pwa": False,
         "enable_monitoring": False, "mcp_server": False, "footer_links": ["api"],
@@ -98,18 +100,18 @@ def launch(page: gr.Blocks, host: str | None, port: int | None) -> str:
 
 
 def _check(host: str, port: int | None) -> None:
-    """RunError where nothing can listen there; without a port, gradio looks for a free one."""
+    """Raises RunError if the address cannot be used; without a port, gradio looks for a free one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port or 0))
         except OSError as e:
-            raise RunError(f"{host}:{port}: {e.strerror or e}; give another --port or --host") from None
+            raise RunError(f"{host}:{port}: {e.strerror or e}; choose another --port or --host") from None
 
 
 def serve(page: gr.Blocks, host: str | None, port: int | None) -> None:
     """Serve a page until interrupted."""
-    print(f"{launch(page, host, port)} (Ctrl-C ends it)", flush=True)
+    print(f"{launch(page, host, port)} (stop with Ctrl-C)", flush=True)
     try:
         threading.Event().wait()
     finally:

@@ -1,7 +1,7 @@
-"""The folder of a Hub Space that shows a run's page: app.py, requirements.txt, README.md, and what else it needs.
+"""The folder of a Hub Space with the page of a run: app.py, requirements.txt, README.md, and copies if needed.
 
-A run of the Hub is named, and the Space fetches it; another one is copied, without paths of this machine. hf_tasks
-comes from where it was installed from, a package index or git; where that is a folder, it is copied too.
+The Space downloads a run of the Hub; another run is copied, without local paths. hf_tasks is installed from the same
+package index or git repository as here; if it was installed from a folder, it is copied, too.
 """
 
 import json
@@ -17,14 +17,14 @@ from packaging.requirements import Requirement
 from hf_tasks.core.checkpoint_paths import PACKAGE
 from hf_tasks.core.errors import RunError
 from hf_tasks.publish.card import markdown, metadata
-from hf_tasks.publish.card.usage import MODEL_ID
+from hf_tasks.publish.card.metadata import MODEL_ID
 from hf_tasks.publish.hub import files
 from hf_tasks.recipe.sections import wrong_name
 from hf_tasks.runs import model_files
 from hf_tasks.runs.run import Run
 
 COPY = "run"
-"""The folder of a run that is copied."""
+"""The folder of a copied run."""
 PYTHON = "3.11"
 APP = '''"""The page of a run of hf_tasks: python app.py"""
 
@@ -42,49 +42,49 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True)
 class Needs:
-    """What hf_tasks is for the Space: lines of requirements.txt, and whether its files are copied."""
+    """How the Space gets hf_tasks: lines of requirements.txt, and whether its files are copied."""
 
     requirements: list[str]
     copied: bool
 
 
 def write(run: Run, out: Path, repo_id: str | None) -> list[str]:
-    """Write the folder of a Space; what a person should know, in lines. `repo_id`: ORG/NAME or ORG/NAME@REVISION where
-    the Hub has the run.
+    """Write the folder of a Space; returns the next steps, as lines. `repo_id`: ORG/NAME or ORG/NAME@REVISION of a run
+    on the Hub.
 
-    Raises RunError where the folder holds something, the name cannot be one, or the run is not whole.
+    Raises RunError if the folder is not empty, the name is not valid, or the run is incomplete.
     """
     if repo_id and (problem := wrong_name(repo_id.partition("@")[0])):
         raise RunError(f"--repo-id: {problem}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(f"{out}: exists and is not an empty folder; name another one")
+        raise RunError(f"{out}: is not an empty folder; name another one")
     needs = _needs(run)
     copied = [] if repo_id else files.stage(run.path, MODEL_ID)
-    split = out.absolute().parent / f".{out.absolute().name}.part"
-    shutil.rmtree(split, ignore_errors=True)
+    partial = out.absolute().parent / f".{out.absolute().name}.part"
+    shutil.rmtree(partial, ignore_errors=True)
     try:
-        _fill(split, run, repo_id, needs)
+        _fill(partial, run, repo_id, needs)
         for file in copied:
-            (split / COPY / file.name).parent.mkdir(parents=True, exist_ok=True)
-            (split / COPY / file.name).write_bytes(file.read())
-        split.replace(out)
+            (partial / COPY / file.name).parent.mkdir(parents=True, exist_ok=True)
+            (partial / COPY / file.name).write_bytes(file.read())
+        partial.replace(out)
     except OSError as e:
         raise RunError(f"{out}: cannot be written: {e.strerror}; name another folder") from None
     finally:
-        shutil.rmtree(split, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
     return _lines(out, repo_id, needs)
 
 
-def _fill(split: Path, run: Run, repo_id: str | None, needs: Needs) -> None:
-    split.mkdir(parents=True)
+def _fill(folder: Path, run: Run, repo_id: str | None, needs: Needs) -> None:
+    folder.mkdir(parents=True)
     place = repr(repo_id) if repo_id else f'Path(__file__).parent / "{COPY}"'
     app = APP if not repo_id else APP.replace("from pathlib import Path\n\n", "")
-    (split / "app.py").write_text(app.format(run=place), encoding="utf-8")
-    (split / "requirements.txt").write_text("\n".join(needs.requirements) + "\n", encoding="utf-8")
-    (split / "README.md").write_text(_readme(run, repo_id), encoding="utf-8")
+    (folder / "app.py").write_text(app.format(run=place), encoding="utf-8")
+    (folder / "requirements.txt").write_text("\n".join(needs.requirements) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(_readme(run, repo_id), encoding="utf-8")
     if needs.copied:
         package = Path(__file__).parents[2]
-        shutil.copytree(package, split / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def _readme(run: Run, repo_id: str | None) -> str:
@@ -101,8 +101,8 @@ def _readme(run: Run, repo_id: str | None) -> str:
     )
     what = f"[{name}](https://huggingface.co/{name})" if name else f"the run in `{COPY}/`"
     return (
-        f"---\n{about.to_yaml()}\n---\n\n# {markdown.escape(run.recipe.name)}\n\nA page where one asks {what}, a model "
-        f"for {run.recipe.task.name}. Elsewhere:\n\n"
+        f"---\n{about.to_yaml()}\n---\n\n# {markdown.escape(run.recipe.name)}\n\nAn interactive demo of {what}, a "
+        f"model for {run.recipe.task.name}. To run it on your machine:\n\n"
         f"```\npip install gradio=={gr.__version__} -r requirements.txt\npython app.py\n```\n"
     )
 
@@ -113,7 +113,9 @@ def _needs(run: Run) -> Needs:
     try:
         installed = distribution("hf_tasks")
     except PackageNotFoundError:
-        raise RunError("a Space installs what hf_tasks needs, and it is not installed here: pip install it") from None
+        raise RunError(
+            "the requirements of a Space are read from the installed hf_tasks; install it with pip first"
+        ) from None
     match json.loads(installed.read_text("direct_url.json") or "{}"):
         case {"url": url, "vcs_info": {"vcs": "git", "commit_id": commit}}:
             return Needs([f"hf_tasks[demo] @ git+{url}@{commit}", *extra], copied=False)
@@ -123,7 +125,7 @@ def _needs(run: Run) -> Needs:
 
 
 def _dependencies(installed: Distribution) -> list[str]:
-    """What hf_tasks needs without extras."""
+    """The requirements of hf_tasks without extras."""
     needed = map(Requirement, installed.requires or [])
     return sorted(str(one) for one in needed if one.marker is None or one.marker.evaluate({"extra": ""}))
 
@@ -136,7 +138,7 @@ def _package(base: str) -> list[str]:
 
 def _lines(out: Path, repo_id: str | None, needs: Needs) -> list[str]:
     source = "copied into it" if needs.copied else needs.requirements[0]
-    model = f"{repo_id}, fetched by the Space; where it is private, give the Space a secret HF_TOKEN that may read it"
+    model = f"{repo_id}, downloaded by the Space; if it is private, add a secret HF_TOKEN with read access to the Space"
     return [
         f"{out}: the folder of a Space",
         f"  the run    {model if repo_id else f'copied to {COPY}/'}",

@@ -1,4 +1,4 @@
-"""The page of tasks that write texts: the text, found in the way that one chooses; of `mbr`, the candidates too."""
+"""The demo of tasks that generate text: the text, with selectable decoding; with `mbr` also the candidates."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ KEYS = {
     "num_beams": ("beam",), "temperature": ("sample", "mbr"), "top_p": ("sample", "mbr"), "num_samples": ("mbr",),
     "seed": ("sample", "mbr"),
 }  # fmt: skip
-"""Keys of the decoding section that can be chosen, and the strategies that have them."""
+"""Options of the decoding section that can be set on the page, and the strategies that have them."""
 FALLBACK = {"num_beams": 4, "temperature": 1.0, "top_p": 1.0, "num_samples": 16, "seed": 0}
 
 
@@ -27,13 +27,13 @@ def form(run: Run) -> Form:
     assert decoding is not None
     outputs = [
         gr.Textbox(label="Text", lines=5, interactive=False, buttons=["copy"], render=False),
-        listing("Candidates", {"Expected utility": "24%", "Drawn": "16%", "Text": "60%"}, visible=False),
+        listing("Candidates", {"Expected utility": "24%", "Samples": "16%", "Text": "60%"}, visible=False),
     ]
     return Form(columns, outputs, lambda row, *choices: _predict(run, row, choices), _show, _choices(decoding))
 
 
 def _choices(decoding: Decoding) -> list[Any]:
-    """A strategy, and its keys; those of other strategies are hidden. At first, what the recipe says."""
+    """The strategy and its options, preset to the recipe; options of other strategies are hidden."""
     given = FALLBACK | decoding.model_dump(include=set(KEYS))
     strategy = gr.Radio(STRATEGIES, value=decoding.name, label="Strategy", render=False)
     fields = {
@@ -49,19 +49,19 @@ def _choices(decoding: Decoding) -> list[Any]:
 
 
 def shown(strategy: str) -> list[Any]:
-    """Which keys go with a strategy."""
+    """Show only the options of a strategy."""
     return [gr.update(visible=strategy in strategies) for strategies in KEYS.values()]
 
 
 def overrides(strategy: str, values: tuple[Any, ...]) -> list[str]:
-    """What `hf-tasks predict` would be told with --set."""
+    """The overrides that `hf-tasks predict` would need with --set."""
     chosen = zip(KEYS, values, strict=True)
     keys = [f"decoding.{key}={value}" for key, value in chosen if strategy in KEYS[key]]
     return [f"decoding.name={strategy}", *keys, *(["decoding.keep_candidates=true"] if strategy == "mbr" else [])]
 
 
 def _predict(run: Run, row: RawRow, choices: tuple[Any, ...]) -> Prediction:
-    """As a run that was loaded with these overrides predicts, by the model that is loaded."""
+    """The prediction of the run with these overrides, by the loaded model."""
     strategy, *values = choices
     decoding = Run.load(run.path, overrides(strategy, tuple(values))).recipe.decoding
     split = data.read_rows([row], run.recipe.task, labelled=False)
@@ -76,7 +76,7 @@ def _show(_: RawRow, prediction: Prediction) -> list[Any]:
 
 
 def candidates(prediction: Prediction) -> list[list[Any]]:
-    """The distinct candidates of `mbr`: expected utility, how often drawn, text; the best first."""
+    """The distinct candidates of `mbr`: expected utility, number of samples, text; the best first."""
     texts: list[str] = prediction["candidates"]
     utilities = dict(zip(texts, prediction["expected_utilities"], strict=True))
     ranked = sorted(utilities, key=lambda text: (text != prediction["prediction"], -utilities[text]))

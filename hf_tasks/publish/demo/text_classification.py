@@ -1,4 +1,4 @@
-"""The page of text classification: probabilities of labels; labels above a threshold; or a number on its scale."""
+"""The demo of text classification: label probabilities, labels above their threshold, or a number on its scale."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from hf_tasks.tasks import TextClassification
 from hf_tasks.tasks.types import Prediction, RawRow
 
 SHOWN = 5
-"""Labels with their probabilities, the highest ones."""
+"""Number of labels whose probability is shown, the highest ones."""
 TITLES = {"text": "Text", "text_pair": "Second text"}
 
 
@@ -29,7 +29,9 @@ def form(run: Run) -> Form:
             probabilities = gr.Label(label="Probabilities", num_top_classes=SHOWN, show_heading=False, render=False)
             return Form(columns, [result("Label"), probabilities], predict, _label)
         case "multi_label_classification":
-            table = listing("All labels", {"Label": "36%", "Probability": "25%", "Threshold": "23%", "Given": "16%"})
+            table = listing(
+                "All labels", {"Label": "36%", "Probability": "25%", "Threshold": "23%", "Predicted": "16%"}
+            )
             return Form(columns, [result("Labels"), table], predict, lambda _, found: _labels(task, found))
         case _:
             scale = scale_of(run)
@@ -49,18 +51,18 @@ def _labels(task: TextClassification, prediction: Prediction) -> list[Any]:
 
 
 def scale_of(run: Run) -> tuple[float, float] | None:
-    """The lowest and highest score that the run predicted for its measured parts; None where that was not kept."""
+    """The lowest and highest stored prediction of the run; None without stored predictions."""
     files = sorted(Path(run.path, "predictions").glob("*.jsonl"))
     scores = [json.loads(line)["score"] for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     return (min(scores), max(scores)) if scores and min(scores) < max(scores) else None
 
 
 def number(score: float, scale: tuple[float, float] | None) -> str:
-    """A score, and where it lies on a scale, as HTML."""
+    """A score and its place on a scale, as HTML."""
     if scale is None:
         return large(f"{score:.3f}")
     low, high = scale
     meter = f'<meter min="{low:.3f}" max="{high:.3f}" value="{score:.3f}"></meter>'
     ends = f'<p class="ends"><span>{low:.2f}</span><span>{high:.2f}</span></p>'
-    note = "<p>The scale ends at the lowest and the highest prediction of the measured parts.</p>"
+    note = "<p>The scale runs from the lowest to the highest prediction on the evaluated splits.</p>"
     return large(f"{score:.3f}") + meter + ends + note

@@ -1,4 +1,4 @@
-"""The page of token classification: the text with its entities or tags marked, or with its words apart."""
+"""The demo of token classification: the text with highlighted entities or tags, or split into words."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from hf_tasks.runs.run import Run
 from hf_tasks.tasks import TokenClassification
 from hf_tasks.tasks.types import Prediction, RawRow
 
-Marked = list[tuple[str, str | None]]
+Pieces = list[tuple[str, str | None]]
 
 
 def form(run: Run) -> Form:
@@ -48,7 +48,7 @@ def _entities(row: RawRow, prediction: Prediction) -> list[Any]:
 
 
 def spans_of(text: str, tokens: list[str], tags: list[str]) -> list[tuple[int, int, str]]:
-    """(start, end, tag) of each token, where the tokens stand in the text one after the other."""
+    """(start, end, tag) of each token; the tokens occur in the text in this order."""
     spans, end = list[tuple[int, int, str]](), 0
     for token, tag in zip(tokens, tags, strict=True):
         start = text.index(token, end)
@@ -57,13 +57,13 @@ def spans_of(text: str, tokens: list[str], tags: list[str]) -> list[tuple[int, i
     return spans
 
 
-def marked(text: str, spans: list[tuple[int, int, str]]) -> Marked:
-    """The whole text in pieces: those of the spans with their labels, those between without.
+def marked(text: str, spans: list[tuple[int, int, str]]) -> Pieces:
+    """The text in pieces: spans with their labels, and the text between them with None.
 
     >>> marked("Ann left.", [(0, 3, "PER")])
     [("Ann", "PER"), (" left.", None)]
     """
-    pieces, before = Marked(), 0
+    pieces, before = Pieces(), 0
     for start, end, label in spans:
         pieces += [(text[before:start], None), (text[start:end], label)]
         before = end

@@ -1,7 +1,7 @@
-"""Talking to the Hub: what may be tried again is, and what fails is one line.
+"""Requests to the Hub: retries, and errors as messages of one line.
 
-huggingface_hub itself tries some requests again (sending blobs, listing files) and others not (making a repository or
-a commit, asking who one is); `retried` goes around whole steps that may be repeated.
+huggingface_hub retries some requests (uploads, listings) and others not (creating a repository or a commit, whoami);
+`retried` repeats whole steps.
 """
 
 import contextlib
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PAGE = re.compile(r"<(!doctype|html|head|body)\b", re.IGNORECASE)
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds between tries, where the Hub does not say how long to wait."""
+"""Seconds between attempts, unless the Hub sets the time."""
 LONGEST_WAIT = 300.0
-"""Seconds that we wait at most when the Hub asks for it."""
+"""Maximum wait in seconds that the Hub can set."""
 AGAIN = {408, 409, 412, 429, 500, 502, 503, 504}
-"""Answers after which a step is tried again. 409 and 412: somebody else changes the repository at the moment."""
+"""Status codes after which a step is repeated. 409 and 412: a concurrent change of the repository."""
 
 
 def connect() -> "HfApi":
-    """The client, for the Hub that HF_ENDPOINT names."""
+    """The client of the Hub at HF_ENDPOINT."""
     from importlib.metadata import version
 
     from huggingface_hub import HfApi
@@ -39,9 +39,9 @@ def connect() -> "HfApi":
 
 
 def retried(step: Callable[[], T], *, unreachable: bool = False) -> T:
-    """The result of a step that may be repeated; it is, after a pause, where the Hub is busy or does not answer.
+    """The result of a step, which is repeated after a pause if the Hub is busy or does not answer.
 
-    `unreachable`: also where no connection can be made at all, as in the midst of an upload.
+    `unreachable`: also repeat it if no connection can be made, for example during an upload.
     """
     said = False
     for wait in WAITS:
@@ -64,9 +64,9 @@ def retried(step: Callable[[], T], *, unreachable: bool = False) -> T:
 
 @contextlib.contextmanager
 def explained(place: str) -> Iterator[None]:
-    """Raise whatever goes wrong between here and the Hub as a RunError of one line, which never holds a token.
+    """Raise any error of the Hub or the network as a RunError of one line, which never contains a token.
 
-    The client's own warnings about retries are silent meanwhile.
+    `retried` reports repeated requests, so huggingface_hub's own warnings about its retries are not printed.
     """
     client = logging.getLogger("huggingface_hub")
     level = client.level
@@ -83,7 +83,7 @@ def explained(place: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def bars() -> Iterator[None]:
-    """The client's bars with the bytes sent or received: on a terminal only."""
+    """Shows the client's progress bars on a terminal only."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     hidden = not sys.stderr.isatty() and not are_progress_bars_disabled()
@@ -97,27 +97,27 @@ def bars() -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong; what to do."""
+    """A message of one line: the problem; what to do."""
     from huggingface_hub import constants, errors
 
     match _root(error):
         case errors.OfflineModeIsEnabled():
-            return "HF_HUB_OFFLINE is set, so the Hub is not asked; unset it"
+            return "HF_HUB_OFFLINE is set, so the Hub cannot be used; unset it"
         case errors.LocalTokenNotFoundError():
             return "you are not logged in to the Hub; run: hf auth login, or set HF_TOKEN"
         case errors.GatedRepoError():
-            return "the repository is gated; ask for access on its page, and log in with: hf auth login"
+            return "the repository is gated; request access on its page, then log in with: hf auth login"
         case errors.RepositoryNotFoundError():
-            return "there is no such repository that you may see; check the name, or log in with: hf auth login"
+            return (
+                "the repository does not exist, or you may not read it; check the name, or log in with: hf auth login"
+            )
         case errors.RevisionNotFoundError():
-            return "the repository has no such revision; give a branch, a tag or a commit of it"
+            return "the repository has no such revision; name one of its branches, tags or commits"
         case errors.HfHubHTTPError() as e:
             reading = e.response.request.method in ("GET", "HEAD") and "/auth-check" not in str(e.response.url)
             return _refusal(e.response.status_code, e.server_message, str(e.response.url), reading)
         case json.JSONDecodeError():
-            return (
-                f"{constants.ENDPOINT} answers with something else than the Hub does; check HF_ENDPOINT and the proxy"
-            )
+            return f"{constants.ENDPOINT} does not answer like the Hub; check HF_ENDPOINT and the proxy"
         case errors.HTTPError() | ConnectionError() as e:  # type: ignore[attr-defined]
             return f"{constants.ENDPOINT} does not answer ({type(e).__name__}); check the network, then try again"
         case e:
@@ -126,7 +126,7 @@ def reason(error: BaseException) -> str:
 
 
 def status(error: BaseException) -> int | None:
-    """The status of the Hub's answer that led to an error; None where there was no answer."""
+    """The HTTP status that caused an error; None without an answer of the Hub."""
     from huggingface_hub.errors import HfHubHTTPError
 
     root = _root(error)
@@ -134,27 +134,27 @@ def status(error: BaseException) -> int | None:
 
 
 def _refusal(status: int, message: str | None, url: str, reading: bool) -> str:
-    """An answer of the Hub that is an error; `reading`: to a request that changes nothing."""
+    """The message for an error status; `reading`: of a request that changes nothing."""
     is_page = message is not None and PAGE.search(message)
-    said = ": the answer is a page, of a proxy perhaps" if is_page else f": {_safe(message)}" if message else ""
+    said = ": the answer is an HTML page, perhaps of a proxy" if is_page else f": {_safe(message)}" if message else ""
     match status:
         case 400 if url.endswith("validate-yaml"):
-            return f"the metadata of README.md are not valid{said}; mend them, then push again"
+            return f"the metadata of README.md is not valid{said}; correct it, then push again"
         case 401:
             return (
-                "the Hub does not accept your token, it is wrong or has expired; "
-                "make another, and: hf auth login --force, or set HF_TOKEN"
+                "the Hub rejects your token: it is wrong or has expired; "
+                "create another, then run: hf auth login --force, or set HF_TOKEN"
             )
         case 403 if reading:
-            return f"you may not read it{said}; ask its owner for access, or log in as who has it: hf auth login"
+            return f"you may not read it{said}; ask its owner for access, or log in as another user: hf auth login"
         case 403:
             return f"you have no permission{said}; use a token with write permission, or another name"
         case 429:
             return f"too many requests (429){said}; try again later"
         case _ if status >= 500:
-            return f"the Hub has trouble ({status}){said}; try again later"
+            return f"the Hub has a problem ({status}){said}; try again later"
         case _:
-            return f"the Hub refused ({status}){said}; mend that, then try again"
+            return f"the Hub refused the request ({status}){said}; correct it, then try again"
 
 
 def _safe(text: str) -> str:
@@ -168,15 +168,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _root(error: BaseException) -> BaseException:
-    """The first error of a chain that tells what happened between here and the Hub; else the error itself."""
+    """The first error of a chain that describes the connection to the Hub; else the error itself."""
     from huggingface_hub.errors import HTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled  # type: ignore[attr-defined]
 
-    telling = (HTTPError, ConnectionError, LocalTokenNotFoundError, OfflineModeIsEnabled)
-    return next((e for e in _chain(error) if isinstance(e, telling)), error)
+    described = (HTTPError, ConnectionError, LocalTokenNotFoundError, OfflineModeIsEnabled)
+    return next((e for e in _chain(error) if isinstance(e, described)), error)
 
 
 def _passing(error: BaseException, unreachable: bool) -> bool:
-    """Whether trying again may help."""
+    """Whether the same request may succeed later."""
     from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
     match _root(error):
@@ -186,11 +186,11 @@ def _passing(error: BaseException, unreachable: bool) -> bool:
         case HTTPError() as e:
             return unreachable or type(e).__name__ not in ("ConnectError", "ProxyError", "UnsupportedProtocol")
         case e:
-            return isinstance(e, json.JSONDecodeError)  # a proxy's page in place of the Hub's answer
+            return isinstance(e, json.JSONDecodeError)  # a proxy's page instead of the Hub's answer
 
 
 def _pause(error: BaseException) -> float | None:
-    """Seconds that the Hub asks to wait."""
+    """The wait in seconds that the Hub sets."""
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 

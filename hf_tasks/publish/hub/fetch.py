@@ -1,6 +1,6 @@
-"""A run from the Hub: fetched into the cache of huggingface_hub by the allow list, and compared with the Hub's hashes.
+"""Downloads a run from the Hub into the cache of huggingface_hub, and compares it with the Hub's hashes.
 
-Without a network the cache serves. No code and no pickle is ever fetched.
+Only files of the allow list are downloaded, never code or pickles. Without a network the cached files are used.
 """
 
 import re
@@ -16,26 +16,26 @@ ID = re.compile(r"([^/@\s]+/[^/@\s]+)(?:@([\w./-]+))?")
 
 
 def folder_of(run: str | Path) -> Path:
-    """The directory of a run that is given as a directory, or as ORG/NAME or ORG/NAME@REVISION of the Hub.
+    """The directory of a run; ORG/NAME or ORG/NAME@REVISION is downloaded from the Hub.
 
-    Raises RunError where the Hub does not give it.
+    Raises RunError if the download fails.
     """
     path, named = Path(run), ID.fullmatch(str(run))
     if path.exists() or not named or wrong_name(named[1]):
         return path
-    if Path(path.parts[0]).exists() and not named[2]:  # a mistyped name in a folder that is here
+    if Path(path.parts[0]).exists() and not named[2]:  # a mistyped name in an existing folder
         return path
     return fetch(named[1], named[2])
 
 
 def fetch(repo_id: str, revision: str | None = None) -> Path:
-    """The folder of a run of the Hub, in the cache; fetched where it is not there. Raises RunError."""
+    """The cached folder of a run of the Hub, downloaded if necessary. Raises RunError."""
     from importlib.metadata import version
 
     from huggingface_hub import snapshot_download
 
     name = f"{repo_id}@{revision}" if revision else repo_id
-    with explained(f"{name} (no folder here, so on the Hub)"), bars():
+    with explained(f"{name} (no such folder, so it was looked up on the Hub)"), bars():
         folder = Path(
             retried(
                 lambda: snapshot_download(
@@ -49,12 +49,14 @@ def fetch(repo_id: str, revision: str | None = None) -> Path:
         )
         _compare(repo_id, folder)
     if not (folder / "recipe.yaml").is_file():
-        raise RunError(f"{repo_id}: is not a run of hf_tasks (it has no recipe.yaml); give one, or a directory")
+        raise RunError(
+            f"{repo_id}: is not a run of hf_tasks (it has no recipe.yaml); name another repository or a directory"
+        )
     return folder
 
 
 def _compare(repo_id: str, folder: Path) -> None:
-    """RunError where a file is not what the Hub lists; it is removed, so that it is fetched anew.
+    """Raises RunError if a file is damaged; it is removed, so that it is downloaded again.
 
     The cache names contents by the Hub's hash, SHA-256 of large files and git's SHA-1 of others, and links them.
     """
@@ -64,4 +66,4 @@ def _compare(repo_id: str, folder: Path) -> None:
         if found != content.name:
             content.unlink()
             link.unlink()
-            raise RunError(f"{repo_id}: {link.name} arrived damaged and was removed; try again")
+            raise RunError(f"{repo_id}: {link.name} was damaged during the download and has been removed; try again")

@@ -1,4 +1,4 @@
-"""Which files of a run go to the Hub and come from it: an allow list, so that nothing else ever does.
+"""The files of a run that are uploaded to the Hub and downloaded from it: an allow list.
 
 No pickles (*.bin, *.pt, *.pkl, training_args.bin), no checkpoints, no .env; predictions only when asked for.
 """
@@ -17,8 +17,8 @@ from hf_tasks.core.errors import RunError
 from hf_tasks.core.hashing import sha256
 from hf_tasks.core.untrusted import parse_yaml
 from hf_tasks.publish import redact
-from hf_tasks.publish.card.pictures import CURVE, LAYERS
-from hf_tasks.publish.card.usage import MODEL_ID
+from hf_tasks.publish.card.metadata import MODEL_ID
+from hf_tasks.publish.plots import CURVE, LAYERS
 from hf_tasks.runs import manifest as runs
 from hf_tasks.runs.contained import check_inside
 
@@ -27,7 +27,7 @@ WEIGHTS = (
     "model.safetensors", "model-*-of-*.safetensors", "adapter_model.safetensors", "trained.safetensors",
 )  # fmt: skip
 NEED_A_BASE = ("adapter_model.safetensors", "trained.safetensors")
-"""Weights that are a part of a model: the base checkpoint has the others."""
+"""Weights that need those of the base checkpoint."""
 TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
     "vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model",
@@ -44,7 +44,7 @@ TEXTS = (".json", ".jsonl", ".yaml", ".md", ".txt", ".jinja", ".svg")
 
 @dataclass(frozen=True)
 class Staged:
-    """A file as it goes up: a file of the run, or its content without what must stay here."""
+    """A file to upload: a file of the run, or its content without local paths."""
 
     name: str
     content: Path | bytes
@@ -59,20 +59,19 @@ class Staged:
 
     @cached_property
     def sha256(self) -> str:
-        """What names the content where it is stored as a large file."""
+        """The hash of a file that the Hub stores as a large file."""
         return sha256(self.content) if isinstance(self.content, Path) else hashlib.sha256(self.content).hexdigest()
 
     @cached_property
     def git_sha1(self) -> str:
-        """What names the content where git stores it."""
+        """The hash of a file that the Hub stores in git."""
         return git_sha1(self.read())
 
 
 def stage(run: Path, repo_id: str, *, predictions: bool = False) -> list[Staged]:
-    """The files of a run that go to the Hub, sorted by name, without paths of this machine, the card with the name of
-    the repository. The run is only read.
+    """The files of a run to upload, sorted by name, without local paths, the repository named in the card.
 
-    Raises RunError where the directory is not a whole run with its card, and where files hold secrets.
+    The run is only read. Raises RunError if the run or its card is incomplete, or a file contains a secret.
     """
     patterns = (*ALLOWED, PREDICTIONS) if predictions else ALLOWED
     names = sorted(name for name in _names(run) if is_one_of(name, patterns))
@@ -87,7 +86,7 @@ def stage(run: Path, repo_id: str, *, predictions: bool = False) -> list[Staged]
 
 
 def _manifest(staged: list[Staged]) -> list[Staged]:
-    """The manifest of the files as they go up; predictions are not fetched with a run, and not listed."""
+    """The manifest of the uploaded files, without predictions, which are not downloaded with a run."""
     listed = [file for file in staged if runs.is_of_a_run(file.name) and is_one_of(file.name, ALLOWED)]
     entries = {file.name: {"size": file.size, "sha256": file.sha256} for file in listed}
     text = json.dumps(manifest.text(entries), ensure_ascii=False, indent=1) + "\n"
@@ -95,7 +94,7 @@ def _manifest(staged: list[Staged]) -> list[Staged]:
 
 
 def _clean(run: Path, contents: Mapping[str, bytes], repo_id: str) -> dict[str, bytes]:
-    """The card, and the files that may hold paths of this machine, without them."""
+    """The card and other files without local paths."""
     clean, paths, base = dict[str, bytes](), set[str](), ""
     for name in sorted(set(contents) & set(redact.CLEANERS), key="recipe.yaml".__ne__):  # the recipe first
         try:
@@ -103,16 +102,18 @@ def _clean(run: Path, contents: Mapping[str, bytes], repo_id: str) -> dict[str, 
             clean[name] = redact.cleaned(name, contents[name], base)
             paths |= redact.paths_in(name, contents[name])
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise RunError(f"{run / name}: the file is broken; the run is not whole, train it again") from None
+            raise RunError(f"{run / name}: the file is damaged and the run incomplete; train it again") from None
     named = contents[CARD].replace(MODEL_ID.encode(), repo_id.encode())
     return clean | {CARD: redact.shortened(named, paths)}
 
 
 def _base(run: Path, recipe: bytes) -> str:
-    """The recipe's name of the checkpoint that training started from. RunError where only this machine has it, and the
-    run is no model without it."""
+    """The recipe's name of the base checkpoint.
+
+    Raises RunError if only this machine has the checkpoint and the run needs it.
+    """
     values = parse_yaml(recipe)
-    base = values["model"].get("name_or_path") or ""  # nothing for a model from scratch
+    base = values["model"].get("name_or_path") or ""  # empty for a model from scratch
     if base and is_local(base) and any((run / name).is_file() for name in NEED_A_BASE):
         if named := (values.get("card") or {}).get("base_model"):
             return str(named)
@@ -121,23 +122,23 @@ def _base(run: Path, recipe: bytes) -> str:
 
 
 def is_local(base: str) -> bool:
-    """Whether a checkpoint is a folder of this machine, or that of an installed package."""
+    """Whether a checkpoint is a local folder or an installed package."""
     return redact.short(base) != base or base.startswith(PACKAGE) or Path(base).is_dir()
 
 
 def no_base(base: str) -> str:
-    """Why a run that holds a part of a model is not pushed."""
+    """The error message for a run that needs a local base checkpoint."""
     return (
-        f"it holds what was trained alone, and {base}, the checkpoint that it needs, is not on the Hub for others; "
-        "train it from a Hub id, or name the same checkpoint's Hub id as card.base_model in the recipe"
+        f"it contains only the trained parameters, and its base checkpoint {base} is not on the Hub; "
+        "train it from a Hub id, or set card.base_model in the recipe to the Hub id of the same checkpoint"
     )
 
 
 def _check_secrets(run: Path, contents: Mapping[str, bytes]) -> None:
-    """RunError that names the file, the line and the kind of each secret."""
-    remedy = "remove it here, withdraw it where it was issued, then push again"
+    """Raises RunError with the file, line and kind of each secret."""
+    remedy = "remove it, revoke it at its issuer, then push again"
     problems = [
-        f"{run / name}:{line}: holds {kind}; {remedy}"
+        f"{run / name}:{line}: contains {kind}; {remedy}"
         for name, content in contents.items()
         for line, kind in redact.secrets_in(content.decode("utf-8", "replace"))
     ]
@@ -163,6 +164,6 @@ def _check_whole(run: Path, names: list[str]) -> None:
     if "recipe.yaml" not in names:
         raise RunError(f"{run}: no run is here (no recipe.yaml); give the directory that `train` wrote")
     if not any(is_one_of(name, WEIGHTS) for name in names) or "results.json" not in names:
-        raise RunError(f"{run}: this training did not finish, there is no measured model; train it again")
+        raise RunError(f"{run}: this training did not finish: weights or results.json are missing; train it again")
     if CARD not in names:
         raise RunError(f"{run}: there is no card; write it with: hf-tasks card {run} --write")

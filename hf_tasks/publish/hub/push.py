@@ -1,6 +1,6 @@
-"""A run to the Hub: one commit, which a lost answer does not repeat and an interruption does not spoil.
+"""Uploads a run to the Hub as one commit, exactly once even if answers are lost or the upload is interrupted.
 
-check who we are -> look at the repository -> make it, or see that it may be changed -> commit -> compare -> tag
+check the login -> inspect the repository -> create it, or check that it may be changed -> commit -> compare -> tag
 """
 
 import sys
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MADE_BY_THE_HUB = {".gitattributes"}
 WRITERS = {"admin", "write", "contributor"}
-"""Roles in an organization that may make repositories there."""
+"""Roles in an organization that may create repositories."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Pushed:
 
     url: str
     commit: str | None
-    """The commit that holds the run; None after a dry run."""
+    """The commit with the run; None after a dry run."""
     files: Mapping[str, int]
-    """Bytes of each file."""
+    """File name -> size in bytes."""
 
     @property
     def bytes(self) -> int:
@@ -44,13 +44,12 @@ def push(
     run_path: str | Path, repo_id: str, *, private: bool = True, update: bool = False, revision: str | None = None,
     tag: str | None = None, dry_run: bool = False, predictions: bool = False, run_snippets: bool = False,
 ) -> Pushed:  # fmt: skip
-    """Upload a run as one commit, into a new repository or, with `update`, into one that holds something already.
+    """Upload a run as one commit to a new repository or, with `update`, to an existing one.
 
-    A private repository is made unless `private` is False. `revision`: a branch other than the default one. `tag`: a
-    new tag for the commit. `dry_run` asks nobody. `predictions`: those that were made after training go along.
-    `run_snippets`: the code of the card runs even where the run was not trained on this machine. A second push of the
-    same files makes no commit; an interrupted one is repeated without what has arrived already. The run itself is only
-    read. Raises RunError.
+    The repository is private unless `private` is False. `revision`: a branch other than the default one. `tag`: a new
+    tag for the commit. `dry_run` sends no request. `predictions`: upload the predictions, too. `run_snippets`: run the
+    code of the card even if the run was not trained on this machine. Pushing the same files again makes no commit; an
+    interrupted push continues with the files that have not arrived. The run itself is only read. Raises RunError.
     """
     if problem := wrong_name(repo_id):
         raise RunError(problem)
@@ -60,18 +59,18 @@ def push(
 
 
 def push_recipe(run_path: Path, target: Hub) -> Pushed:
-    """Upload a run as its recipe's `hub` section says. RunError, with the command that tries it again."""
+    """Upload a run according to its recipe's `hub` section. Raises RunError with the command that pushes it again."""
     try:
         files = stage(run_path, target.repo_id)
         return _described(target, files, _push(run_path, target, files))
     except UserError as e:
         again = f"hf-tasks push {run_path} {target.repo_id}{target.flags()}"
-        whole = f"{e.problems[-1]}; the run is whole, in {run_path}; to push it: {again}"
+        whole = f"{e.problems[-1]}; the run is complete, in {run_path}; to push it, run: {again}"
         raise RunError(*e.problems[:-1], whole) from None
 
 
 def check(target: Hub) -> None:
-    """See that a run can be pushed, before it is trained: logged in, allowed to write, the name free. Changes nothing.
+    """Check before training that a run can be pushed: logged in, allowed to write, the name free. Changes nothing.
 
     Raises RunError.
     """
@@ -83,7 +82,7 @@ def check(target: Hub) -> None:
 
 
 def check_card(run_path: Path, run_snippets: bool = False) -> None:
-    """Run the snippets of the card, and compare its numbers with the results. RunError where anything is not true."""
+    """Run the snippets of the card and compare its numbers with the results. Raises RunError if the card is wrong."""
     from hf_tasks.publish import card
     from hf_tasks.runs.run import Run
 
@@ -95,7 +94,7 @@ def check_card(run_path: Path, run_snippets: bool = False) -> None:
 
 
 def _push(run_path: Path, target: Hub, files: Sequence[Staged], run_snippets: bool = False) -> str:
-    """The commit that holds the files. Raises RunError."""
+    """Push the files and return their commit. Raises RunError."""
     with explained(target.repo_id), bars():
         pushing = _Push(connect(), target, files)
         pushing.check_login()
@@ -119,7 +118,7 @@ def _described(target: Hub, files: Sequence[Staged], commit: str | None) -> Push
 
 @dataclass(frozen=True)
 class _Push:
-    """One push. Steps are written so that each may be repeated."""
+    """One push. Every step may be repeated."""
 
     api: "HfApi"
     target: Hub
@@ -130,11 +129,13 @@ class _Push:
         return self.target.repo_id
 
     def check_login(self) -> None:
-        """RunError where the token, or the namespace, does not allow to write."""
+        """Raises RunError if the token or the namespace does not allow writing."""
         me = retried(self.api.whoami)
         role = me.get("auth", {}).get("accessToken", {}).get("role")
         if role == "read":
-            raise RunError(f"{self.name}: your token only reads; make one with write permission, and: hf auth login")
+            raise RunError(
+                f"{self.name}: your token may only read; create one with write permission, then run: hf auth login"
+            )
         owner = self.name.partition("/")[0]
         roles = {me["name"]: "admin"} | {org["name"]: org.get("roleInOrg") for org in me.get("orgs", [])}
         if role == "fineGrained" and owner not in roles:
@@ -150,8 +151,7 @@ class _Push:
             )
 
     def check_base(self, run_path: Path) -> None:
-        """RunError where a part of a model was trained on a local checkpoint, and its name on the Hub has other
-        weights, or none."""
+        """Raises RunError if the weights of card.base_model on the Hub are not those of the local base checkpoint."""
         from huggingface_hub.hf_api import RepoFile
         from safetensors import safe_open
 
@@ -179,24 +179,26 @@ class _Push:
             return False
 
     def make(self) -> None:
-        """Make the repository. RunError where there is one that is not ours."""
+        """Create the repository. Raises RunError if the name belongs to somebody else."""
         retried(self._create, unreachable=True)
         if not self.exists():
-            raise RunError(f"{self.name}: the name is taken by a repository that you may not see; choose another")
+            raise RunError(
+                f"{self.name}: a repository of this name exists, but you may not read it; choose another name"
+            )
         self.check_open()
 
     def _create(self) -> None:
         try:
             self.api.create_repo(self.name, private=self.target.private)
         except Exception as e:
-            if status(e) != 409:  # it is there already: an answer was lost, or somebody else's
+            if status(e) != 409:  # it exists: an answer was lost, or it is somebody else's
                 raise
 
     def check_open(self) -> bool:
-        """Whether the repository holds this run already. RunError where it must not be changed."""
+        """Whether the repository contains this run already. Raises RunError if it must not be changed."""
         info = retried(lambda: self.api.model_info(self.name))
         if self.target.private and not info.private:
-            raise RunError(f"{self.name}: is public; add --public (in a recipe hub.private: false) to push there")
+            raise RunError(f"{self.name}: is public; add --public (hub.private: false in the recipe) to push there")
         retried(lambda: self.api.auth_check(self.name, write=True))
         refs = retried(lambda: self.api.list_repo_refs(self.name))
         heads = {branch.name: branch.target_commit for branch in refs.branches}
@@ -208,20 +210,20 @@ class _Push:
             raise RunError(f"{self.name}: the tag {self.target.tag} is taken by another commit; choose another tag")
         if held and not same and not self.target.update:
             raise RunError(
-                f"{self.name}: exists and holds other files; choose another name, or add --update "
-                "(in a recipe hub.update: true)"
+                f"{self.name}: exists and contains other files; choose another name, or add --update "
+                "(hub.update: true in the recipe)"
             )
         return same
 
     def parent(self) -> str | None:
-        """The commit that the push builds on, of a branch that is made where there is none."""
+        """The parent of the commit; the branch is created if it does not exist."""
         branch = self.target.revision
         if branch:
             retried(lambda: self.api.create_branch(self.name, branch=branch, exist_ok=True), unreachable=True)
         return retried(lambda: self.api.model_info(self.name, revision=branch), unreachable=True).sha
 
     def committing(self, parent: str | None) -> Callable[[], str]:
-        """The step that commits the files on top of `parent` and returns the commit, or finds it made already."""
+        """The step that commits the files on top of `parent`, unless that has been done, and returns the commit."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         def step() -> str:
@@ -231,7 +233,7 @@ class _Push:
                 return str(info.sha)
             if info.sha != parent:
                 raise RunError(
-                    f"{self.name}: was changed by somebody else at the same time; look at it, then push again"
+                    f"{self.name}: was changed by somebody else at the same time; check its files, then push again"
                 )
             operations: list[Any] = [CommitOperationDelete(name) for name in self._stale(remote)]
             operations += [CommitOperationAdd(file.name, file.content) for file in self.files]
@@ -244,13 +246,15 @@ class _Push:
         return step
 
     def compare(self, commit: str) -> None:
-        """RunError where the Hub does not hold what was sent."""
+        """Raises RunError if the files on the Hub are not those that were sent."""
         remote = retried(lambda: self._remote(commit), unreachable=True)
         if wrong := [file.name for file in self.files if not _is(remote.get(file.name), file)]:
-            raise RunError(f"{self.name}: the Hub holds another {wrong[0]} than was sent; push again with --update")
+            raise RunError(
+                f"{self.name}: {wrong[0]} on the Hub differs from the file that was sent; push again with --update"
+            )
 
     def mark(self, commit: str) -> None:
-        """Tag the commit. RunError where the tag is taken."""
+        """Tag the commit."""
         tag = self.target.tag
         if tag is None:
             return
@@ -263,7 +267,7 @@ class _Push:
         retried(step, unreachable=True)
 
     def _held(self, commit: str | None) -> tuple[bool, set[str]]:
-        """(whether a commit is this run already, the files in it but those that the Hub makes by itself)."""
+        """(whether a commit contains exactly this run, its files without those that the Hub creates)."""
         remote = retried(lambda: self._remote(commit))
         return self._same(remote), remote.keys() - MADE_BY_THE_HUB
 
@@ -278,13 +282,13 @@ class _Push:
         return bool(self.files) and arrived and not self._stale(remote)
 
     def _stale(self, remote: "Mapping[str, RepoFile]") -> list[str]:
-        """Files of an earlier run that this one does not have; files of other kinds are the user's."""
+        """Files of an earlier run that this one lacks; files of other kinds belong to the user."""
         ours = {file.name for file in self.files}
         return [name for name in remote if is_one_of(name, (*ALLOWED, PREDICTIONS)) and name not in ours]
 
 
 def _is(remote: "RepoFile | None", file: Staged) -> bool:
-    """Whether a file of the Hub has the content of a staged one."""
+    """Whether a file on the Hub has the content of a staged one."""
     if remote is None or remote.size != file.size:
         return False
     return remote.lfs.sha256 == file.sha256 if remote.lfs else remote.blob_id == file.git_sha1

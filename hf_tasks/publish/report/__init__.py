@@ -1,8 +1,8 @@
-"""`report`: all that a run tells, as one HTML file that needs nothing else.
+"""`report`: one self-contained HTML file about a run: results, errors, calibration, slices, training, resources.
 
 report(run) -> Path     the file; by default report.html in the run's directory
 
-    run + data, read again -> sections of blocks (values) -> templates -> one page
+    run + data files -> sections of blocks (values) -> templates -> one page
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +11,10 @@ from pathlib import Path
 from hf_tasks.core.errors import RunError, UserError
 from hf_tasks.core.untrusted import malformed_as_run_error
 from hf_tasks.publish.report import overview, slices
-from hf_tasks.publish.report.blocks import Block, Paragraph, Section
-from hf_tasks.publish.report.measured import SPLITS, Measured, load, values_of
+from hf_tasks.publish.report.blocks import Block, Paragraph, ReportSection
+from hf_tasks.publish.report.measured import MeasuredSplit, load, values_of
 from hf_tasks.publish.report.page import page
+from hf_tasks.publish.results_view import SPLITS
 from hf_tasks.publish.views import view_of
 from hf_tasks.runs.contained import check_inside
 from hf_tasks.runs.run import Run
@@ -24,13 +25,13 @@ FILE = "report.html"
 
 
 def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) -> Path:
-    """Write the report; the file. `columns`: of the data files, whose values are slices.
+    """Write the report and return its path. `columns`: columns of the data files whose values are slices.
 
-    Raises RunError where there is no folder for the file, or where the data have no such column.
+    Raises RunError if the folder of the file does not exist, or the data files have no such column.
     """
     output = output or run.path / FILE
     if not output.parent.is_dir():
-        raise RunError(f"{output.parent}: there is no such folder; make it first")
+        raise RunError(f"{output.parent}: there is no such folder; create it first")
     if output.is_dir():
         raise RunError(f"{output}: is a folder; name a file with -o, for example {output / FILE}")
     if output == run.path / FILE:
@@ -49,19 +50,19 @@ def _html(run: Run, columns: Sequence[str]) -> str:
     if columns and not splits:
         raise RunError(f"--slice {columns[0]}: there are no examples to slice; {' '.join(missing)}")
     sections = [
-        overview.curves(run),
-        Section("What is missing", [Paragraph(text) for text in missing]),
+        ReportSection("Missing data", [Paragraph(text) for text in missing]),
         overview.results(run, nested=not splits),
         *_examined(splits, columns),
+        overview.curves(run),
         overview.layers(run),
         overview.data(run, splits),
         overview.resources(run),
     ]
-    return page(run.recipe.name, overview.header(run), sections)
+    return page(run.recipe.name, overview.header(run, splits), sections)
 
 
-def _measured(run: Run) -> tuple[list[Measured], list[str]]:
-    """The parts whose examples can be read, the last one first; and why others cannot."""
+def _measured(run: Run) -> tuple[list[MeasuredSplit], list[str]]:
+    """The evaluated splits whose examples can be read, test first; and why others cannot."""
     splits, missing = [], []
     for name in [split for split in reversed(SPLITS) if split in run.results]:
         try:
@@ -71,18 +72,18 @@ def _measured(run: Run) -> tuple[list[Measured], list[str]]:
     return splits, missing
 
 
-def _examined(splits: Sequence[Measured], columns: Sequence[str]) -> Iterator[Section]:
-    """What the examples tell; of the last part where one is enough."""
+def _examined(splits: Sequence[MeasuredSplit], columns: Sequence[str]) -> Iterator[ReportSection]:
+    """The sections of the task, and the slices of the first split."""
     if not splits:
         return
     yield from view_of(splits[0].task).sections(splits)
-    yield Section(f"Slices of {splits[0].name}", list(_slices(splits[0], columns)))
+    yield ReportSection(f"Slices of {splits[0].name}", list(_slices(splits[0], columns)))
 
 
-def _slices(measured: Measured, columns: Sequence[str]) -> Iterator[Block]:
+def _slices(measured: MeasuredSplit, columns: Sequence[str]) -> Iterator[Block]:
     scorer = measured.scorer
     yield slices.table("By length", list(slices.by_length(measured)), scorer)
-    if view_of(measured.task).sliced_by_label(measured.task):
+    if measured.task.traits.class_labels:
         yield slices.table("By label", slices.by_label(measured), scorer, lowest_first=True)
     for column in columns:
         yield slices.table(f"By {column}", slices.by_value(values_of(measured, column)), scorer)

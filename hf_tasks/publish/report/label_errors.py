@@ -1,29 +1,28 @@
-"""Suspected label errors: examples whose label the model confidently disagrees with.
+"""Suspected label errors: examples for which the model confidently predicts another label.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, https://doi.org/10.1613/jair.1.12125): the threshold of a label is
-the model's mean probability of it over the examples that have it. An example is suspected where, of the labels whose
-probability reaches their threshold, the most probable one is not its own. For predictions of texts that the model has
-not been trained on.
+its mean probability over the examples that have it. An example is suspected if the most probable of the labels that
+reach their threshold is not its own. The model must not have been trained on these examples.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from hf_tasks.publish.report.blocks import Example, Examples, Paragraph, Section, plain
-from hf_tasks.publish.report.measured import Measured
+from hf_tasks.publish.report.blocks import Example, Examples, Paragraph, ReportSection, plain
+from hf_tasks.publish.report.measured import MeasuredSplit
 from hf_tasks.publish.report.text_classification import labels_of, probabilities
 
 MOST = 30
-WHAT = (
-    "Labels that the model disagrees with, and confidently: some will be errors of the data, others of the model. "
-    "Confident learning (Northcutt, Jiang and Chuang 2021): another label reaches the mean probability that it has "
-    "where it is the label. The largest differences first."
+EXPLANATION = (
+    "Examples for which the model confidently predicts another label; some are errors of the data, some of the model. "
+    "Method: confident learning (Northcutt, Jiang and Chuang 2021); another label reaches the mean probability that it "
+    "has on its own examples. The largest differences come first."
 )
 
 
 def suspected(given: np.ndarray, probabilities: np.ndarray) -> list[tuple[int, int]]:
-    """(row, label it may rather have), the largest differences of the two probabilities first.
+    """(row, suggested label) of each suspect, the largest difference of the two probabilities first.
 
     given: (E,) the label of each example, as a column of `probabilities` (E, C).
     """
@@ -39,8 +38,8 @@ def suspected(given: np.ndarray, probabilities: np.ndarray) -> list[tuple[int, i
     return [(int(row), int(best[row])) for row in rows[np.argsort(-differences, kind="stable")]]
 
 
-def single(splits: Sequence[Measured]) -> Section:
-    """Of texts with one label each."""
+def single(splits: Sequence[MeasuredSplit]) -> ReportSection:
+    """Suspects of tasks with one label per example."""
     found = []
     for measured in splits:
         labels, scores = labels_of(measured), probabilities(measured)
@@ -50,11 +49,11 @@ def single(splits: Sequence[Measured]) -> Section:
             facts = [("label", labels[given[row]]), ("probability", of_label), ("may be", labels[other]),
                      ("probability", of_other)]  # fmt: skip
             found.append((of_other - of_label, _example(measured, row, facts)))
-    return section(found, WHAT)
+    return section(found, EXPLANATION)
 
 
-def several(splits: Sequence[Measured]) -> Section:
-    """Of texts with any number of labels: each label is a decision of its own, whether it holds."""
+def several(splits: Sequence[MeasuredSplit]) -> ReportSection:
+    """Suspects of tasks with any number of labels: every label of every example is checked on its own."""
     found = []
     for measured in splits:
         scores = probabilities(measured)
@@ -65,20 +64,20 @@ def several(splits: Sequence[Measured]) -> Section:
                 facts = [("labels", ", ".join(measured.references[row]) or "none"),
                          ("perhaps missing" if holds else "perhaps wrong", label), ("its probability", p)]  # fmt: skip
                 found.append((abs(2 * p - 1), _example(measured, row, facts)))
-    return section(found, WHAT)
+    return section(found, EXPLANATION)
 
 
-def section(found: list[tuple[float, Example]], what: str) -> Section:
-    """The suspects, those with the largest numbers first."""
+def section(found: list[tuple[float, Example]], explanation: str) -> ReportSection:
+    """The section that lists (difference, example) pairs, the largest differences first."""
     if not found:
-        return Section("Suspected label errors")
+        return ReportSection("Suspected label errors")
     found.sort(key=lambda one: -one[0])
     examples = [example for _, example in found[:MOST]]
     shown = Examples(f"Suspects: {len(found):,}", examples, len(found) - len(examples))
-    return Section("Suspected label errors", [Paragraph(what), shown])
+    return ReportSection("Suspected label errors", [Paragraph(explanation), shown])
 
 
-def _example(measured: Measured, row: int, facts: list[tuple[str, object]]) -> Example:
+def _example(measured: MeasuredSplit, row: int, facts: list[tuple[str, object]]) -> Example:
     example = measured.rows[row]
     passages = [("", plain(example[name])) for name in ("text", "text_pair") if name in example]
     return Example(f"{measured.name}, {measured.where(row)}", facts, passages)

@@ -1,6 +1,7 @@
-"""A part of the data as it was measured: its examples, read again by the recipe, beside the stored predictions.
+"""An evaluated split: its examples, read again from the data files, beside the stored predictions.
 
-Any column of the data files, for examples that have been read without it."""
+`values_of` reads any column of the data files, also those that the task does not use.
+"""
 
 import json
 from collections.abc import Iterable
@@ -18,8 +19,7 @@ from hf_tasks.data.readers import arrow, reader_of
 from hf_tasks.data.readers.compression import opened
 from hf_tasks.metrics import find, score
 from hf_tasks.metrics.intervals import uncertainty_of
-from hf_tasks.publish.report.blocks import Interval
-from hf_tasks.publish.views import view_of
+from hf_tasks.publish.results_view import Interval
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.run import Run
 from hf_tasks.tasks import EncodedSplit, Task
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 SplitName = Literal["validation", "test"]
-SPLITS: tuple[SplitName, ...] = ("validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredSplit:
+    """The examples and predictions of one split of a run."""
+
     run: Run
     name: SplitName
     split: DataSplit
@@ -48,7 +49,7 @@ class Measured:
         return self.split.examples
 
     def where(self, row: int) -> str:
-        """`test.csv:17`: where an example stands, without the folder."""
+        """The file and line of an example, without the folder: `test.csv:17`."""
         return self.split.where(row).rpartition("/")[2]
 
     @cached_property
@@ -73,32 +74,37 @@ class Measured:
 
     @cached_property
     def encoded(self) -> EncodedSplit:
-        """As the model read it."""
+        """The features of the split."""
         return evaluation.encode(self.examples, self.task, self.run.tokenizer)
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """(E,) tokens of each example before anything was cut; of one in several windows, of all windows together."""
+        """(E,) tokens of each example before truncation; the sum over its windows if it has several."""
         features = self.encoded.features
         tokens = np.array(features["length"][:]) + np.array(features["tokens_cut"][:])
         return np.bincount(features["example"][:], tokens, minlength=len(self.examples))
 
     @cached_property
     def cut(self) -> np.ndarray:
-        """(E,) tokens that the model did not read."""
+        """(E,) tokens of each example that were cut."""
         features = self.encoded.features
         return np.bincount(features["example"][:], features["tokens_cut"][:], minlength=len(self.examples))
 
 
 class Scorer:
-    """The metric of groups of examples on any rows, with its interval where it has one."""
+    """The metric of slices on any rows, with its interval where it has one.
 
-    def __init__(self, measured: Measured) -> None:
-        self.metric = view_of(measured.task).slice_metric(measured.task)
+    The metric is the first one of the task, or accuracy if every example has one class label: averages over classes
+    are not comparable between slices that lack some of the classes.
+    """
+
+    def __init__(self, measured: MeasuredSplit) -> None:
+        one_label = measured.task.traits.class_labels and all(isinstance(one, str) for one in measured.references)
+        self.metric = "accuracy" if one_label else measured.task.metrics[0]
         self.measured = measured
-        everything = np.arange(len(measured.answers))
-        self.name = next(iter(self._values(everything)))
-        form = find(self.metric).sums(measured.answers, measured.references, **self._asked(everything))
+        every = np.arange(len(measured.answers))
+        self.name = next(iter(self._values(every)))
+        form = find(self.metric).sums(measured.answers, measured.references, **self._asked(every))
         self.form = form if form and self.name in form.total() else None
 
     def value(self, rows: np.ndarray) -> float:
@@ -116,49 +122,49 @@ class Scorer:
         return {name: value for name, value in values.items() if isinstance(value, float)}
 
     def _asked(self, rows: np.ndarray) -> dict[str, Any]:
-        """What the metric may ask for of these rows, as in an evaluation."""
+        """The keyword arguments of the metric for these rows, as in an evaluation."""
         of = self.measured
         inputs = of.task.metric_inputs([of.predictions[row] for row in rows], of.examples.select(rows))
         return evaluation.metric_arguments(of.task, inputs, of.run.train_stats)
 
 
-def load(run: Run, name: SplitName) -> Measured:
-    """The part that the run's predictions are of. Raises DataError where it cannot be had, or is another by now."""
+def load(run: Run, name: SplitName) -> MeasuredSplit:
+    """The split with the run's predictions. Raises DataError if its data files are missing or have changed."""
     predictions = _predictions(run, name)
     split = _read(run, name)
     then = run.results.get("data", {}).get(name, {}).get("files", {})
     if set(then.values()) != set(split.files.values()) or len(split) != len(predictions):
         raise DataError(f"the data files of {name} have changed since the run was measured")
-    return Measured(run, name, split, predictions)
+    return MeasuredSplit(run, name, split, predictions)
 
 
 def _predictions(run: Run, name: SplitName) -> list[Prediction]:
     file = run.path / "predictions" / f"{name}.jsonl"
     if not file.is_file():
-        raise DataError(f"{file}: the predictions are not in the run any more")
+        raise DataError(f"{file}: the predictions are missing from the run")
     try:
         with file.open(encoding="utf-8") as lines:
             return [json.loads(line) for line in lines]
     except ValueError:
-        raise DataError(f"{file}: the file is broken") from None
+        raise DataError(f"{file}: the file is damaged") from None
 
 
 def _read(run: Run, name: SplitName) -> DataSplit:
-    """The part as it was measured: its own, or held out from train by the same seed."""
+    """The split as it was evaluated: read from its own files, or held out from train with the same seed."""
     section, task, seed = run.recipe.data, run.recipe.task, run.recipe.data_seed
     held_out = name == "validation" and section.validation is None
     split = data.read_split(section, "train" if held_out else name, task, seed=seed, recipe_dir=run.recipe_folder)
     if split is None:
-        raise DataError(f"the recipe names no {name} part any more")
+        raise DataError(f"the recipe has no {name} split any more")
     if held_out:
         split = data.hold_out(split, task, section.validation_size, seed)[1]
     return data.check(split, task, section.bad_rows)
 
 
-def values_of(measured: Measured, column: str) -> list[Any]:
-    """The value of each example in a column of the files, by the lines they stand on; None where its row lacks it.
+def values_of(measured: MeasuredSplit, column: str) -> list[Any]:
+    """The value of each example in a column of the data files, None if its row has none.
 
-    Raises RunError where no row has the column.
+    Raises RunError if no row has the column.
     """
     split, known, found = measured.split, dict[str, None](), dict[tuple[int, int], Any]()
     for place, name in enumerate(split.places):
@@ -168,13 +174,13 @@ def values_of(measured: Measured, column: str) -> list[Any]:
     if column not in known:
         names = ", ".join(known)
         raise RunError(
-            f"--slice {column}: the data have no such column{did_you_mean(column, known)} (they have {names})"
+            f"--slice {column}: the data files have no such column{did_you_mean(column, known)} (columns: {names})"
         )
     return [found.get(key) for key in zip(split.place.tolist(), split.line.tolist(), strict=True)]
 
 
-def _raw(measured: Measured, place: str) -> Iterable[tuple[int, RawRow]]:
-    """The rows of a place as they are, with their numbers; those that cannot be read are left out."""
+def _raw(measured: MeasuredSplit, place: str) -> Iterable[tuple[int, RawRow]]:
+    """(line, row) of each readable row of a file or dataset."""
     section = measured.run.recipe.data
     if section.path:
         rows, _ = arrow.load(section, place.removeprefix(f"{section.path} "))

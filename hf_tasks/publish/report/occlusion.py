@@ -1,5 +1,7 @@
-"""Which words moved a prediction: each word is left out in turn, and the prediction made again (leave-one-out
-occlusion: Li et al. 2016, https://arxiv.org/abs/1612.08220)."""
+"""Which words influence a prediction: leave-one-out occlusion (Li et al. 2016, https://arxiv.org/abs/1612.08220).
+
+Each word is removed in turn, and the model predicts again.
+"""
 
 import math
 from collections.abc import Sequence
@@ -12,33 +14,33 @@ from hf_tasks.tasks.token_classification.words import split
 from hf_tasks.tasks.types import Example
 
 LEGEND: tuple[tuple[Kind, str], ...] = (
-    ("for", "without it, the value is lower"), ("against", "without it, it is higher"),
+    ("for", "raises the value"), ("against", "lowers the value"),
 )  # fmt: skip
 PIECES = 40
-"""Stretches of a text that are left out in turn; of longer texts, a stretch is several words."""
+"""Maximum number of pieces of a text that are removed in turn; in long texts a piece is several words."""
 OPERATIONS = 5e11
-"""Of the model, about, in all texts together: a few seconds on two slow cores."""
+"""Approximate limit of the model's operations over all texts: a few seconds on two slow cores."""
 LEAST = 0.05
-"""Share of the largest change that is marked at the least."""
+"""Smallest change that is highlighted, as a share of the largest one."""
 SMALL = 0.3
-"""A change, in log odds, that is never shown as a large one."""
+"""The colours of an example are scaled to at least this change in log odds."""
 LONG = 300
 """Words of a text that are shown."""
 
 MOST_REST = 80
-"""Characters of what stands behind them."""
+"""Characters of the remaining text that are shown."""
 
 Passages = list[tuple[str, Marked]]
 NAMES = {"text": "text", "text_pair": "second"}
 
 
 def marked(run: Run, rows: Sequence[Example], labels: Sequence[str | None]) -> list[Passages]:
-    """For each example its texts, marked with what each stretch of words adds to the probability of a label; None: to
-    the predicted number."""
+    """For each example its texts, highlighted by the influence of each piece on the log odds of its label, or on the
+    predicted number where the label is None."""
     if not rows:
         return []
     most = _pieces(run, rows)
-    plans = [[(name, *piece) for name in NAMES if name in row for piece in _stretches(row[name], most)] for row in rows]
+    plans = [[(name, *piece) for name in NAMES if name in row for piece in _pieces_of(row[name], most)] for row in rows]
     asked = [
         row | {name: row[name][:start] + row[name][end:]}
         for row, plan in zip(rows, plans, strict=True)
@@ -53,7 +55,7 @@ def marked(run: Run, rows: Sequence[Example], labels: Sequence[str | None]) -> l
 
 
 def _value(prediction: Example, label: str | None) -> float:
-    """Log odds of a label: of probabilities near 0 and 1 too, they show what a word does."""
+    """Log odds of a label, which also show changes of probabilities near 0 and 1; without a label the score."""
     if label is None:
         return float(prediction["score"])
     p = min(max(prediction["probabilities"][label], 1e-6), 1 - 1e-6)
@@ -61,14 +63,14 @@ def _value(prediction: Example, label: str | None) -> float:
 
 
 def _pieces(run: Run, rows: Sequence[Example]) -> int:
-    """How many stretches of each text can be left out within the bound on operations."""
+    """How many pieces of each text can be removed within OPERATIONS."""
     words = sum(len(row[name].split()) for row in rows for name in NAMES if name in row)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     return int(min(PIECES, max(4, OPERATIONS / (2 * parameters * max(words, 1)))))
 
 
-def _stretches(text: str, most: int) -> list[tuple[int, int]]:
-    """(first character, character after the last) of at most so many stretches of words."""
+def _pieces_of(text: str, most: int) -> list[tuple[int, int]]:
+    """(start, end) characters of at most `most` pieces of whole words."""
     offsets = split(text, "words")["offsets"][:LONG]
     groups = [group for group in np.array_split(np.arange(len(offsets)), min(most, len(offsets)) or 1) if len(group)]
     return [(offsets[group[0]][0], offsets[group[-1]][1]) for group in groups]

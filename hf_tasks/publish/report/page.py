@@ -1,6 +1,6 @@
-"""The page: sections to one HTML file that holds all it needs, runs no script, and asks nobody for anything.
+"""Renders sections as one self-contained HTML file, which runs no script and loads nothing.
 
-Every text goes through Jinja's autoescape; the only markup that comes from elsewhere are the drawings.
+Jinja escapes every text; only the SVG plots are inserted as markup.
 """
 
 import math
@@ -10,13 +10,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hf_tasks.publish.report.blocks import Interval, Section
+from hf_tasks.publish.report.blocks import ReportSection
+from hf_tasks.publish.results_view import Interval, Table
 
 TEMPLATES = Path(__file__).parent / "templates"
+NARROW = 58
+"""Characters of a table row that fit into half of the page."""
 
 
-def page(title: str, header: Mapping[str, Any], sections: Sequence[Section]) -> str:
-    """The HTML of a report; `header`: what its template shows above the sections."""
+def page(title: str, header: Mapping[str, Any], sections: Sequence[ReportSection]) -> str:
+    """The HTML of a report; `header`: the values above the sections. Sections without blocks are left out."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -24,8 +27,8 @@ def page(title: str, header: Mapping[str, Any], sections: Sequence[Section]) -> 
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["cell"] = cell
-    environment.tests["number"] = lambda value: isinstance(value, int | float | Interval)
-    environment.tests["marked"] = lambda value: isinstance(value, tuple)
+    environment.tests["marked"] = is_marked
+    environment.tests["wide"] = is_wide
     style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     filled = [section for section in sections if section.blocks]
     return environment.get_template("report.html.jinja").render(
@@ -34,8 +37,10 @@ def page(title: str, header: Mapping[str, Any], sections: Sequence[Section]) -> 
 
 
 def cell(value: Any) -> str:
-    """A value in a table: shares with four decimals, larger numbers with two, counts with commas."""
+    """The text of a cell: four decimals below 10, two above, counts with thousands separators."""
     match value:
+        case Interval(low, high):
+            return f"{cell(low)} to {cell(high)}"
         case None:
             return "–"
         case bool() | str():
@@ -46,6 +51,27 @@ def cell(value: Any) -> str:
             return "–"
         case float():
             return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
-        case Interval(low, high):
-            return f"{cell(low)} to {cell(high)}"
     return str(value)
+
+
+def is_marked(value: Any) -> bool:
+    """Whether a cell is a text with highlights."""
+    return isinstance(value, tuple) and not isinstance(value, Interval)
+
+
+def is_wide(table: Table) -> bool:
+    """Whether a table takes the whole width of the page."""
+    widths = [max(map(_width, column)) for column in zip(table.columns, *table.rows, strict=True)]
+    return sum(widths) > NARROW
+
+
+def _width(value: Any) -> int:
+    """About how many characters a cell takes."""
+    match value:
+        case str():
+            return len(value) + 2
+        case Interval():
+            return 20
+        case tuple():
+            return NARROW + 1
+    return 9

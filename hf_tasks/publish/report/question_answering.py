@@ -1,5 +1,5 @@
-"""Sections of extractive question answering: kinds of questions and answers, wrong answers in their contexts, the
-threshold of no answer."""
+"""Report sections of extractive question answering: scores by kind of question and answer, the no-answer threshold,
+wrong answers in their contexts."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,10 +8,10 @@ import numpy as np
 
 from hf_tasks.metrics.metric import Sums
 from hf_tasks.metrics.squad import answers_of, best_over, exact, f1
-from hf_tasks.publish.report import pictures
-from hf_tasks.publish.report.blocks import Block, Example, Examples, Kind, Marked, Section, Span, clipped, plain
-from hf_tasks.publish.report.measured import Measured
-from hf_tasks.publish.report.pictures import BLUE, MUTED, ORANGE
+from hf_tasks.publish import plots
+from hf_tasks.publish.plots import BLUE, GREY, ORANGE
+from hf_tasks.publish.report.blocks import Block, Example, Examples, Kind, Marked, ReportSection, Span, clipped, plain
+from hf_tasks.publish.report.measured import MeasuredSplit
 from hf_tasks.publish.report.slices import Group, by_value, table
 from hf_tasks.tasks.token_classification.words import split
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 WORST = 12
 AROUND = 220
-"""Characters of a context that are shown on either side."""
-LEGEND: tuple[tuple[Kind, str], ...] = (("gold", "right answer"), ("found", "predicted"), ("right", "both"))
+"""Characters of the context on either side of the answers."""
+LEGEND: tuple[tuple[Kind, str], ...] = (("gold", "correct answer"), ("found", "predicted"), ("right", "both"))
 LENGTHS = ((1, "1 word"), (3, "2 to 3 words"), (7, "4 to 7 words"))
 QUESTION_WORDS = ("who", "what", "when", "where", "which", "why", "how many", "how much", "how")
 
 
-def questions(measured: Measured) -> Iterator[Section]:
-    yield Section("Answers", list(_kinds(measured)))
+def questions(measured: MeasuredSplit) -> Iterator[ReportSection]:
+    yield ReportSection("Answers", list(_kinds(measured)))
     if "null_score_diff" in measured.predictions[0] and not all(measured.references):
-        yield Section("No answer", list(_threshold(measured)))
-    yield Section("Wrong answers", list(_wrong(measured)))
+        yield ReportSection("No answer", list(_threshold(measured)))
+    yield ReportSection("Wrong answers", list(_wrong(measured)))
 
 
-def _kinds(measured: Measured) -> Iterator[Block]:
+def _kinds(measured: MeasuredSplit) -> Iterator[Block]:
     yield table("By length of the answer", _by_length(measured), measured.scorer)
     yield table("By kind of answer", by_value([_kind(texts) for texts in measured.references]), measured.scorer)
     words = [_question_word(row["question"]) for row in measured.rows]
@@ -41,8 +41,8 @@ def _kinds(measured: Measured) -> Iterator[Block]:
         yield table("By question word", by_value(words), measured.scorer)
 
 
-def _by_length(measured: Measured) -> list[Group]:
-    """Of the first right answer."""
+def _by_length(measured: MeasuredSplit) -> list[Group]:
+    """Groups by the words of the first correct answer."""
     names = ["no answer", *(name for _, name in LENGTHS), "8 words or more"]
     of_rows = [_length(texts[0]) if texts else names[0] for texts in measured.references]
     return [
@@ -58,7 +58,7 @@ def _length(text: str) -> str:
 
 
 def _kind(texts: Sequence[str]) -> str:
-    """Seen from the first right answer's letters."""
+    """The kind of the first correct answer, by its characters."""
     if not texts:
         return "no answer"
     if any(c.isdigit() for c in texts[0]):
@@ -67,53 +67,53 @@ def _kind(texts: Sequence[str]) -> str:
 
 
 def _question_word(question: str) -> str:
-    """The first question word in a question of English."""
+    """The first English question word of a question."""
     text = f" {question.lower()} "
     found = [(text.find(f" {word} "), word) for word in QUESTION_WORDS if f" {word} " in text]
     return min(found, key=lambda one: (one[0], -len(one[1])))[1] if found else "other"
 
 
-def _threshold(measured: Measured) -> Iterator[Block]:
+def _threshold(measured: MeasuredSplit) -> Iterator[Block]:
     threshold = measured.task.model_dump().get("null_score_diff_threshold") or 0.0
     differences = np.array([row["null_score_diff"] for row in measured.predictions])
     yield _curves(measured, differences, threshold)
     yield _histograms(measured, differences, threshold)
 
 
-def _curves(measured: Measured, differences: np.ndarray, threshold: float) -> Block:
-    """What other thresholds of no answer would have given."""
+def _curves(measured: MeasuredSplit, differences: np.ndarray, threshold: float) -> Block:
+    """F1 and exact match for every possible threshold."""
     curves = {name: _by_threshold(measured, differences, by) for name, by in (("F1", f1), ("exact match", exact))}
     colours = dict(zip(curves, (BLUE, ORANGE), strict=True))
 
     def draw(axes: "Axes") -> None:
         for name, (at, values) in curves.items():
-            axes.plot(*pictures.thinned(at, values), color=colours[name])
-        axes.axvline(threshold, color=MUTED, linestyle="--", linewidth=1)
-        axes.set_xlabel("threshold: answered where the difference is at most this")
+            axes.plot(*plots.thinned(at, values), color=colours[name])
+        axes.axvline(threshold, color=GREY, linestyle="--", linewidth=1)
+        axes.set_xlabel("threshold: a question is answered up to this difference")
         axes.set_ylabel("percent")
 
-    legend = [*((colour, name) for name, colour in colours.items()), (MUTED, f"the run's: {threshold:.2f}")]
-    return pictures.picture("Threshold of no answer", draw, legend=legend)
+    legend = [*((colour, name) for name, colour in colours.items()), (GREY, f"threshold of the run: {threshold:.2f}")]
+    return plots.picture("No-answer threshold", draw, legend=legend)
 
 
-def _histograms(measured: Measured, differences: np.ndarray, threshold: float) -> Block:
-    """The differences of questions that have an answer, and of those that have none."""
+def _histograms(measured: MeasuredSplit, differences: np.ndarray, threshold: float) -> Block:
+    """The score differences of questions with an answer, and of those without one."""
     has = np.array([bool(texts) for texts in measured.references])
 
     def draw(axes: "Axes") -> None:
         bins = np.linspace(differences.min(), differences.max(), 31).tolist()
         axes.hist(differences[has], bins=bins, color=BLUE, alpha=0.55)
         axes.hist(differences[~has], bins=bins, color=ORANGE, alpha=0.55)
-        axes.axvline(threshold, color=MUTED, linestyle="--", linewidth=1)
-        axes.set_xlabel("score of no answer, less that of the best span")
+        axes.axvline(threshold, color=GREY, linestyle="--", linewidth=1)
+        axes.set_xlabel("no-answer score minus the score of the best span")
         axes.set_ylabel("questions")
 
-    legend = [(BLUE, "questions with an answer"), (ORANGE, "without one")]
-    return pictures.picture("Score of no answer", draw, legend=legend)
+    legend = [(BLUE, "questions with an answer"), (ORANGE, "questions without an answer")]
+    return plots.picture("No-answer score", draw, legend=legend)
 
 
-def _by_threshold(measured: Measured, differences: np.ndarray, measure: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(thresholds, mean of the measure in percent): up to a threshold, questions are answered with their best span."""
+def _by_threshold(measured: MeasuredSplit, differences: np.ndarray, measure: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(thresholds, mean of the measure in percent). Questions with a difference up to the threshold are answered."""
     spans = [next((entry["text"] for entry in row["nbest"] if entry["text"]), "") for row in measured.predictions]
     pairs = zip(spans, measured.references, strict=True)
     answered = np.array([best_over(measure, text, answers_of(right)) for text, right in pairs])
@@ -123,8 +123,8 @@ def _by_threshold(measured: Measured, differences: np.ndarray, measure: Any) -> 
     return differences[order], 100 * values
 
 
-def _wrong(measured: Measured) -> Iterator[Examples]:
-    """The wrong answers of each kind that the model is surest of, those that are partly right last."""
+def _wrong(measured: MeasuredSplit) -> Iterator[Examples]:
+    """The wrong answers of each kind, the lowest F1 first, then the highest probability first."""
     pairs = list(zip(measured.predictions, measured.references, strict=True))
     form = measured.scorer.form
     if isinstance(form, Sums):  # its first count is F1
@@ -134,9 +134,9 @@ def _wrong(measured: Measured) -> Iterator[Examples]:
     sure = np.array([row["score"] for row in measured.predictions])
     wrong = [i for i in np.lexsort((-sure, shared)).tolist() if shared[i] < 1]
     kinds = {
-        "Another answer": [i for i in wrong if pairs[i][0]["answer"] and pairs[i][1]],
-        "No answer, where there is one": [i for i in wrong if not pairs[i][0]["answer"]],
-        "An answer, where there is none": [i for i in wrong if not pairs[i][1]],
+        "A different answer": [i for i in wrong if pairs[i][0]["answer"] and pairs[i][1]],
+        "No answer predicted, although there is one": [i for i in wrong if not pairs[i][0]["answer"]],
+        "An answer predicted, although there is none": [i for i in wrong if not pairs[i][1]],
     }
     for title, rows in kinds.items():
         if rows:
@@ -144,11 +144,11 @@ def _wrong(measured: Measured) -> Iterator[Examples]:
             yield Examples(f"{title}: {len(rows):,} of {len(pairs):,}", examples, len(rows) - len(examples), LEGEND)
 
 
-def _example(measured: Measured, row: int, shared: float) -> Example:
+def _example(measured: MeasuredSplit, row: int, shared: float) -> Example:
     example, prediction = measured.rows[row], measured.predictions[row]
     right = dict.fromkeys(example["answers"]["text"])
     facts = [
-        ("right", clipped(" / ".join(right), 120) or "no answer"), ("predicted", prediction["answer"] or "no answer"),
+        ("correct", clipped(" / ".join(right), 120) or "no answer"), ("predicted", prediction["answer"] or "no answer"),
         ("probability", prediction["score"]), ("F1", shared),
     ]  # fmt: skip
     passages = [("question", plain(example["question"])), ("context", _context(example, prediction))]
@@ -156,7 +156,7 @@ def _example(measured: Measured, row: int, shared: float) -> Example:
 
 
 def _context(example: dict[str, Any], prediction: dict[str, Any]) -> Marked:
-    """The context around the answers, which are marked."""
+    """The context around the answers, with the answers highlighted."""
     text, answers = example["context"], example["answers"]
     gold = [
         (start, start + len(answer)) for answer, start in zip(answers["text"], answers["answer_start"], strict=True)
@@ -179,5 +179,5 @@ def _inside(start: int, end: int, places: list[tuple[int, int]]) -> bool:
 
 
 def _long(text: str) -> Marked:
-    """Text between the marks, without its middle where that is long."""
+    """Text between highlights, without its middle if it is long."""
     return (Span(text if len(text) <= 3 * AROUND else f"{text[:AROUND]} … {text[-AROUND:]}"),)

@@ -1,4 +1,4 @@
-"""Scores of slices: groups of examples that have something in common."""
+"""Scores of slices: groups of examples by length, label, or the value of a column."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from hf_tasks.publish.report.blocks import Table, clipped
-from hf_tasks.publish.report.measured import Measured, Scorer
+from hf_tasks.publish.report.blocks import clipped
+from hf_tasks.publish.report.measured import MeasuredSplit, Scorer
+from hf_tasks.publish.results_view import Table
 
 MOST_GROUPS = 20
 MANY_VALUES = 12
-"""Above so many different numbers, a column is cut into quarters."""
+"""A column with more different numbers is split into quartiles."""
 LABEL = 60
-"""Characters of a group's name."""
+"""Characters of a group's name that are shown."""
 
 
 @dataclass(frozen=True)
@@ -24,25 +25,24 @@ class Group:
 
 
 def table(title: str, groups: Sequence[Group], scorer: Scorer, *, lowest_first: bool = False) -> Table:
-    """A row for each group: how many examples, the score, its interval."""
+    """A row for each group: its size, its score, the interval of the score."""
     scored = [(scorer.value(group.rows), group) for group in groups if len(group.rows)]
     if lowest_first:
         scored.sort(key=lambda one: one[0])
     rows = [[g.name, len(g.rows), value, scorer.interval(g.rows)] for value, g in scored[:MOST_GROUPS]]
-    columns = ["slice", "n", scorer.name, "95 % interval"]
-    return Table(title, columns, rows, max(0, len(scored) - MOST_GROUPS))
+    return Table(title, ["slice", "n", scorer.name, "95 % interval"], rows, max(0, len(scored) - MOST_GROUPS))
 
 
-def by_length(measured: Measured) -> Iterator[Group]:
-    """Quarters by the number of tokens; and the examples that were cut."""
-    yield from quarters(measured.lengths, "tokens")
+def by_length(measured: MeasuredSplit) -> Iterator[Group]:
+    """Quartiles by the number of tokens; and the examples that were cut."""
+    yield from quartiles(measured.lengths, "tokens")
     if measured.cut.any():
         yield Group("cut to max_length", np.flatnonzero(measured.cut))
         yield Group("not cut", np.flatnonzero(measured.cut == 0))
 
 
-def by_label(measured: Measured) -> list[Group]:
-    """The examples of each label; of several labels an example is in several."""
+def by_label(measured: MeasuredSplit) -> list[Group]:
+    """The examples of each label; an example with several labels is in several groups."""
     several = [[reference] if isinstance(reference, str) else reference for reference in measured.references]
     of_label: dict[str, list[int]] = {}
     for row, labels in enumerate(several):
@@ -52,18 +52,18 @@ def by_label(measured: Measured) -> list[Group]:
 
 
 def by_value(values: Sequence[Any]) -> list[Group]:
-    """The examples of each value of a column, the most frequent first; of many numbers, quarters."""
+    """The examples of each value of a column, the most frequent value first; quartiles of many different numbers."""
     numbers = [value for value in map(_number, values) if value is not None]
     if len(numbers) == len(values) and len(set(numbers)) > MANY_VALUES:
-        return list(quarters(np.array(numbers), ""))
+        return list(quartiles(np.array(numbers), ""))
     names = ["(none)" if value is None or value == "" else str(value) for value in values]
     counts = Counter(names)
     found = np.array(names, dtype=object)
     return [Group(clipped(name, LABEL), np.flatnonzero(found == name)) for name, _ in counts.most_common()]
 
 
-def quarters(values: np.ndarray, unit: str) -> Iterator[Group]:
-    """Four groups of about equal size by a number; fewer where many are equal."""
+def quartiles(values: np.ndarray, unit: str) -> Iterator[Group]:
+    """Four groups of about equal size by a number, fewer if many numbers are equal."""
     edges = np.unique(np.quantile(values, [0.25, 0.5, 0.75], method="higher"))
     place = np.searchsorted(edges, values, side="left")
     for group in range(len(edges) + 1):

@@ -1,4 +1,4 @@
-"""Sections of tagged sentences: types of entities and their confusions, or tags; sentences with their errors."""
+"""Report sections of token classification: scores by entity type or tag, error types, confusions, worst sentences."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -8,33 +8,35 @@ import numpy as np
 from hf_tasks.metrics.tag_schemes import Entity, Scheme, chunks, detect, entities
 from hf_tasks.metrics.tagging import entity_errors, entity_f1, tagging_accuracy
 from hf_tasks.publish.report import label_errors, text_classification
-from hf_tasks.publish.report.blocks import Block, Example, Examples, Kind, Marked, Section, Span, Table, first, plain
-from hf_tasks.publish.report.measured import Measured
+from hf_tasks.publish.report.blocks import Block, Example, Examples, Kind, Marked, ReportSection, Span, plain
+from hf_tasks.publish.report.measured import MeasuredSplit
+from hf_tasks.publish.results_view import Table
 
 Read = Callable[[Sequence[str]], list[Entity]]
 
 MOST_ROWS = 100
 WORST = 25
 WORDS = 80
-"""Of a sentence that are shown."""
+"""Words of a sentence that are shown."""
 NOTHING = "(nothing)"
 DOUBTFUL = (
-    "Words whose tag the model disagrees with, surer than it is on average where its own tag is right; after confident "
-    "learning (Northcutt, Jiang and Chuang 2021). Some will be errors of the data, others of the model."
+    "Words for which the model predicts another tag, with more confidence than it has on average when that tag is "
+    "correct; after confident learning (Northcutt, Jiang and Chuang 2021). Some are errors of the data, others of the "
+    "model."
 )
-LEGEND: tuple[tuple[Kind, str], ...] = (("right", "right"), ("gold", "only in the data"), ("found", "only predicted"))
+LEGEND: tuple[tuple[Kind, str], ...] = (("right", "correct"), ("gold", "only in the data"), ("found", "only predicted"))
 ERRORS = {
-    "correct": "right", "type": "right words, wrong type", "boundary": "some of the words, right type",
-    "boundary_and_type": "some of the words, wrong type", "missed": "missed",
-    "spurious": "predicted where there is none",
+    "correct": "correct", "type": "correct words, wrong type", "boundary": "wrong boundary, correct type",
+    "boundary_and_type": "wrong boundary, wrong type", "missed": "missed",
+    "spurious": "spurious: no entity there",
 }  # fmt: skip
 
 
-def sentences(measured: Measured, scheme: Scheme | None) -> Iterator[Section]:
-    """`scheme`: that of the task's tags."""
+def sentences(measured: MeasuredSplit, scheme: Scheme | None) -> Iterator[ReportSection]:
+    """The sections of a split; `scheme`: the tag scheme of the task."""
     match scheme:
         case "none":
-            yield Section("Tags", list(_tags(measured)))
+            yield ReportSection("Tags", list(_tags(measured)))
             yield _worst(measured, _each_word)
         case "segmentation":
             yield _worst(measured, chunks)
@@ -44,12 +46,12 @@ def sentences(measured: Measured, scheme: Scheme | None) -> Iterator[Section]:
             def read(tags: Sequence[str]) -> list[Entity]:
                 return entities(tags, used)
 
-            yield Section("Entities", list(_entities(measured, used, read)))
+            yield ReportSection("Entities", list(_entities(measured, used, read)))
             yield _worst(measured, read, whole=True)
 
 
-def suspects(splits: Sequence[Measured]) -> Section:
-    """Words whose tag the model disagrees with, and is surer of its own than it is on average where that is right."""
+def suspects(splits: Sequence[MeasuredSplit]) -> ReportSection:
+    """Words whose predicted tag differs, with at least the mean confidence of correct predictions of that tag."""
     found = []
     for measured in splits:
         usual = _mean_confidence(measured)
@@ -62,8 +64,8 @@ def suspects(splits: Sequence[Measured]) -> Section:
     return label_errors.section(found, DOUBTFUL)
 
 
-def _mean_confidence(measured: Measured) -> dict[str, float]:
-    """Of each tag, the mean probability over the words that rightly get it."""
+def _mean_confidence(measured: MeasuredSplit) -> dict[str, float]:
+    """Tag -> its mean probability over the words for which it is predicted correctly."""
     sums, counts = Counter[str](), Counter[str]()
     for row, gold in zip(measured.predictions, measured.references, strict=True):
         for tag, right, sure in zip(row["tags"], gold, row["scores"], strict=True):
@@ -78,21 +80,21 @@ def _around(tokens: Sequence[str], place: int, width: int = 10) -> Marked:
     return (*plain(" ".join([*before, ""])), Span(tokens[place], "found"), *plain(" ".join(["", *after])))
 
 
-def _entities(measured: Measured, scheme: Scheme, read: Read) -> Iterator[Block]:
+def _entities(measured: MeasuredSplit, scheme: Scheme, read: Read) -> Iterator[Block]:
     values = entity_f1(measured.answers, measured.references, scheme=scheme)["per_entity"]
     columns = ["f1", "precision", "recall", "support"]
     rows = [[kind, *(one[name] for name in columns)] for kind, one in sorted(values.items(), key=lambda v: v[1]["f1"])]
-    yield first("Each type, the lowest F1 first", ["type", "F1", "precision", "recall", "n"], rows, MOST_ROWS)
+    yield Table("Each type, the lowest F1 first", ["type", "F1", "precision", "recall", "n"], rows).first(MOST_ROWS)
     counts = entity_errors(measured.answers, measured.references, scheme=scheme)["entity_errors"]
-    yield Table("How entities go wrong", ["", "n"], [[ERRORS[name], n] for name, n in counts.items()])
+    yield Table("Error types", ["error", "n"], [[ERRORS[name], n] for name, n in counts.items()])
     pairs = [pair for both in zip(measured.references, measured.answers, strict=True) for pair in _types(*both, read)]
     gold, found = (np.array(side, object) for side in zip(*pairs, strict=True)) if pairs else ([], [])
     yield from text_classification.confusion_blocks([*sorted(values), NOTHING], np.array(gold), np.array(found))
 
 
 def _types(gold: Sequence[str], found: Sequence[str], read: Read) -> Iterator[tuple[str, str]]:
-    """The type of each entity of the data beside that of a predicted one that has words in common with it, best the
-    same ones; and of each predicted one that has none."""
+    """(type in the data, predicted type) of each entity: entities match if they overlap, those with equal boundaries
+    first; unmatched ones are paired with NOTHING."""
     expected, predicted = read(gold), read(found)
     for entity in expected:
         touching = [other for other in predicted if _touch(entity, other)]
@@ -105,11 +107,11 @@ def _touch(one: Entity, other: Entity) -> bool:
     return one.start < other.end and other.start < one.end
 
 
-def _tags(measured: Measured) -> Iterator[Block]:
+def _tags(measured: MeasuredSplit) -> Iterator[Block]:
     values = tagging_accuracy(measured.answers, measured.references)["per_tag"]
     columns = ["f1", "precision", "recall", "support"]
     rows = [[tag, *(one[name] for name in columns)] for tag, one in sorted(values.items(), key=lambda v: v[1]["f1"])]
-    yield first("Each tag, the lowest F1 first", ["tag", "F1", "precision", "recall", "n"], rows, MOST_ROWS)
+    yield Table("Each tag, the lowest F1 first", ["tag", "F1", "precision", "recall", "n"], rows).first(MOST_ROWS)
     gold, found = (
         np.array([tag for row in rows for tag in row], object) for rows in (measured.references, measured.answers)
     )
@@ -120,7 +122,7 @@ def _each_word(tags: Sequence[str]) -> list[Entity]:
     return [Entity(i, i + 1, tag) for i, tag in enumerate(tags)]
 
 
-def _worst(measured: Measured, read: Read, *, whole: bool = False) -> Section:
+def _worst(measured: MeasuredSplit, read: Read, *, whole: bool = False) -> ReportSection:
     """The sentences with the most errors."""
     both = [
         (set(read(gold)), set(read(found))) for gold, found in zip(measured.references, measured.answers, strict=True)
@@ -128,17 +130,17 @@ def _worst(measured: Measured, read: Read, *, whole: bool = False) -> Section:
     wrong = np.array([len(gold ^ found) for gold, found in both])
     order = [i for i in np.argsort(-wrong, kind="stable").tolist() if wrong[i]]
     examples = [_example(measured, i, both[i], whole) for i in order[:WORST]]
-    title = f"Most errors: {len(order):,} of {len(both):,} sentences have one"
-    return Section(
+    title = f"Most errors: {len(order):,} of {len(both):,} sentences have errors"
+    return ReportSection(
         "Worst errors", [Examples(title, examples, len(order) - len(examples), LEGEND[not whole :])] if examples else []
     )
 
 
-def _example(measured: Measured, row: int, both: tuple[set[Entity], set[Entity]], whole: bool) -> Example:
-    """`whole`: also what is right is marked."""
+def _example(measured: MeasuredSplit, row: int, both: tuple[set[Entity], set[Entity]], whole: bool) -> Example:
+    """`whole`: correct entities are highlighted, too."""
     tokens, (gold, found) = measured.rows[row]["tokens"], both
     facts = [
-        ("right", len(gold & found)),
+        ("correct", len(gold & found)),
         ("only in the data", len(gold - found)),
         ("only predicted", len(found - gold)),
     ]
@@ -150,7 +152,7 @@ def _example(measured: Measured, row: int, both: tuple[set[Entity], set[Entity]]
 
 
 def _spans(tokens: Sequence[str], marked: set[Entity], right: set[Entity], kind: Kind) -> Marked:
-    """The words, those of entities marked; of plain tags only the wrong ones."""
+    """The words, with entities highlighted; of plain tags only the wrong ones."""
     blank = "" if all(len(token) == 1 for token in tokens) else " "
     spans, at = [], 0
     for entity in sorted(marked):

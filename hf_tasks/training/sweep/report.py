@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core.terminal import seconds
-from hf_tasks.publish.card.pictures import BLUE, GREY, ORANGE, STYLE
+from hf_tasks.publish import plots
+from hf_tasks.publish.plots import BLUE, GREY, ORANGE
 from hf_tasks.recipe.search_space import Listed, Range, shown
 from hf_tasks.training.sweep.study import BEST, PICTURE, Sweeping
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from optuna.trial import FrozenTrial
 
 FOR_IMPORTANCE = 8
@@ -73,16 +75,11 @@ def _time(trial: "FrozenTrial") -> str:
 
 def draw(sweeping: Sweeping, path: Path) -> None:
     """Write the picture: a panel for each key, 95 % intervals as bars, the best trial in orange."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     keys = list(sweeping.plan.space)
     columns = min(len(keys), 3)
     rows = -(-len(keys) // columns)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.4 * columns + 0.6, 3.2 * rows), layout="constrained")
-        FigureCanvasAgg(figure)
+
+    def draw_panels(figure: "Figure") -> None:
         panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
         for axes, key in zip(panels.flat, keys, strict=False):
             _panel(axes, sweeping, key)
@@ -90,7 +87,8 @@ def draw(sweeping: Sweeping, path: Path) -> None:
             axes.set_ylabel(f"{sweeping.ranked[0].user_attrs['metric']} on validation")
         for axes in panels.flat[len(keys) :]:
             axes.set_visible(False)
-        figure.savefig(path, metadata={"Software": None})
+
+    plots.save(path, (3.4 * columns + 0.6, 3.2 * rows), draw_panels)
 
 
 def log_ticks(axis: Any) -> None:

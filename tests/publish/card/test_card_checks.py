@@ -14,7 +14,7 @@ import pytest
 import hf_tasks
 from hf_tasks.publish import card
 from hf_tasks.publish.card import checks
-from hf_tasks.publish.card.usage import same_output
+from hf_tasks.publish.card.checks import same_output
 from hf_tasks.recipe import Recipe, from_dict, to_yaml
 from hf_tasks.runs.run import Run
 
@@ -96,8 +96,8 @@ def test_adapters_say_how_they_are_loaded(trained: Callable[..., Run], method: s
     run = trained("text-classification", "bert", method)
     usage = (run.path / "README.md").read_text().partition("hf_tasks:end usage")[0]
     assert "PeftModel.from_pretrained" not in usage  # its base is a folder of this machine
-    assert ("With transformers and peft alone it cannot be loaded elsewhere" in usage) == (method == "lora")
-    assert ("Plain `from_pretrained` cannot load it" in usage) == (method == "bottleneck-adapter")
+    assert ("With transformers and peft alone it cannot be loaded on other machines" in usage) == (method == "lora")
+    assert ("`from_pretrained` cannot load it" in usage) == (method == "bottleneck-adapter")
     assert card.check(run) == []
 
 
@@ -130,23 +130,23 @@ def test_a_fresh_card_is_true(run: Run) -> None:
     ("before", "after", "problems"),
     [
         ("| 0.9125 |", "| 0.9999 |", [
-            'the generated part "results" is not what recipe and results say; renew',
-            "test: 0.9999 is on the card, not in results.json; renew",
-            "test: 0.9125 is in results.json, not on the card; renew",
+            'the generated section "results" differs from recipe and results; update',
+            "test: 0.9999 is on the card, not in results.json; update",
+            "test: 0.9125 is in results.json, not on the card; update",
         ]),
         ("| no | 0.5000 | 20 |", "| no | 0.6000 | 20 |", [
-            'the generated part "results" is not what recipe and results say; renew',
-            "test: 0.6000 is on the card, not in results.json; renew",
-            "test: 0.5000 is in results.json, not on the card; renew",
+            'the generated section "results" differs from recipe and results; update',
+            "test: 0.6000 is on the card, not in results.json; update",
+            "test: 0.5000 is in results.json, not on the card; update",
         ]),
         ("value: 0.91254", "value: 0.99", [
-            "the metadata say that accuracy is 0.99 on test, which results.json does not; renew",
+            "the metadata say that accuracy is 0.99 on test, but results.json does not; update",
         ]),
         ("value: 0.91254", "value: .nan", [
-            "the metadata say that accuracy is nan, which is no number",
+            "the metadata say that accuracy is nan, which is not a number",
         ]),
         ("1,234 of 1,234,567", "1 of 1,234,567", [
-            'the generated part "training" is not what recipe and results say; renew',
+            'the generated section "training" differs from recipe and results; update',
         ]),
         ("## Limits\n", "## Limits\n\nMine, 0.77.\n", []),
         ("language: en", "language: [en", ["the metadata are not valid: "]),

@@ -84,7 +84,8 @@ def test_facts_of_a_run(directory: Path, values: dict[str, Any], results: dict[s
     assert facts["environment"] == results["environment"]
     assert facts["curve"] == {"train": [[10, 0.5]], "validation": []}
     assert facts["energy"] == {
-        "watts": 10.0, "from": "assumed: 5 W for each of the 2 cores; the rest left out", "wh": 0.02,
+        "watts": 10.0, "wh": 0.02,
+        "from": "assumed: 5 W for each of the 2 cores; the rest of the machine is not counted",
     }  # fmt: skip
     shown = facts["arguments"]
     assert (shown["learning_rate"], shown["seed"], shown["weight_decay"]) == (3e-5, 42, 0.01)
@@ -110,6 +111,10 @@ def test_energy_of_an_accelerator_by_its_power_limit_or_not_at_all(
     tool.chmod(0o755)
     monkeypatch.setattr("shutil.which", lambda name: str(tool))
     energy = gathered(directory, values, results)["energy"]
-    assert energy == {"watts": 700.0, "from": "the accelerator's power limit; the rest left out", "wh": 1.4}
+    assert energy == {
+        "watts": 700.0,
+        "from": "the accelerator's power limit; the rest of the machine is not counted",
+        "wh": 1.4,
+    }
     tool.write_text("#!/bin/sh\necho '[N/A]'\n")
     assert gathered(directory, values, results)["energy"] is None

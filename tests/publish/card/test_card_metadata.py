@@ -74,10 +74,10 @@ def test_a_base_model_that_is_not_on_the_hub_has_no_id_unless_it_is_named(
 @pytest.mark.parametrize(
     ("base", "own", "license", "words"),
     [
-        ("mit", None, "mit", "`mit`, that of the base model by its card."),
+        ("mit", None, "mit", "`mit`, from the card of the base model."),
         ("mit", "apache-2.0", "apache-2.0", "`apache-2.0`; the card of the base model says `mit`."),
         (None, "apache-2.0", "apache-2.0", "`apache-2.0`."),
-        (None, None, None, "Not stated: the licence of the base model is not known here, and the recipe names none."),
+        (None, None, None, "Not stated: the licence of the base model is unknown, and the recipe names none."),
     ],
 )
 def test_the_licence_is_known_or_left_out(

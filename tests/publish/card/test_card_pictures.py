@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hf_tasks.publish.card import draw
+from hf_tasks.publish.plots import draw_card as draw
 
 
 def size(png: Path) -> tuple[int, int]:

@@ -44,9 +44,9 @@ def test_it_says_what_the_model_is_and_how_good(recipe: Recipe, results: dict[st
     summary = blocks(render(recipe, results))["summary"]
     assert summary == (
         "# intents\n\n"
-        "It gives a text one of 2 labels. It is `distilbert/distilbert-base-cased`, adapted to Intents by the method "
-        "`full` of hf_tasks.\n\n"
-        "On test, 40 examples: `accuracy` **0.9125**.\n"
+        "It predicts one of 2 labels for a text. It is `distilbert/distilbert-base-cased`, adapted to Intents by the "
+        "method `full` of hf_tasks.\n\n"
+        "`accuracy` on test: **0.9125** (40 examples).\n"
     )
 
 
@@ -54,7 +54,7 @@ def test_a_model_from_scratch_has_no_base_model(recipe: Recipe, results: dict[st
     model = Model(config={"model_type": "marian"}, tokenizer=Subwords())
     results["base"] = {"from": "scratch", "model_type": "marian", "license": None}
     text = render(recipe.model_copy(update={"model": model}), results)
-    assert "It is a model of the kind `marian`, trained from scratch on Intents with hf_tasks.\n\n" in text
+    assert "It is a `marian` model, trained from scratch on Intents with hf_tasks.\n\n" in text
     assert "devlin-etal-2019-bert" not in text
     assert "base model" not in blocks(text)["licence"]
 
@@ -64,9 +64,9 @@ def test_results_are_tables_with_what_the_values_are(recipe: Recipe, results: di
     results["test"]["bleu_signature"] = "nrefs:1|case:mixed"
     text = blocks(render(recipe, results))["results"]
     what = "share of examples whose prediction is right; of several labels, all of them"
-    assert f"| metric | value | what it is |\n| --- | --- | --- |\n| `accuracy` | 0.9000 | {what} |\n" in text
+    assert f"| metric | value | what it is |\n| --- | ---: | --- |\n| `accuracy` | 0.9000 | {what} |\n" in text
     assert f"| `accuracy` | 0.9125 | 0.8000 to 0.9700 | {what} |\n" in text
-    assert "`per_class`\n\n|  | precision | support |\n| --- | --- | --- |\n| no | 0.5000 | 20 |\n" in text
+    assert "`per_class`\n\n|  | precision | support |\n| --- | ---: | ---: |\n| no | 0.5000 | 20 |\n" in text
     assert "`bleu_signature`: `nrefs:1|case:mixed`" in text
     assert "### On validation: 10 examples" in text and "### On test: 40 examples" in text
 
@@ -84,15 +84,15 @@ def test_values_that_are_no_numbers_are_not_written_as_such(recipe: Recipe, resu
 def test_data_are_counted_and_named_without_folders(recipe: Recipe, results: dict[str, Any]) -> None:
     text = blocks(render(recipe, results))["data"]
     assert "| train | 100 | 120 | 2 | 7 | a\\|b.csv `0123456789ab` |\n" in text
-    assert "| validation, held out | 10 | 10 | 0 | 0 |  |\n" in text
+    assert "| validation (holdout) | 10 | 10 | 0 | 0 |  |\n" in text
     assert "| test | 40 | 40 | 0 | 0 | t.csv `ffffffffffff` |\n" in text
-    assert "The validation part was held out from train: a share of 0.1, drawn by seed 42." in text
+    assert "The validation part was held out from train: a share of 0.1, drawn with seed 42." in text
 
 
 def test_training_machine_and_energy(recipe: Recipe, results: dict[str, Any]) -> None:
     results["arguments"] = {"seed": 42, "optim": "adamw_torch_fused"}
     text = blocks(render(recipe, results))["training"]
-    assert "12 steps, 3 epochs, 1,234 of 1,234,567 parameters trained, in float32; 7.2 s in all." in text
+    assert "12 steps, 3 epochs, 1,234 of 1,234,567 parameters trained, in float32; 7.2 s in total." in text
     assert "![Training curve: loss by step](pictures/training_curve.png)" in text
     assert "| `learning_rate` | 3e-05 |\n" in text and "| `optim` | adamw_torch_fused |\n" in text
     assert "No accelerator; 2 cores of A chip; Linux." in text
@@ -108,7 +108,7 @@ def test_learned_weights_of_layers(recipe: Recipe, results: dict[str, Any]) -> N
     results |= {"layer_weights": [0.25, 0.75], "layer_gamma": 1.5}
     card = render(recipe, results)
     assert "scaled by 1.5000; layer 0 is the embeddings." in card
-    assert "| layer | weight |\n| --- | --- |\n| 0 | 0.2500 |\n| 1 | 0.7500 |\n" in card
+    assert "| layer | weight |\n| ---: | ---: |\n| 0 | 0.2500 |\n| 1 | 0.7500 |\n" in card
     assert "![Weight of each layer](pictures/layer_weights.png)" in card
     assert "peters-etal-2018-deep" in card
 
@@ -150,7 +150,7 @@ def test_labels_and_texts_bring_no_markup(values: dict[str, Any], results: dict[
 def test_without_results_it_says_so(values: dict[str, Any], results: dict[str, Any]) -> None:
     few = {name: results[name] for name in ("data", "training", "base")}
     card = render(from_dict(values), few)
-    assert card.count("Nothing was measured: the recipe has no validation and no test part.") == 2
+    assert card.count("Nothing was evaluated: the recipe has no validation and no test split.") == 2
     assert "model-index" not in metadata(card) and "metrics" not in metadata(card)
     assert 'run.predict(text="...")' in card and "```text" not in card
     bare = render(from_dict(values), {})
@@ -160,8 +160,8 @@ def test_without_results_it_says_so(values: dict[str, Any], results: dict[str, A
 def test_what_only_people_know_is_left_for_them(values: dict[str, Any], results: dict[str, Any]) -> None:
     card = render(from_dict(values), results)
     assert re.findall(r"\[fill in: ([\w ]+)", card) == [
-        "whom and what this model is for", "what this model is known to get wrong",
-        "the terms under which the data may be used", "how to cite the data",
+        "who should use this model and for what", "known errors of this model",
+        "the terms of use of the data", "how to cite the data",
     ]  # fmt: skip
     values["card"] |= {"intended_use": "A", "limits": "B", "data_license": "C", "citation": "@misc{d,}"}
     told = render(from_dict(values), results)
@@ -227,10 +227,10 @@ def test_what_is_known_of_the_data(recipe: Recipe, results: dict[str, Any]) -> N
     }
     card = render(recipe, results)
     text = blocks(card)["data"]
-    assert "What the checks of the data found:\n\n- texts that are in train too: 9 of 40 in test\n" in text
-    assert "| label | train | test |\n| --- | --- | --- |\n| yes | 60 | 40 |\n| n\\|o | 40 | 0 |\n" in text
+    assert "The data checks found:\n\n- texts that are in train too: 9 of 40 in test\n" in text
+    assert "| label | train | test |\n| --- | ---: | ---: |\n| yes | 60 | 40 |\n| n\\|o | 40 | 0 |\n" in text
     assert "| text | label |\n| --- | --- |\n| Is &lt;it&gt;? | yes |\n" in text
-    assert "For comparison, the most frequent label: on test `accuracy` 0.5000.\n" in blocks(card)["results"]
+    assert "Baseline, the most frequent label: on test `accuracy` 0.5000.\n" in blocks(card)["results"]
     results["checked"] = []
     assert "The checks of the data found no repeats" in render(recipe, results)
 
@@ -247,12 +247,13 @@ def test_a_template_of_ones_own(values: dict[str, Any], results: dict[str, Any],
         '{% extends "text-classification.md.jinja" %}{% block purpose %}Ours: {{ super() }}{% endblock %}'
     )
     card = render(from_dict(values), results, folder=tmp_path)
-    assert "Ours: It gives a text one of 2 labels." in " ".join(card.split())
+    assert "Ours: It predicts one of 2 labels for a text." in " ".join(card.split())
     (tmp_path / "mine.jinja").write_text("{{ nothing }}")
     with pytest.raises(RecipeError) as e:
         render(from_dict(values), results, folder=tmp_path)
     assert str(e.value) == (
-        "card.template: mine.jinja cannot be used (UndefinedError: 'nothing' is undefined); mend it or remove the key"
+        "card.template: mine.jinja cannot be used (UndefinedError: 'nothing' is undefined); "
+        "correct it or remove the key"
     )
 
 

@@ -10,9 +10,8 @@ from markupsafe import Markup
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.publish.card import checks
 from hf_tasks.publish.card.markdown import literal
-from hf_tasks.publish.card.render import render
+from hf_tasks.publish.card.render import render, snippet_input
 from hf_tasks.publish.card.sandbox import find_template, plain
-from hf_tasks.publish.card.usage import asked
 from hf_tasks.publish.card.write import blocks
 from hf_tasks.recipe import from_dict
 
@@ -109,7 +108,7 @@ HOSTILE = {"text": "x", "a=exec('raise SystemExit'), b": "x", "__class__": "y", 
 def test_only_columns_of_the_task_become_arguments(values: dict[str, Any], results: dict[str, Any]) -> None:
     results["example"]["input"] = HOSTILE
     recipe = from_dict(values)
-    assert asked(recipe, results) == {"text": "x", "text_pair": HOSTILE["text_pair"]}
+    assert snippet_input(recipe, results) == {"text": "x", "text_pair": HOSTILE["text_pair"]}
     for _, code, _, _ in checks.SNIPPET.findall(blocks(render(recipe, results))["usage"]):
         names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
         assert names <= {"hf_tasks", "run", "prediction", "print", "pipeline", "classify", "text"}

@@ -33,13 +33,13 @@ def test_the_card_and_its_pictures_are_written(run: Run) -> None:
 def test_a_person_s_words_stay_and_numbers_are_renewed(run: Run, results: dict[str, Any]) -> None:
     file = card.write(run)
     mine = file.read_text().replace("## Limits\n", "## Limits\n\nNot for medicine.\n")
-    mine = mine.replace("| `accuracy` | 0.9125 |", "| `accuracy` | 1.0000 |").replace("[fill in: whom", "For us [whom")
+    mine = mine.replace("| `accuracy` | 0.9125 |", "| `accuracy` | 1.0000 |").replace("[fill in: who", "For us [who")
     mine = mine.replace("\n<!-- hf_tasks:begin usage -->", "\nMy words.\n\n<!-- hf_tasks:begin usage -->")
     file.write_text(mine)
     results["test"]["accuracy"] = 0.5
     (run.path / "results.json").write_text(json.dumps(results))
     text = card.write(Run(run.path, run.recipe)).read_text()
-    assert "Not for medicine." in text and "For us [whom" in text and "My words." in text
+    assert "Not for medicine." in text and "For us [who" in text and "My words." in text
     assert "| `accuracy` | 0.5000 |" in text and "1.0000" not in text and "0.9125" not in text
     assert blocks(text) == blocks(card.render(run.recipe, results))
 
@@ -82,7 +82,7 @@ def test_a_licence_and_comments_of_a_person_stay(run: Run) -> None:
     text = card.write(Run(run.path, run.recipe)).read_text()
     assert "license: cc-by-nc-4.0  # our lawyers say so\n# mine\n" in text and "value: 0.5\n" in text
     file.write_text(text.replace("language: en", "language: [en"))
-    with pytest.raises(RunError, match="README.md: its metadata cannot be read: .*; mend them"):
+    with pytest.raises(RunError, match="README.md: its metadata cannot be read: .*; correct it"):
         card.write(run)
 
 
@@ -91,8 +91,7 @@ def test_a_card_without_generated_parts_is_left_alone(run: Run) -> None:
     with pytest.raises(RunError) as e:
         card.write(run)
     assert str(e.value) == (
-        f"{run.path / 'README.md'}: has no generated parts that could be renewed; "
-        "move it away, and write the card again"
+        f"{run.path / 'README.md'}: has no generated sections to update; move the file away and write the card again"
     )
     assert (run.path / "README.md").read_text() == "# All mine\n"
 

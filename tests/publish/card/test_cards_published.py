@@ -6,7 +6,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from hf_tasks.core import shipped
-from hf_tasks.publish.card.shipped_cards import CARD, RECIPE, published
+from hf_tasks.publish.card.__main__ import CARD, RECIPE, generated
 from hf_tasks.recipe import yaml_file
 
 CARDS = Path(__file__).parents[3] / "cards"
@@ -22,7 +22,7 @@ def test_they_are_those_of_shipped_recipes() -> None:
 @pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
 def test_a_card_is_what_its_recipe_and_results_give(folder: Path) -> None:
     card = (folder / CARD).read_text(encoding="utf-8")
-    assert card == published(folder)
+    assert card == generated(folder)
     assert ModelCard(card).data.to_dict()["model-index"][0]["name"].replace("-", "_") == folder.name
     assert "](pictures/training_curve.png)" in card and (folder / "pictures" / "training_curve.png").is_file()
 

@@ -78,7 +78,7 @@ def test_a_text_is_classified_and_markup_stays_text(visit: Callable[[str], Any],
     assert page.get_by_role("heading", name="small").is_visible()
     assert page.get_by_text("It reads 64 tokens.").is_visible()
     predict(page)
-    page.get_by_role("alert").get_by_text("The text is empty: write it first.").wait_for()
+    page.get_by_role("alert").get_by_text("The text is empty: fill it in first.").wait_for()
 
     page.get_by_text("the film is good", exact=True).click()  # the example
     predict(page)
@@ -119,7 +119,7 @@ def test_an_answer_is_shown_in_its_context(visit: Callable[[str], Any], runs: Ru
 def test_candidates_of_mbr_are_listed(visit: Callable[[str], Any], runs: Runs) -> None:
     page = visit("text")
     page.get_by_label("Source").fill("the good film")
-    page.get_by_text("How the text is found").click()
+    page.get_by_text("Decoding options").click()
     assert page.get_by_label("Samples").count() == 0
     page.get_by_role("radio", name="mbr").click()
     page.get_by_role("spinbutton", name="Samples").fill("6")

@@ -29,8 +29,8 @@ LABELS = {
     "entities": ["Text", "Entities", "List"],
     "tags": ["Text", "Tags"],
     "words": ["Text", "Words"],
-    "answer": ["Question", "Context", "Answer", "Where it stands", "Best answers"],
-    "text": ["Source", "How the text is found", "Strategy", "Beams", "Temperature", "top_p", "Samples", "Seed"]
+    "answer": ["Question", "Context", "Answer", "Answer in context", "Best answers"],
+    "text": ["Source", "Decoding options", "Strategy", "Beams", "Temperature", "top_p", "Samples", "Seed"]
     + ["Text", "Candidates"],
 }
 
@@ -48,7 +48,7 @@ def values(run: Run) -> list[str]:
 
 def ask(run: Run, *given: Any) -> list[Any]:
     """What the button does: the notice, and the values of the outputs."""
-    return list(layout.asker(run, form_of(run))(*given))
+    return list(layout.responder(run, form_of(run))(*given))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,12 +196,12 @@ def test_only_the_keys_of_a_strategy_are_seen() -> None:
 @pytest.mark.parametrize(
     ("kind", "given", "message"),
     [
-        ("label", ["  \n"], "The text is empty: write it first."),
-        ("label", [None], "The text is empty: write it first."),
-        ("number", ["a", ""], "The second text is empty: write it first."),
-        ("answer", ["", "a"], "The question is empty: write it first."),
-        ("answer", ["a", ""], "The context is empty: write it first."),
-        ("label", ["a" * 100_001], "The text has 100,001 characters: give at most 100,000."),
+        ("label", ["  \n"], "The text is empty: fill it in first."),
+        ("label", [None], "The text is empty: fill it in first."),
+        ("number", ["a", ""], "The second text is empty: fill it in first."),
+        ("answer", ["", "a"], "The question is empty: fill it in first."),
+        ("answer", ["a", ""], "The context is empty: fill it in first."),
+        ("label", ["a" * 100_001], "The text has 100,001 characters: shorten it to at most 100,000."),
     ],
 )
 def test_what_is_wrong_with_an_input_is_said(runs: Runs, kind: str, given: list[Any], message: str) -> None:
@@ -217,7 +217,7 @@ def test_a_choice_that_cannot_be_is_said(runs: Runs) -> None:
 
 def test_tokens_that_were_cut_are_counted(runs: Runs) -> None:
     notice, label, _ = ask(runs("label"), "the film " * 40)
-    assert notice["value"] == '<p role="alert">Too long: 18 tokens were cut, the model has not read them.</p>'
+    assert notice["value"] == '<p role="alert">Too long: the last 18 tokens were cut and not read by the model.</p>'
     assert label == f'<p class="result">{runs("label").predict(text="the film " * 40)["label"]}</p>'
 
 
@@ -251,5 +251,6 @@ def test_without_gradio_it_says_what_to_install(runs: Runs, monkeypatch: pytest.
 
 
 def test_overrides_are_checked_as_those_of_predict(runs: Runs) -> None:
-    with pytest.raises(RecipeError):
+    with pytest.raises(RecipeError) as e:
         form_of(runs("text")).predict({"source": "a"}, "sample", 4, 0, 1.0, 8, 0)
+    assert "--set decoding.temperature=0" in str(e.value)

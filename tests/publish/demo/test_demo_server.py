@@ -84,7 +84,7 @@ def test_a_page_is_served_from_this_machine_alone(runs: Runs, names: set[str], p
         assert found == pytest.approx(expected["probabilities"])
         with pytest.raises(RunError) as e:
             server.launch(demo.page(runs("label")), "127.0.0.1", port)
-        assert str(e.value) == f"127.0.0.1:{port}: Address already in use; give another --port or --host"
+        assert str(e.value) == f"127.0.0.1:{port}: Address already in use; choose another --port or --host"
     finally:
         page.close(verbose=False)
     assert names <= {"127.0.0.1", "localhost", "None"}
@@ -162,7 +162,7 @@ def test_nothing_is_overwritten(runs: Runs, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("x")
     for folder in (tmp_path, tmp_path / "mine"):
         result = CliRunner().invoke(app, ["demo", str(runs("label").path), "--space", str(folder)])
-        assert str(result.exception) == f"{folder}: exists and is not an empty folder; name another one"
+        assert str(result.exception) == f"{folder}: is not an empty folder; name another one"
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
@@ -191,7 +191,7 @@ def test_the_app_of_a_space_answers_in_a_process_of_its_own(runs: Runs, tmp_path
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert line == f"http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
+        assert line == f"http://127.0.0.1:{port}/ (stop with Ctrl-C)\n"
         row = {"question": "who won ?", "context": "mary won the big film in paris"}
         html = asked(f"http://127.0.0.1:{port}/", *row.values())[1]
         assert f"probability {run.predict(**row)['score']:.3f}" in html
@@ -227,5 +227,8 @@ def test_a_page_of_this_machine_refuses_other_hosts_and_uploads(runs: Runs, port
 
 def test_a_page_for_others_is_served_under_any_name() -> None:
     scope = {"type": "http", "path": "/", "method": "GET", "headers": [(b"host", b"org-space.hf.space")]}
-    assert server.Guard(None).refusal(scope) is None  # type: ignore[arg-type]
-    assert server.Guard(None, server.LOOPBACK).refusal(scope) == (421, "this page is served for this machine alone")  # type: ignore[arg-type]
+    assert server.RequestFilter(None).refusal(scope) is None  # type: ignore[arg-type]
+    assert server.RequestFilter(None, server.LOOPBACK).refusal(scope) == (
+        421,
+        "this page is served to this machine only",
+    )  # type: ignore[arg-type]

@@ -56,7 +56,7 @@ def test_the_cache_serves_without_a_network(run: Hub, monkeypatch: pytest.Monkey
     assert run.pauses == []
 
 
-NOT_HERE = " (no folder here, so on the Hub)"
+NOT_HERE = " (no such folder, so it was looked up on the Hub)"
 
 
 def message(name: str = NAME, revision: str | None = None) -> str:
@@ -69,10 +69,10 @@ def message(name: str = NAME, revision: str | None = None) -> str:
 
 
 def test_what_cannot_be_had(run: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    nothing = "there is no such repository that you may see; check the name, or log in with: hf auth login"
+    nothing = "the repository does not exist, or you may not read it; check the name, or log in with: hf auth login"
     assert message("org/nothing") == f"org/nothing{NOT_HERE}: {nothing}"
     assert message(revision="v9") == (
-        f"org/model@v9{NOT_HERE}: the repository has no such revision; give a branch, a tag or a commit of it"
+        f"org/model@v9{NOT_HERE}: the repository has no such revision; name one of its branches, tags or commits"
     )
     monkeypatch.setenv("HF_TOKEN", FINE)
     assert message() == f"org/model{NOT_HERE}: {nothing}"
@@ -80,7 +80,7 @@ def test_what_cannot_be_had(run: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert message() == f"org/model{NOT_HERE}: {nothing}"
     run.fail("info", status=403, headers={"X-Error-Code": "GatedRepo"})
     assert message() == (
-        f"org/model{NOT_HERE}: the repository is gated; ask for access on its page, and log in with: hf auth login"
+        f"org/model{NOT_HERE}: the repository is gated; request access on its page, then log in with: hf auth login"
     )
 
 
@@ -101,7 +101,7 @@ def test_no_network_and_nothing_cached(run: Hub, monkeypatch: pytest.MonkeyPatch
         message() == f"org/model{NOT_HERE}: {run.url} does not answer (ConnectError); check the network, then try again"
     )
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert message() == f"org/model{NOT_HERE}: HF_HUB_OFFLINE is set, so the Hub is not asked; unset it"
+    assert message() == f"org/model{NOT_HERE}: HF_HUB_OFFLINE is set, so the Hub cannot be used; unset it"
     assert run.pauses == []
 
 
@@ -123,7 +123,7 @@ def test_what_passes_is_tried_again(run: Hub, route: str, fault: dict[str, objec
 
 def test_damage_on_the_way_is_noticed(run: Hub) -> None:
     run.damage = lambda content: b"\1" + content[1:]
-    assert message() == "org/model: model.safetensors arrived damaged and was removed; try again"
+    assert message() == "org/model: model.safetensors was damaged during the download and has been removed; try again"
     run.damage = lambda content: content
     assert (fetch(NAME) / "model.safetensors").read_bytes() == WANTED["model.safetensors"]
 
@@ -131,7 +131,7 @@ def test_damage_on_the_way_is_noticed(run: Hub) -> None:
 def test_damage_in_the_cache_is_noticed(run: Hub) -> None:
     weights = fetch(NAME) / "model.safetensors"
     weights.resolve().write_bytes(b"\0" * len(WANTED["model.safetensors"]))
-    assert message() == "org/model: model.safetensors arrived damaged and was removed; try again"
+    assert message() == "org/model: model.safetensors was damaged during the download and has been removed; try again"
     assert weights == fetch(NAME) / "model.safetensors"
     assert weights.read_bytes() == WANTED["model.safetensors"]
 
@@ -155,7 +155,7 @@ def test_a_name_cannot_lead_out_of_the_folder(run: Hub, tmp_path: Path, name: st
 def test_not_a_run(hub: Hub) -> None:
     hub.add("org/other", {"config.json": b"{}"})
     assert message("org/other") == (
-        "org/other: is not a run of hf_tasks (it has no recipe.yaml); give one, or a directory"
+        "org/other: is not a run of hf_tasks (it has no recipe.yaml); name another repository or a directory"
     )
 
 

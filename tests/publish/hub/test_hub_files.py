@@ -162,7 +162,7 @@ def test_one_list_of_secrets_for_the_push_the_card_and_the_recipe(tmp_path: Path
     run = write(tmp_path / "run", README=f"# x\n\nA {secret}, and\n{secret}\n")
     with pytest.raises(RunError) as e:
         stage(run, NAME)
-    remedy = "remove it here, withdraw it where it was issued, then push again"
+    remedy = "remove it, revoke it at its issuer, then push again"
     assert e.value.problems == tuple(f"{run / 'README.md'}:{line}: holds {kind}; {remedy}" for line in (3, 4))
     hidden = redact.redacted(f"A {secret}.")
     assert secret not in hidden and "***" in hidden
@@ -214,8 +214,8 @@ def test_a_model_from_scratch_has_no_base(tmp_path: Path) -> None:
     [
         ("recipe.yaml", "no run is here (no recipe.yaml); give the directory that `train` wrote"),
         ("README.md", "there is no card; write it with: hf-tasks card {run} --write"),
-        ("results.json", "this training did not finish, there is no measured model; train it again"),
-        ("model.safetensors", "this training did not finish, there is no measured model; train it again"),
+        ("results.json", "this training did not finish: weights or results.json are missing; train it again"),
+        ("model.safetensors", "this training did not finish: weights or results.json are missing; train it again"),
     ],
 )
 def test_a_run_that_is_not_whole(tmp_path: Path, missing: str, text: str) -> None:
@@ -230,7 +230,7 @@ def test_a_broken_file(tmp_path: Path) -> None:
     run = write(tmp_path / "run", results="{")
     with pytest.raises(RunError) as e:
         stage(run, NAME)
-    assert str(e.value) == f"{run}/results.json: the file is broken; the run is not whole, train it again"
+    assert str(e.value) == f"{run}/results.json: the file is damaged and the run incomplete; train it again"
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ def test_an_existing_repository_is_updated_on_demand(hub: Hub, run: Path) -> Non
     with pytest.raises(RunError) as e:
         push(run, NAME)
     assert str(e.value) == (
-        "org/model: exists and holds other files; choose another name, or add --update (in a recipe hub.update: true)"
+        "org/model: exists and contains other files; choose another name, or add "
+        "--update (hub.update: true in the recipe)"
     )
     assert len(hub.repositories[NAME].commits) == 2
     push(run, NAME, update=True)
@@ -197,7 +198,9 @@ def test_a_token_that_expires_on_the_way(hub: Hub, run: Path) -> None:
 
 def test_no_permission_to_write(hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", READER)
-    assert message(run) == ("org/model: your token only reads; make one with write permission, and: hf auth login")
+    assert message(run) == (
+        "org/model: your token may only read; create one with write permission, then run: hf auth login"
+    )
     monkeypatch.setenv("HF_TOKEN", OTHER)
     assert message(run) == "org/model: you may not write in org, you have the role read; ask its owner"
     monkeypatch.setenv("HF_TOKEN", FINE)
@@ -227,13 +230,13 @@ def test_a_namespace_of_others(hub: Hub, run: Path) -> None:
 def test_a_name_that_is_taken_out_of_sight(hub: Hub, run: Path) -> None:
     hub.add(NAME, {}, private=True)
     hub.fail("info", status=404, headers={"X-Error-Code": "RepoNotFound"}, last=2)
-    assert message(run) == "org/model: the name is taken by a repository that you may not see; choose another"
+    assert message(run) == "org/model: a repository of this name exists, but you may not read it; choose another name"
 
 
 def test_nothing_private_into_a_public_repository(hub: Hub, run: Path) -> None:
     hub.add(NAME, {})
     assert message(run, update=True) == (
-        "org/model: is public; add --public (in a recipe hub.private: false) to push there"
+        "org/model: is public; add --public (hub.private: false in the recipe) to push there"
     )
 
 
@@ -254,13 +257,13 @@ def test_no_network(hub: Hub, run: Path) -> None:
 
 def test_offline_mode(hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert message(run) == "org/model: HF_HUB_OFFLINE is set, so the Hub is not asked; unset it"
+    assert message(run) == "org/model: HF_HUB_OFFLINE is set, so the Hub cannot be used; unset it"
 
 
 def test_a_card_that_the_hub_refuses(hub: Hub, run: Path) -> None:
     (run / "README.md").write_text("---\npipeline_tag: [\n---\n")
     assert message(run) == (
-        "org/model: the metadata of README.md are not valid: bad indentation; mend them, then push again"
+        "org/model: the metadata of README.md is not valid: bad indentation; correct it, then push again"
     )
 
 
@@ -312,7 +315,7 @@ def test_a_wait_of_an_hour_is_the_users(hub: Hub, run: Path) -> None:
 
 def test_trouble_that_lasts(hub: Hub, run: Path) -> None:
     hub.fail("commit", status=500, last=99)
-    assert message(run) == "org/model: the Hub has trouble (500): injected; try again later"
+    assert message(run) == "org/model: the Hub has a problem (500): injected; try again later"
     assert hub.pauses == list(client.WAITS)
     assert titles(hub) == ["initial commit"]
     hub.faults.clear()
@@ -324,13 +327,13 @@ def test_trouble_that_lasts(hub: Hub, run: Path) -> None:
 def test_trouble_is_said_in_one_line(hub: Hub, run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Not a line for every try of ours and of huggingface_hub's; nor the markup of a proxy's page."""
     hub.fail("tree", **PROXY, last=999)
-    assert message(run, update=True) == ("org/model: the Hub has trouble (502); try again later")
-    said = "the Hub has trouble (502); trying again for up to 31 s"
-    assert [line for line in capfd.readouterr().err.splitlines() if "huggingface" not in line] == [said]
+    assert message(run, update=True) == ("org/model: the Hub has a problem (502); try again later")
+    said = "the Hub has a problem (502); trying again for up to 31 s"
+    assert capfd.readouterr().err.splitlines() == [said]
     hub.faults.clear()
     hub.fail("info", status=200, body=b"<html>Log in</html>", headers={"Content-Type": "text/html"}, last=99)
     assert message(run, update=True) == (
-        f"org/model: {hub.url} answers with something else than the Hub does; check HF_ENDPOINT and the proxy"
+        f"org/model: {hub.url} does not answer like the Hub; check HF_ENDPOINT and the proxy"
     )
 
 
@@ -340,7 +343,7 @@ def test_a_change_by_somebody_else(hub: Hub, run: Path) -> None:
         repository.commit("main", "theirs", repository.files())
 
     hub.fail("commit", meanwhile=change)
-    assert message(run) == "org/model: was changed by somebody else at the same time; look at it, then push again"
+    assert message(run) == "org/model: was changed by somebody else at the same time; check its files, then push again"
     assert titles(hub) == ["initial commit", "theirs"]
 
 
@@ -353,7 +356,7 @@ def test_a_blob_that_the_hub_holds_damaged(hub: Hub, run: Path) -> None:
 
     hub.listing = listing
     assert message(run) == (
-        "org/model: the Hub holds another model.safetensors than was sent; push again with --update"
+        "org/model: model.safetensors on the Hub differs from the file that was sent; push again with --update"
     )
 
 
@@ -389,7 +392,7 @@ def test_no_token_is_ever_shown(hub: Hub, run: Path, capfd: pytest.CaptureFixtur
     hub.fail("commit", status=500, body=echo)
     hub.fail("commit", status=418, body=echo, first=2, last=2)
     text = message(run)
-    assert text == "org/model: the Hub refused (418): bad token ***; mend that, then try again"
+    assert text == "org/model: the Hub refused the request (418): bad token ***; correct it, then try again"
     assert "bad token ***;" in (said := capfd.readouterr().err)
     assert WRITER not in said
     assert all(WRITER.encode() not in content for content in held(hub).values())
@@ -432,6 +435,6 @@ def test_a_failed_push_after_training_says_how_to_repeat_it(hub: Hub, run: Path)
         push_recipe(run, target)
     assert str(e.value) == (
         f"org/model: you have no permission: injected; use a token with write permission, or another name; the run is "
-        f"whole, in {run}; to push it: hf-tasks push {run} org/model --public --update --revision next --tag v1"
+        f"whole, in {run}; to push it, run: hf-tasks push {run} org/model --public --update --revision next --tag v1"
     )
     assert push_recipe(run, target).url == f"{hub.url}/org/model/tree/v1"

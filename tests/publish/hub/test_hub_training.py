@@ -43,8 +43,8 @@ def test_what_would_fail_at_the_end_fails_at_the_beginning(
 ) -> None:
     hub.add("org/model", {"config.json": b"{}"}, private=True)
     taken = (
-        "org/model: exists and holds other files; choose another name, or add update=True "
-        "(in a recipe hub.update: true)"
+        "org/model: exists and contains other files; choose another name, or add update=True "
+        "(hub.update: true in the recipe)"
     )
     for command in (hf_tasks.train, hf_tasks.check):
         with pytest.raises(RunError) as e:
@@ -66,7 +66,7 @@ def test_a_failed_push_keeps_the_run(
     path = tmp_path / "run"
     assert str(e.value) == (
         "org/model: you have no permission: injected; use a token with write permission, or another name; the run is "
-        f"whole, in {path}; to push it: hf-tasks push {path} org/model"
+        f"whole, in {path}; to push it, run: hf-tasks push {path} org/model"
     )
     assert Run.load(path).predict(text="a good film")["label"] in ("good", "bad")
 
@@ -120,7 +120,7 @@ def test_a_card_that_cannot_be_made_is_a_message(
         raise RuntimeError("no font\nmore")
 
     with monkeypatch.context() as broken:
-        broken.setattr(sys.modules["hf_tasks.publish.card.write"], "draw", draw)
+        broken.setattr(sys.modules["hf_tasks.publish.card.write"], "draw_card", draw)
         run = hf_tasks.train(recipe.model_copy(update={"hub": None}))
     path = tmp_path / "run"
     assert (

@@ -63,16 +63,19 @@ def test_a_report(sentiment: StubRun) -> None:
     html = path.read_text(encoding="utf-8")
     page = harmless(html)
     assert titles(html) == [
-        "Training", "Results", "Classes", "Probabilities", "Worst errors", "Suspected label errors", "Slices of test",
+        "Results", "Classes", "Probabilities", "Worst errors", "Suspected label errors", "Slices of test", "Training",
         "Data", "Resources",
     ]  # fmt: skip
     assert "<h1>tried</h1>" in html
     assert '<span class="value">0.6667</span>' in html
-    assert "accuracy on test<br>95 % interval 0.2500 to 0.9500" in html
+    assert "accuracy on test (6 examples)<br>95 % interval 0.2500 to 0.9500" in html
     for said_of_it in ("org/model", "full", "1 min 15 s", "25 of 100 (25.00%)", "1.5 Wh at 20 W, assumed", "A chip"):
         assert said_of_it in page.text
     assert '<tr><td>film</td><td class="number">3</td><td class="number">0.6667</td>' in html
-    assert '<tr><td>(none)</td><td class="number">1</td><td class="number">1.0000</td><td>–</td></tr>' in html
+    assert (
+        '<tr><td>(none)</td><td class="number">1</td><td class="number">1.0000</td><td class="number">–</td></tr>'
+        in html
+    )
     assert len(html) < 200_000
     assert str(sentiment.path.parent) not in html  # no folder of this machine
 
@@ -100,7 +103,7 @@ def test_texts_never_become_markup(make: Make) -> None:
 def test_the_run_alone_where_the_data_are_gone(sentiment: StubRun) -> None:
     (sentiment.path.parent / "test.jsonl").unlink()
     html = report(sentiment).read_text(encoding="utf-8")
-    assert titles(html) == ["Training", "What is missing", "Results", "Data", "Resources"]
+    assert titles(html) == ["Missing data", "Results", "Training", "Data", "Resources"]
     assert "No examples of test are shown: " in html
     assert '<tr><td>accuracy</td><td class="number">0.6667</td>' in html
     with pytest.raises(RunError) as e:
@@ -120,8 +123,8 @@ def test_without_predictions_and_log(sentiment: StubRun) -> None:
     (sentiment.path / "predictions" / "test.jsonl").unlink()
     (sentiment.path / "training_log.jsonl").unlink()
     html = report(sentiment).read_text(encoding="utf-8")
-    assert "test.jsonl: the predictions are not in the run any more" in html
-    assert "The training log is not in the run any more." in html
+    assert "test.jsonl: the predictions are missing from the run" in html
+    assert "The training log is missing from the run." in html
 
 
 def test_tables_of_results_where_nothing_else_is_known(sentiment: StubRun) -> None:
@@ -157,7 +160,7 @@ def test_the_command(sentiment: StubRun, monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_folder_that_is_not_there(sentiment: StubRun, tmp_path: Path) -> None:
     with pytest.raises(RunError) as e:
         report(sentiment, tmp_path / "none" / "a.html")
-    assert str(e.value) == f"{tmp_path}/none: there is no such folder; make it first"
+    assert str(e.value) == f"{tmp_path}/none: there is no such folder; create it first"
     with pytest.raises(RunError) as e:
         report(sentiment, tmp_path)
     assert str(e.value) == f"{tmp_path}: is a folder; name a file with -o, for example {tmp_path}/report.html"
@@ -169,10 +172,12 @@ def test_a_folder_that_is_not_there(sentiment: StubRun, tmp_path: Path) -> None:
     )
 
 
-def test_broken_predictions_are_told(sentiment: StubRun) -> None:
+def test_damaged_predictions_are_named(sentiment: StubRun) -> None:
     file = sentiment.path / "predictions" / "test.jsonl"
     file.write_text('{"label')
-    assert f"No examples of test are shown: {file}: the file is broken" in report(sentiment).read_text(encoding="utf-8")
+    assert f"No examples of test are shown: {file}: the file is damaged" in report(sentiment).read_text(
+        encoding="utf-8"
+    )
 
 
 def test_nothing_is_written_into_the_cache_of_the_hub(

@@ -6,7 +6,7 @@ import pytest
 from reported import SENTIMENT, Make, StubRun, said
 
 from hf_tasks.publish.report import label_errors, text_classification
-from hf_tasks.publish.report.blocks import Block, Examples, Facts, Section, Span, Table
+from hf_tasks.publish.report.blocks import Block, Examples, Facts, ReportSection, Span, Table
 from hf_tasks.publish.report.measured import load
 from hf_tasks.publish.report.occlusion import marked
 
@@ -16,7 +16,7 @@ EMOTIONS = {
 }  # fmt: skip
 
 
-def blocks(sections: list[Section]) -> dict[str, Block]:
+def blocks(sections: list[ReportSection]) -> dict[str, Block]:
     """By the section's title and the block's, or its number."""
     return {
         f"{section.title}/{getattr(block, 'title', '') or number}": block
@@ -36,7 +36,7 @@ def test_classes(sentiment: StubRun) -> None:
         "Classes/Confusion matrix", "Classes/Most frequent confusions", "Classes/Each label, the lowest F1 first",
         "Probabilities/0", "Probabilities/Reliability", "Probabilities/Precision and recall at every threshold",
         "Probabilities/3",
-        "Worst errors/Wrong and sure: 2 of 6 are wrong",
+        "Worst errors/Most confident errors: 2 of 6 predictions are wrong",
     ]  # fmt: skip
     assert table(found["Classes/Most frequent confusions"]) == [["positive", "negative", 2, 0.5]]
     assert table(found["Classes/Each label, the lowest F1 first"]) == [
@@ -60,14 +60,14 @@ def test_calibration(sentiment: StubRun) -> None:
     error = (0.95 + 2 * 0.1 + 0.2 + 0.3 + 0.6) / 6
     expected = [
         ("expected calibration error", pytest.approx(error)), ("mean confidence", pytest.approx(4.85 / 6)),
-        ("share that is right", pytest.approx(4 / 6)), ("predicted labels", 6),
+        ("accuracy", pytest.approx(4 / 6)), ("predicted labels", 6),
     ]  # fmt: skip
     assert list(facts.pairs) == expected
 
 
 def test_worst_errors_are_the_surest_ones_with_the_words_that_moved_them(sentiment: StubRun) -> None:
     found = blocks(list(text_classification.single(load(sentiment, "test"))))[
-        "Worst errors/Wrong and sure: 2 of 6 are wrong"
+        "Worst errors/Most confident errors: 2 of 6 predictions are wrong"
     ]
     assert isinstance(found, Examples)
     first, second = found.examples
@@ -129,7 +129,7 @@ def test_several_labels(make: Make) -> None:
     assert table(found["Labels/Each label, the lowest F1 first"]) == [
         ["joy", 0.5, 0.5, 0.5, 2, pytest.approx((1 + 2 / 3) / 2), 0.5], ["grief", 1.0, 1.0, 1.0, 1, 1.0, 0.4],
     ]  # fmt: skip
-    worst = found["Worst errors/Wrong and sure: 2 of 3 have a wrong label"]
+    worst = found["Worst errors/Most confident errors: 2 of 3 examples have a wrong label"]
     assert isinstance(worst, Examples)
     assert [example.where for example in worst.examples] == ["test.jsonl:2", "test.jsonl:3"]
     assert list(worst.examples[0].facts) == [("labels", "none"), ("predicted", "joy"), ("probability of joy", 0.8)]

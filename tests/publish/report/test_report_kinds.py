@@ -6,7 +6,7 @@ import pytest
 from reported import Make
 
 from hf_tasks.publish.report import question_answering, text2text, text_classification, token_classification
-from hf_tasks.publish.report.blocks import Examples, Facts, Section, Table
+from hf_tasks.publish.report.blocks import Examples, Facts, ReportSection, Table
 from hf_tasks.publish.report.measured import load
 
 TAGS = {
@@ -21,11 +21,11 @@ TRANSLATION = {"name": "translation", "metrics": ["bleu"]}
 SIMILARITY = {"name": "text-classification", "problem_type": "regression", "metrics": ["mse"]}
 
 
-def block(sections: list[Section], title: str) -> Any:
+def block(sections: list[ReportSection], title: str) -> Any:
     return next(one for section in sections for one in section.blocks if getattr(one, "title", "") == title)
 
 
-def rows_of(sections: list[Section], title: str) -> list[list[Any]]:
+def rows_of(sections: list[ReportSection], title: str) -> list[list[Any]]:
     table = block(sections, title)
     assert isinstance(table, Table)
     return [list(row) for row in table.rows]
@@ -47,12 +47,12 @@ def test_entities(make: Make) -> None:
     assert rows_of(sections, "Each type, the lowest F1 first") == [
         ["PER", 0.0, 0.0, 0.0, 2], ["LOC", 0.8, pytest.approx(2 / 3), 1.0, 2],
     ]  # fmt: skip
-    assert rows_of(sections, "How entities go wrong") == [
-        ["right", 2], ["right words, wrong type", 1], ["some of the words, right type", 1],
-        ["some of the words, wrong type", 0], ["missed", 0], ["predicted where there is none", 1],
+    assert rows_of(sections, "Error types") == [
+        ["correct", 2], ["correct words, wrong type", 1], ["wrong boundary, correct type", 1],
+        ["wrong boundary, wrong type", 0], ["missed", 0], ["spurious: no entity there", 1],
     ]  # fmt: skip
     assert rows_of(sections, "Most frequent confusions") == [["PER", "LOC", 1, 0.5], ["(nothing)", "PER", 1, 1.0]]
-    worst = block(sections, "Most errors: 2 of 3 sentences have one")
+    worst = block(sections, "Most errors: 2 of 3 sentences have errors")
     assert isinstance(worst, Examples)
     assert [example.where for example in worst.examples] == ["test.jsonl:1", "test.jsonl:2"]
     assert list(worst.examples[0].facts) == [("right", 1), ("only in the data", 2), ("only predicted", 2)]
@@ -93,7 +93,7 @@ def test_plain_tags(make: Make) -> None:
     assert rows_of(sections, "Each tag, the lowest F1 first") == [
         ["VERB", 0.0, 0.0, 0.0, 1], ["NOUN", pytest.approx(2 / 3), 0.5, 1.0, 1],
     ]  # fmt: skip
-    worst = block(sections, "Most errors: 1 of 1 sentences have one")
+    worst = block(sections, "Most errors: 1 of 1 sentences have errors")
     assert [span.label for _, spans in worst.examples[0].passages for span in spans if span.kind] == ["VERB", "NOUN"]
 
 
@@ -118,7 +118,7 @@ def answer(text: str, score: float, difference: float, best: str) -> dict[str, A
 
 
 @pytest.fixture
-def questions(make: Make) -> list[Section]:
+def questions(make: Make) -> list[ReportSection]:
     rows = [
         question("Where did Ada live first?", [("Paris", 13)]),
         question("How many years?", [("20 years", 43)]),
@@ -132,7 +132,7 @@ def questions(make: Make) -> list[Section]:
     return list(question_answering.questions(load(make(QA, rows, predictions, {"f1": 41.7}), "test")))
 
 
-def test_answers_by_kind(questions: list[Section]) -> None:
+def test_answers_by_kind(questions: list[ReportSection]) -> None:
     table = rows_of(questions, "By length of the answer")
     assert [row[:3] for row in table] == [
         ["no answer", 1, 0.0], ["1 word", 2, 50.0], ["2 to 3 words", 1, pytest.approx(200 / 3)],
@@ -145,18 +145,18 @@ def test_answers_by_kind(questions: list[Section]) -> None:
     ]  # fmt: skip
 
 
-def test_wrong_answers_stand_in_their_contexts(questions: list[Section]) -> None:
-    partly = block(questions, "Another answer: 1 of 4")
+def test_wrong_answers_stand_in_their_contexts(questions: list[ReportSection]) -> None:
+    partly = block(questions, "A different answer: 1 of 4")
     [example] = partly.examples
     assert list(example.facts) == [
-        ("right", "20 years"), ("predicted", "20"), ("probability", 0.8), ("F1", pytest.approx(2 / 3)),
+        ("correct", "20 years"), ("predicted", "20"), ("probability", 0.8), ("F1", pytest.approx(2 / 3)),
     ]  # fmt: skip
     spans = dict(example.passages)["context"]
     assert [(span.text, span.kind) for span in spans if span.kind] == [("20", "right"), (" years", "gold")]
     assert "".join(span.text for span in spans) == CONTEXT
-    refused = block(questions, "No answer, where there is one: 1 of 4").examples[0]
+    refused = block(questions, "No answer predicted, although there is one: 1 of 4").examples[0]
     assert [span.text for span in dict(refused.passages)["context"] if span.kind == "gold"] == ["London"]
-    given = block(questions, "An answer, where there is none: 1 of 4").examples[0]
+    given = block(questions, "An answer predicted, although there is none: 1 of 4").examples[0]
     assert [span.text for span in dict(given.passages)["context"] if span.kind == "found"] == ["Ada"]
 
 
@@ -180,7 +180,7 @@ def test_texts(make: Make) -> None:
     facts = sections[0].blocks[0]
     assert isinstance(facts, Facts)
     assert list(facts.pairs) == [
-        ("cut at max_new_tokens", 1), ("empty texts", 1), ("copies of the source", 0), ("mean chrF of a text", 50.0),
+        ("cut at max_new_tokens", 1), ("empty texts", 1), ("copies of the source", 0), ("mean chrF", 50.0),
         ("median length ratio", 0.5),
     ]  # fmt: skip
     lowest = block(sections, "The lowest chrF").examples

@@ -7,18 +7,17 @@ from hf_tasks.publish.report.blocks import (
     Example,
     Examples,
     Facts,
-    Interval,
     Paragraph,
     Picture,
-    Section,
+    ReportSection,
     Span,
     Table,
     clipped,
-    first,
 )
-from hf_tasks.publish.report.page import cell, page
+from hf_tasks.publish.report.page import cell, is_wide, page
+from hf_tasks.publish.results_view import Headline, Interval
 
-HEADER = {"name": "n", "task": "t", "score": None, "tiles": []}
+HEADER = {"name": "n", "task": "t", "score": None, "tiles": [], "verdict": []}
 
 
 @pytest.mark.parametrize(
@@ -41,19 +40,19 @@ def test_every_block_escapes_its_texts() -> None:
         Picture(evil, Markup("<svg></svg>"), [("red", evil)]),
         Examples(evil, [Example(evil, [(evil, evil)], [(evil, (Span(evil, "for", evil, 0.5),))])], 3, [("for", evil)]),
     ]
-    header = {"name": evil, "task": evil, "tiles": [(evil, evil)]}
-    header["score"] = {"name": evil, "part": evil, "value": 0.5, "interval": Interval(0.25, 0.75)}
-    html = page(evil, header, [Section(evil, blocks)])
+    header = {"name": evil, "task": evil, "tiles": [(evil, evil)], "verdict": [evil]}
+    header["score"] = Headline(evil, evil, 9, 0.5, Interval(0.25, 0.75), None)
+    html = page(evil, header, [ReportSection(evil, blocks)])
     assert "<script" not in html
     assert "<img" not in html
-    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&gt;&lt;img src=x onerror=alert(1)&gt;") == 27
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;&#34;&gt;&lt;img src=x onerror=alert(1)&gt;") == 28
     assert "0.2500 to 0.7500" in html
     assert "and 2 more" in html
     assert "and 3 more" in html
 
 
 def test_sections_without_blocks_are_left_out() -> None:
-    html = page("t", HEADER, [Section("Empty"), Section("Full", [Paragraph("words")])])
+    html = page("t", HEADER, [ReportSection("Empty"), ReportSection("Full", [Paragraph("words")])])
     assert "Empty" not in html
     assert '<a href="#s1">Full</a>' in html
     assert '<section id="s1">\n<h2>Full</h2>' in html
@@ -69,15 +68,15 @@ def test_nothing_may_run_or_load() -> None:
 
 def test_marks_keep_the_blanks_between_words() -> None:
     spans = (Span("Ann ", ""), Span("Lee", "gold", "PER"), Span(" met"))
-    html = page("t", HEADER, [Section("s", [Examples("e", [Example("w", [], [("", spans)])])])])
+    html = page("t", HEADER, [ReportSection("s", [Examples("e", [Example("w", [], [("", spans)])])])])
     assert '<p dir="auto">Ann <mark class="gold" style="--s:1.00">Lee<small>PER</small></mark> met</p>' in html
 
 
 def test_tables_that_are_too_long_or_too_wide() -> None:
-    table = first("t", ["a"], [[i] for i in range(7)], 5)
-    assert (table.rows, table.more, table.wide) == ([[0], [1], [2], [3], [4]], 2, False)
-    assert Table("t", ["a", "b"], [["x" * 60, 1]]).wide
-    assert Table("t", ["a"], [[(Span("x"),)]]).wide
-    assert not Table("t", ["slice", "n", "accuracy", "95 % interval"], [["1 to 3", 5, 0.5, Interval(0, 1)]]).wide
+    table = Table("t", ["a"], [[i] for i in range(7)]).first(5)
+    assert (table.rows, table.more, is_wide(table)) == ([[0], [1], [2], [3], [4]], 2, False)
+    assert is_wide(Table("t", ["a", "b"], [["x" * 60, 1]]))
+    assert is_wide(Table("t", ["a"], [[(Span("x"),)]]))
+    assert not is_wide(Table("t", ["slice", "n", "accuracy", "95 % interval"], [["1 to 3", 5, 0.5, Interval(0, 1)]]))
     assert clipped("abcdef", 4) == "abc…"
     assert clipped("abcd", 4) == "abcd"

@@ -1,11 +1,12 @@
 """Drawings: texts stay texts, colours are the page's, the same numbers give the same drawing."""
 
+import re
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
-from hf_tasks.publish.report import pictures
+from hf_tasks.publish import plots
 
 EVIL = ["<script>alert(1)</script>", '"><img onerror=x>', "$x_2$", "_private", "中文 ñ", "a\x08b\nc"]
 
@@ -15,7 +16,7 @@ def texts(svg: str) -> list[str]:
 
 
 def test_labels_stay_text() -> None:
-    drawn = pictures.heat_map("Confused", np.eye(6, dtype=int) * 7, EVIL, EVIL)
+    drawn = plots.heat_map("Confused", np.eye(6, dtype=int) * 7, EVIL, EVIL)
     found = texts(drawn.svg)
     assert found.count("$x_2$") == 2
     assert found.count("_private") == 2
@@ -29,17 +30,16 @@ def test_labels_stay_text() -> None:
 
 
 def test_colours_are_those_of_the_page() -> None:
-    svg = pictures.histogram("H", np.arange(10.0), "tokens", [(4.0, "limit")]).svg
+    svg = plots.histogram("H", np.arange(10.0), "tokens", [(4.0, "limit")]).svg
     assert "var(--blue)" in svg
     assert "var(--orange)" in svg
     assert "currentColor" in svg
-    assert "#0101" not in svg
-    assert "#ffffff" not in svg
+    assert not re.search("#[0-9a-f]{6}", svg)
     assert {"tokens", "examples", "limit"} <= set(texts(svg))
 
 
 def test_a_drawing_is_as_wide_as_there_is_room_and_names_itself() -> None:
-    root = ElementTree.fromstring(pictures.histogram('A "title" & <more>', np.arange(9.0), "x").svg)
+    root = ElementTree.fromstring(plots.histogram('A "title" & <more>', np.arange(9.0), "x").svg)
     assert root.tag == "svg"
     assert "width" not in root.attrib
     assert root.attrib["style"] == "max-width: 552px"
@@ -49,33 +49,34 @@ def test_a_drawing_is_as_wide_as_there_is_room_and_names_itself() -> None:
 
 
 def test_nothing_is_loaded() -> None:
-    svg = pictures.histogram("H", np.arange(10.0), "tokens").svg
+    svg = plots.histogram("H", np.arange(10.0), "tokens").svg
     assert "http" not in svg
-    assert all(value.startswith("#") for e in ElementTree.fromstring(svg).iter() if (value := e.attrib.get("href")))
+    links = [value for e in ElementTree.fromstring(svg).iter() if (value := e.attrib.get("href"))]
+    assert len(links) > 10 and {link[0] for link in links} == {"#"}
 
 
 def test_the_same_numbers_give_the_same_drawing() -> None:
-    draw: Any = lambda axes: axes.plot([0, 1], [1, 0], color=pictures.BLUE, marker="o")  # noqa: E731
-    assert pictures.picture("P", draw).svg == pictures.picture("P", draw).svg
+    draw: Any = lambda axes: axes.plot([0, 1], [1, 0], color=plots.BLUE, marker="o")  # noqa: E731
+    assert plots.picture("P", draw).svg == plots.picture("P", draw).svg
 
 
 def test_large_matrices_are_wide() -> None:
     names = [f"label {i}" for i in range(16)]
-    assert pictures.heat_map("M", np.eye(16, dtype=int), names, names).wide
-    assert not pictures.heat_map("M", np.eye(8, dtype=int), names[:8], names[:8]).wide
+    assert plots.heat_map("M", np.eye(16, dtype=int), names, names).wide
+    assert not plots.heat_map("M", np.eye(8, dtype=int), names[:8], names[:8]).wide
 
 
 def test_long_labels_keep_beginning_and_end() -> None:
     long = "balance_not_updated_after_bank_transfer"
-    assert pictures.shown(long) == "balance_not…k_transfer"
-    assert len(pictures.shown(long)) == 22
-    assert pictures.shown("short") == "short"
+    assert plots.shown(long) == "balance_not…k_transfer"
+    assert len(plots.shown(long)) == 22
+    assert plots.shown("short") == "short"
 
 
 def test_lines_are_thinned_evenly() -> None:
     x = np.arange(10_000.0)[::-1]
-    thin, y = pictures.thinned(x, x * 2)
+    thin, y = plots.thinned(x, x * 2)
     assert len(thin) <= 200
     assert (thin[0], thin[-1]) == (0, 9999)
     assert (y == thin * 2).all()
-    assert [column.tolist() for column in pictures.thinned(np.array([2, 1]), np.array([5, 6]))] == [[1, 2], [6, 5]]
+    assert [column.tolist() for column in plots.thinned(np.array([2, 1]), np.array([5, 6]))] == [[1, 2], [6, 5]]

@@ -7,20 +7,20 @@ from reported import Make, StubRun
 from hf_tasks.core.errors import RunError
 from hf_tasks.metrics.intervals import wilson
 from hf_tasks.publish.report import slices
-from hf_tasks.publish.report.blocks import Interval
 from hf_tasks.publish.report.measured import load, values_of
 from hf_tasks.publish.report.slices import Group
+from hf_tasks.publish.results_view import Interval
 
 
 def as_dict(groups: list[Group]) -> dict[str, list[int]]:
     return {group.name: group.rows.tolist() for group in groups}
 
 
-def test_quarters() -> None:
-    assert as_dict(list(slices.quarters(np.arange(8), "tokens"))) == {
+def test_quartiles() -> None:
+    assert as_dict(list(slices.quartiles(np.arange(8), "tokens"))) == {
         "0 to 2 tokens": [0, 1, 2], "3 to 4 tokens": [3, 4], "5 to 6 tokens": [5, 6], "7 tokens": [7],
     }  # fmt: skip
-    assert as_dict(list(slices.quarters(np.array([5, 5, 5, 9]), ""))) == {"5": [0, 1, 2], "9": [3]}
+    assert as_dict(list(slices.quartiles(np.array([5, 5, 5, 9]), ""))) == {"5": [0, 1, 2], "9": [3]}
 
 
 def test_values_of_a_column() -> None:
@@ -61,7 +61,7 @@ def test_a_column_that_the_task_does_not_read(sentiment: StubRun) -> None:
     with pytest.raises(RunError) as e:
         values_of(measured, "gener")
     assert str(e.value) == (
-        '--slice gener: the data have no such column; did you mean "genre"? (they have text, label, genre)'
+        '--slice gener: the data files have no such column; did you mean "genre"? (columns: text, label, genre)'
     )
 
 
