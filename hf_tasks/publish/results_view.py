@@ -6,12 +6,12 @@ results.json -> headline(results), tables(values of a split), training_facts(res
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from hf_tasks.core.terminal import seconds
 from hf_tasks.metrics import description, higher_is_better, is_score
 
-SPLITS = ("validation", "test")
+SPLITS: tuple[Literal["validation", "test"], ...] = ("validation", "test")
 """The splits that can be evaluated; test results outrank those on validation."""
 NOT_TABLES = ("intervals", "notes")
 """Keys of a split whose values belong to its other numbers."""

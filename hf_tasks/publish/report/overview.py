@@ -76,7 +76,7 @@ def wrong_predictions(measured: MeasuredSplit) -> int | None:
     pairs = list(zip(measured.answers, measured.references, strict=True))
     if any(type(answer) is not type(right) or isinstance(answer, float) for answer, right in pairs):
         return None
-    return sum(answer != right for answer, right in pairs)
+    return sum(bool(answer != right) for answer, right in pairs)
 
 
 def curves(run: Run) -> ReportSection:
