@@ -81,7 +81,7 @@ def test_a_run_directory_holds_what_was_trained_measured_and_can_be_shared(make:
     run = train(make())
     files = sorted(p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file())
     assert files == [
-        "README.md", "config.json", "environment.json", "memory.json", "model.safetensors",
+        "README.md", "config.json", "environment.json", "manifest.json", "memory.json", "model.safetensors",
         "predictions/test.jsonl", "predictions/validation.jsonl", "recipe.yaml", "results.json",
         "status.json", "tokenizer.json", "tokenizer_config.json", "training_log.jsonl",
     ]  # fmt: skip
@@ -173,6 +173,7 @@ def test_a_changed_file_is_not_taken_for_the_trained_model(make: Make, unverifie
     weights = load_file(path)
     weights["classifier.bias"] = weights["classifier.bias"] + 1
     save_file(weights, path, {"format": "pt"})
+    (run.path / "manifest.json").unlink()  # it is written after the verification
     monkeypatch.undo()
     _, splits = resolve(run.recipe, None)
     from hf_tasks.runs.evaluation import encode
@@ -195,7 +196,7 @@ def test_a_finished_run_is_not_overwritten_unasked(
     with pytest.raises(RunError) as e:
         train(make(training={"max_steps": 2}))
     assert str(e.value) == (
-        f"{run.path}: a finished run is here, whose training.max_steps was 1 and is now 2; choose another "
+        f"{run.path}: a finished run is here, and training.max_steps was 1 and is now 2; choose another "
         "--output-dir, or add --overwrite"
     )
     train(make(training={"max_steps": 1}), overwrite=True)
