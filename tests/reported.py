@@ -90,7 +90,7 @@ def maker(tmp_path: Path, tokenizer: Path) -> Make:
         log = [{"step": 10, "loss": 1.0, "learning_rate": 0.1}, {"step": 20, "loss": 0.5, "learning_rate": 0.05}]
         log += [{"step": step, "eval_loss": 0.7, "eval_accuracy": step / 40} for step in (10, 20)]
         (path / "training_log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log), encoding="utf-8")
-        for name, content in {"results": results, "memory": {}, "environment": ENVIRONMENT}.items():
+        for name, content in {"results": results, "train_stats": {}, "environment": ENVIRONMENT}.items():
             (path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
         splits = {"train": str(data), "validation": str(data), "test": str(data)}
         given = {"name": "tried", "task": task, "data": splits, "model": {"name_or_path": "org/model"}, **recipe}

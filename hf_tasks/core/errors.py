@@ -1,4 +1,4 @@
-"""What can go wrong that the user can mend. The command line prints these messages as they are and exits with 2.
+"""What can go wrong that the user can correct. The command line prints these messages as they are and exits with 2.
 
 UserError
 ├── RecipeError   a recipe file or a --set override

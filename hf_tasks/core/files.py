@@ -26,7 +26,10 @@ def write_errors(folder: Path) -> Iterator[None]:
         cause = os_error_text(e)
         if cause is None:
             raise
-        remedy = "nothing already saved is lost; make room or mend the folder, and give the same command again to go on"
+        remedy = (
+            "nothing already saved is lost; free some space or correct the permissions of the folder, and give the "
+            "same command again to continue"
+        )
         raise RunError(f"{folder}: cannot be written: {cause}; {remedy}") from e
 
 

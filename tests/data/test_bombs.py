@@ -100,7 +100,7 @@ def test_a_json_file_that_is_too_large_to_be_read_at_once(monkeypatch: pytest.Mo
 def test_numbers_and_depths_that_json_does_not_limit() -> None:
     found = dict(json_rows.read_jsonl(['{"a": ' + "1" * 5000 + "}", "[" * 100_000, '{"a": 1e999}'], "a"))
     assert isinstance(found[1], ValueError)
-    assert str(found[2]) == "the JSON is nested too deeply; mend the line"
+    assert str(found[2]) == "the JSON is nested too deeply; correct the line"
     assert found[3] == {"a": float("inf")}
 
 

@@ -101,7 +101,7 @@ def test_conllu_skips_what_carries_no_tag():
 
 def test_conllu_with_too_few_columns():
     assert read(read_conllu, "1\tI\tPRON\n\n" + CONLLU)[0] == (
-        1, "3 columns where CoNLL-U has 10, separated by tabs; mend the line",
+        1, "3 columns where CoNLL-U has 10, separated by tabs; correct the line",
     )  # fmt: skip
 
 

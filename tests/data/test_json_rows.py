@@ -20,16 +20,16 @@ def test_jsonl():
 @pytest.mark.parametrize(
     "line, message",
     [
-        ('{"a": 1 "b": 2}', "not valid JSON in column 9: Expecting ',' delimiter; mend the line"),
-        ('{"a": 1', "not valid JSON in column 8: Expecting ',' delimiter; mend the line"),
-        ('{"a": 1} x', "not valid JSON in column 10: Extra data; mend the line"),
+        ('{"a": 1 "b": 2}', "not valid JSON in column 9: Expecting ',' delimiter; correct the line"),
+        ('{"a": 1', "not valid JSON in column 8: Expecting ',' delimiter; correct the line"),
+        ('{"a": 1} x', "not valid JSON in column 10: Extra data; correct the line"),
         ("[1]", "a JSON object was expected, found a list; write {...} for each row"),
         ("null", "a JSON object was expected, found null; write {...} for each row"),
         ("1.5", "a JSON object was expected, found a number; write {...} for each row"),
         ('{"a": 1, "b": 2, "a": 3}', 'the key "a" stands twice in one JSON object; remove one of them'),
         ('{"a": {"b": 1, "b": 2}}', 'the key "b" stands twice in one JSON object; remove one of them'),
-        ('{"a": "x\\ud83d"}', "half a character (\\ud83d alone); mend or remove it"),
-        ("[" * 100_000, "the JSON is nested too deeply; mend the line"),
+        ('{"a": "x\\ud83d"}', "half a character (\\ud83d alone); correct or remove it"),
+        ("[" * 100_000, "the JSON is nested too deeply; correct the line"),
     ],
 )
 def test_jsonl_bad_line_does_not_stop_the_reading(line, message):
@@ -68,10 +68,10 @@ def test_json_empty_list():
 @pytest.mark.parametrize(
     "text, message",
     [
-        ('[{"a": 1},\n{"a": 2 "b": 3}]', "f:2: not valid JSON in column 9: Expecting ',' delimiter; mend it"),
-        ('[{"a": 1}', "f:1: not valid JSON in column 10: expected a comma or the end of the list; mend it"),
-        ('[{"a": 1},\n]', "f:2: not valid JSON in column 1: Expecting value; mend it"),
-        ('[{"a": 1}]\nx', "f:2: not valid JSON in column 1: more text after the end of the list; mend it"),
+        ('[{"a": 1},\n{"a": 2 "b": 3}]', "f:2: not valid JSON in column 9: Expecting ',' delimiter; correct it"),
+        ('[{"a": 1}', "f:1: not valid JSON in column 10: expected a comma or the end of the list; correct it"),
+        ('[{"a": 1},\n]', "f:2: not valid JSON in column 1: Expecting value; correct it"),
+        ('[{"a": 1}]\nx', "f:2: not valid JSON in column 1: more text after the end of the list; correct it"),
         (
             '{"a": 1}\n{"a": 2}\n',
             "f:2: not valid JSON in column 1: Extra data; if each line is an object, name data.format: jsonl",

@@ -230,7 +230,7 @@ def test_read_rows():
             "correct these rows or leave them out",
         ),
         ([{"txt": "a"}], 'row 1: column "text" is missing; the rows have txt; rename "txt" to "text"'),
-        ([{"text": "a\ud83d"}], "row 1: the text holds half a character (a lone surrogate); mend or remove it"),
+        ([{"text": "a\ud83d"}], "row 1: the text holds half a character (a lone surrogate); correct or remove it"),
     ],
 )
 def test_rows_that_cannot_be_used(rows, problem):

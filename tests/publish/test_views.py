@@ -65,11 +65,11 @@ def test_the_demo_has_a_field_for_each_input_and_lines_are_choices(run: Run) -> 
 
     form = view_of(run.recipe.task).form(run)
     assert list(form.columns) == ["context", "question", "choices"]
-    notice, prediction = layout.asker(run, form)("mary lives in rome", "where", "rome\nparis\nthe river")
+    notice, prediction = layout.responder(run, form)("mary lives in rome", "where", "rome\nparis\nthe river")
     assert not notice["visible"]
     expected = run.predict(context="mary lives in rome", question="where", choices=["rome", "paris", "the river"])
     assert prediction["choice"] == expected["choice"]
     assert prediction["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
-    notice, prediction = layout.asker(run, form)("mary", "where", "one")
+    notice, prediction = layout.responder(run, form)("mary", "where", "one")
     assert "there are 1 choices; write two or more" in notice["value"]
     assert prediction is None

@@ -226,7 +226,7 @@ def test_a_word_in_place_of_a_section(section: str) -> None:
          "data.validation_size: the best checkpoint is chosen on a validation part; give a size above 0"),
     ],
 )  # fmt: skip
-def test_each_problem_says_where_what_and_how_to_mend_it(sections: dict[str, Any], text: str) -> None:
+def test_each_problem_says_where_what_and_how_to_correct_it(sections: dict[str, Any], text: str) -> None:
     assert problem(**sections) == f"recipe: {text}"
 
 

@@ -135,7 +135,7 @@ def test_metadata_of_a_card_that_cannot_be_read(run: Path) -> None:
     text = (run / "README.md").read_text()
     (run / "README.md").write_text(text.replace("---\n", f"---\n{LAUGHS}", 1))
     assert message(lambda: card.text(strange)) == (
-        f"{run}/README.md: its metadata cannot be read: not valid YAML: alias *a; mend them"
+        f"{run}/README.md: its metadata cannot be read: not valid YAML: alias *a; correct them"
     )
     assert card.check(strange) == [f"{run}/README.md: the metadata are not valid: not valid YAML: alias *a"]
     (run / "README.md").write_bytes(b"x" * 2_000_000)

@@ -143,7 +143,7 @@ def _conllu_row(sentence: Sentence) -> RawRow:
     for line, text in sentence:
         fields = text.split("\t")
         if len(fields) != len(CONLLU):
-            raise _BadLine(line, f"{_count(len(fields))} where CoNLL-U has 10, separated by tabs; mend the line")
+            raise _BadLine(line, f"{_count(len(fields))} where CoNLL-U has 10, separated by tabs; correct the line")
         if fields[0].isdecimal():
             cells.append(fields)
     columns = zip(*cells, strict=True) if cells else [()] * len(CONLLU)

@@ -29,9 +29,9 @@ def read_jsonl(lines: Iterable[str], name: str) -> Rows:
         try:
             yield number, _object(decode(line.rstrip()), line)
         except json.JSONDecodeError as e:
-            yield number, ValueError(f"not valid JSON in column {e.colno}: {e.msg}; mend the line")
+            yield number, ValueError(f"not valid JSON in column {e.colno}: {e.msg}; correct the line")
         except RecursionError:
-            yield number, ValueError("the JSON is nested too deeply; mend the line")
+            yield number, ValueError("the JSON is nested too deeply; correct the line")
         except ValueError as e:
             yield number, e
 
@@ -47,7 +47,7 @@ def read_json(lines: Iterable[str], name: str) -> Rows:
         else:
             yield from _nested(decoder.decode(text))
     except json.JSONDecodeError as e:
-        remedy = "if each line is an object, name data.format: jsonl" if e.msg == "Extra data" else "mend it"
+        remedy = "if each line is an object, name data.format: jsonl" if e.msg == "Extra data" else "correct it"
         raise DataError(f"{name}:{e.lineno}: not valid JSON in column {e.colno}: {e.msg}; {remedy}") from None
     except RecursionError:
         raise DataError(f"{name}: the JSON is nested too deeply; give a list of objects") from None
@@ -82,7 +82,7 @@ def _object(value: Any, text: str) -> RawRow:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as e:
-            raise ValueError(f"half a character (\\u{ord(e.object[e.start]):x} alone); mend or remove it") from None
+            raise ValueError(f"half a character (\\u{ord(e.object[e.start]):x} alone); correct or remove it") from None
     return value
 
 

@@ -86,7 +86,7 @@ def test_data_are_counted_and_named_without_folders(recipe: Recipe, results: dic
     assert "| train | 100 | 120 | 2 | 7 | a\\|b.csv `0123456789ab` |\n" in text
     assert "| validation (holdout) | 10 | 10 | 0 | 0 |  |\n" in text
     assert "| test | 40 | 40 | 0 | 0 | t.csv `ffffffffffff` |\n" in text
-    assert "The validation part was held out from train: a share of 0.1, drawn with seed 42." in text
+    assert "The validation split was held out from train: a share of 0.1, drawn with seed 42." in text
 
 
 def test_training_machine_and_energy(recipe: Recipe, results: dict[str, Any]) -> None:
@@ -232,7 +232,7 @@ def test_what_is_known_of_the_data(recipe: Recipe, results: dict[str, Any]) -> N
     assert "| text | label |\n| --- | --- |\n| Is &lt;it&gt;? | yes |\n" in text
     assert "Baseline, the most frequent label: on test `accuracy` 0.5000.\n" in blocks(card)["results"]
     results["checked"] = []
-    assert "The checks of the data found no repeats" in render(recipe, results)
+    assert "The data checks found no duplicates, contradictions, leaks or near-leaks" in render(recipe, results)
 
 
 def test_arguments_without_effect_are_not_shown(recipe: Recipe, results: dict[str, Any]) -> None:

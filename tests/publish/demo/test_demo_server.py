@@ -171,7 +171,7 @@ def test_what_cannot_be_a_space(runs: Runs, tmp_path: Path) -> None:
         demo.write_space(runs("label"), tmp_path / "space", "no name")
     assert str(e.value).startswith('--repo-id: "no name" cannot name a repository; write ORG/NAME')
     result = CliRunner().invoke(app, ["demo", str(runs("label").path), "--repo-id", "org/small"])
-    assert str(result.exception) == "--repo-id: tells a Space where the run is; give --space DIR too"
+    assert str(result.exception) == "--repo-id: names the repository that a Space fetches the run from; add --space DIR"
     with pytest.raises(RunError) as e:  # the base is a folder of this machine, and an adapter needs it
         adapter = Run(tmp_path / "none", runs("label").recipe)
         demo.write_space(adapter, tmp_path / "space")

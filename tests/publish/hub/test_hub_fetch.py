@@ -89,7 +89,7 @@ def test_what_may_not_be_read(run: Hub, route: str) -> None:
     said = "" if route == "resolve" else ": injected"  # the answer to HEAD has no body
     run.fail(route, status=403, last=99)
     assert message() == (
-        f"org/model{NOT_HERE}: you may not read it{said}; ask its owner for access, or log in as who has it: "
+        f"org/model{NOT_HERE}: you may not read it{said}; ask its owner for access, or log in as another user: "
         "hf auth login"
     )
 
@@ -107,9 +107,7 @@ def test_no_network_and_nothing_cached(run: Hub, monkeypatch: pytest.MonkeyPatch
 
 def test_an_expired_token(run: Hub) -> None:
     run.fail("info", status=401, headers={"X-Error-Message": "Invalid credentials in Authorization header"})
-    assert message().startswith(
-        f"org/model{NOT_HERE}: the Hub does not accept your token, it is wrong or has expired; make "
-    )
+    assert message().startswith(f"org/model{NOT_HERE}: the Hub rejects your token: it is wrong or has expired; create ")
 
 
 @pytest.mark.parametrize("route", ["info", "tree", "resolve", "blob"])

@@ -153,7 +153,7 @@ def test_a_secret_stays_here(tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError) as e:
         stage(run, NAME, predictions=True)
     assert str(e.value) == (
-        f"{run / name}:2: holds a Hugging Face token; remove it here, withdraw it where it was issued, then push again"
+        f"{run / name}:2: contains a Hugging Face token; remove it, revoke it at its issuer, then push again"
     )
 
 
@@ -163,7 +163,7 @@ def test_one_list_of_secrets_for_the_push_the_card_and_the_recipe(tmp_path: Path
     with pytest.raises(RunError) as e:
         stage(run, NAME)
     remedy = "remove it, revoke it at its issuer, then push again"
-    assert e.value.problems == tuple(f"{run / 'README.md'}:{line}: holds {kind}; {remedy}" for line in (3, 4))
+    assert e.value.problems == tuple(f"{run / 'README.md'}:{line}: contains {kind}; {remedy}" for line in (3, 4))
     hidden = redact.redacted(f"A {secret}.")
     assert secret not in hidden and "***" in hidden
     for shown in (markdown.value(secret), markdown.code(secret), markdown.fence(secret), markdown.literal([secret])):
@@ -191,12 +191,11 @@ def test_a_part_of_a_model_needs_its_base(tmp_path: Path) -> None:
     with pytest.raises(RunError) as e:
         stage(run, NAME)
     assert str(e.value) == (
-        f"{run}: it holds what was trained alone, and /home/ann/models/my-bert, the checkpoint that it needs, is not "
-        "on the Hub for others; train it from a Hub id, or name the same checkpoint's Hub id as card.base_model in the "
-        "recipe"
+        f"{run}: it contains only the trained parameters, and its base checkpoint /home/ann/models/my-bert is not on "
+        "the Hub; train it from a Hub id, or set card.base_model in the recipe to the Hub id of the same checkpoint"
     )
     (run / "recipe.yaml").write_text("model: {name_or_path: package:x}\n")
-    with pytest.raises(RunError, match="and package:x, the checkpoint that it needs, is not on the Hub"):
+    with pytest.raises(RunError, match="and its base checkpoint package:x is not on the Hub"):
         stage(run, NAME)
     (run / "recipe.yaml").write_text("model: {name_or_path: package:x}\ncard: {base_model: org/x}\n")
     files = staged(run)

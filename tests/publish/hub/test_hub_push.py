@@ -183,15 +183,15 @@ def test_not_logged_in(hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_expired_token(hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_" + "x" * 24)
     expired = (
-        "org/model: the Hub does not accept your token, it is wrong or has expired; "
-        "make another, and: hf auth login --force, or set HF_TOKEN"
+        "org/model: the Hub rejects your token: it is wrong or has expired; "
+        "create another, then run: hf auth login --force, or set HF_TOKEN"
     )
     assert message(run) == expired
 
 
 def test_a_token_that_expires_on_the_way(hub: Hub, run: Path) -> None:
     hub.fail("preupload", status=401, headers={"X-Error-Message": "Invalid credentials in Authorization header"})
-    assert message(run).startswith("org/model: the Hub does not accept your token, it is wrong or has expired;")
+    assert message(run).startswith("org/model: the Hub rejects your token: it is wrong or has expired;")
     push(run, NAME)
     assert held(hub) == FILES
 
@@ -420,7 +420,7 @@ def test_what_is_checked_before_training(hub: Hub, run: Path, monkeypatch: pytes
     check(Section(repo_id=NAME))
     assert "org/model" not in hub.repositories
     push(run, NAME)
-    with pytest.raises(RunError, match=r"^org/model: exists and holds other files; choose another name, or add"):
+    with pytest.raises(RunError, match=r"^org/model: exists and contains other files; choose another name, or add"):
         check(Section(repo_id=NAME))
     check(Section(repo_id=NAME, update=True))
     monkeypatch.delenv("HF_TOKEN")
@@ -435,6 +435,6 @@ def test_a_failed_push_after_training_says_how_to_repeat_it(hub: Hub, run: Path)
         push_recipe(run, target)
     assert str(e.value) == (
         f"org/model: you have no permission: injected; use a token with write permission, or another name; the run is "
-        f"whole, in {run}; to push it, run: hf-tasks push {run} org/model --public --update --revision next --tag v1"
+        f"complete, in {run}; to push it, run: hf-tasks push {run} org/model --public --update --revision next --tag v1"
     )
     assert push_recipe(run, target).url == f"{hub.url}/org/model/tree/v1"

@@ -66,7 +66,7 @@ def test_a_failed_push_keeps_the_run(
     path = tmp_path / "run"
     assert str(e.value) == (
         "org/model: you have no permission: injected; use a token with write permission, or another name; the run is "
-        f"whole, in {path}; to push it, run: hf-tasks push {path} org/model"
+        f"complete, in {path}; to push it, run: hf-tasks push {path} org/model"
     )
     assert Run.load(path).predict(text="a good film")["label"] in ("good", "bad")
 

@@ -55,7 +55,7 @@ def test_entities(make: Make) -> None:
     worst = block(sections, "Most errors: 2 of 3 sentences have errors")
     assert isinstance(worst, Examples)
     assert [example.where for example in worst.examples] == ["test.jsonl:1", "test.jsonl:2"]
-    assert list(worst.examples[0].facts) == [("right", 1), ("only in the data", 2), ("only predicted", 2)]
+    assert list(worst.examples[0].facts) == [("correct", 1), ("only in the data", 2), ("only predicted", 2)]
     marked = {
         name: [(span.text, span.kind, span.label) for span in spans if span.kind]
         for name, spans in worst.examples[0].passages
