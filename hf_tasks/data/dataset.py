@@ -129,6 +129,6 @@ def _odd_value(name: str, values: list[Any], wheres: list[str], error: Exception
             return f"{where}: the {name} holds half a character (a lone surrogate); correct or remove it"
         except pyarrow.ArrowException:
             return (
-                f"{where}: the {name} {value!r} is of another kind than {values[first]!r} ({wheres[first]}); correct it"
+                f"{where}: the {name} {value!r} has another type than {values[first]!r} ({wheres[first]}); correct it"
             )
     return f"{wheres[0]}: the column {name} cannot be stored: {error}"

@@ -19,7 +19,7 @@ def test_empty_lists_of_one_file_join_names_of_another():
 def test_different_kinds_of_values():
     with pytest.raises(DataError) as error:
         from_examples([{"id": None}, {"id": 1}, {"id": "x"}], [2, 3, 4], "f.csv:")
-    assert str(error.value) == "f.csv:4: the id 'x' is of another kind than 1 (f.csv:3); correct it"
+    assert str(error.value) == "f.csv:4: the id 'x' has another type than 1 (f.csv:3); correct it"
 
 
 def test_joined_files_of_different_kinds():
