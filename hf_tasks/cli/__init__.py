@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from hf_tasks.cli import recipes, runs, text, training
-from hf_tasks.core.distributed import LAUNCHER, is_loss_of_a_process, is_main, world_size
+from hf_tasks.core.distributed import LAUNCHER, is_main, is_worker_failure, world_size
 from hf_tasks.core.errors import UserError
 from hf_tasks.core.signals import Interrupted, exit_with_parent, stop_on_signal
 
@@ -60,12 +60,10 @@ def main() -> NoReturn:
         if e.errno not in OF_THE_SYSTEM:
             raise
         place = f"{e.filename}: " if e.filename else ""
-        print(
-            f"error: {place}{e.strerror}; nothing already saved is lost, give the same command again", file=sys.stderr
-        )
+        print(f"error: {place}{e.strerror}; nothing already saved is lost, run the same command again", file=sys.stderr)
         sys.exit(2)
     except RuntimeError as e:
-        if is_main() or not is_loss_of_a_process(e):
+        if is_main() or not is_worker_failure(e):
             raise
         sys.exit(1)
     sys.exit(0)

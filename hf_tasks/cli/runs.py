@@ -91,14 +91,14 @@ def predict(
 ) -> None:
     """Predict each row of a file, in order."""
     from hf_tasks import load_run
-    from hf_tasks.core.files import highest, writer
+    from hf_tasks.core.files import top_probabilities, writer
 
     check_output(output, [input], overwrite)
     loaded = load_run(run, overrides or ())
     with writer(output, texts=loaded.recipe.decoding is not None) as write:
         split = read(loaded, input, format, labelled=False)
         predictions = loaded.predict_split(split, "Predicting").predictions
-        write([highest(row, top) for row in predictions] if top else predictions)
+        write([top_probabilities(row, top) for row in predictions] if top else predictions)
     if output:
         print(f"{len(predictions)} predictions in {output}", file=sys.stderr)
 

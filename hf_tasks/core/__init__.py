@@ -1,1 +1,1 @@
-"""What everything else stands on: it knows of no other package."""
+"""Shared building blocks (errors, files, signals, processes, hardware); imports no other package of hf_tasks."""

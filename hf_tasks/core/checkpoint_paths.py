@@ -1,4 +1,4 @@
-"""Where a checkpoint is: on the Hub, in a folder, in an installed package; and transformers, quiet while it loads."""
+"""Resolve checkpoint names: a Hub id, a folder, or an installed package."""
 
 import contextlib
 import pkgutil
@@ -15,8 +15,10 @@ HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 
 
 def resolve_checkpoint(name_or_path: str) -> str:
-    """What `from_pretrained` understands: `package:NAME` becomes the folder of NAME that holds config.json. RunError
-    where there is no such folder or package."""
+    """Return the argument for `from_pretrained`; `package:NAME` becomes the folder in NAME that holds config.json.
+
+    Raises RunError if the folder or package does not exist.
+    """
     if not name_or_path.startswith(PACKAGE):
         folder = Path(name_or_path).expanduser()
         if not folder.is_dir() and not HUB_ID.fullmatch(name_or_path):
@@ -38,15 +40,17 @@ def resolve_checkpoint(name_or_path: str) -> str:
 
 
 def near_package(name: str) -> str:
-    """What to do where no package `name` is installed. An unknown name is never one to install: it may be a typo that
-    somebody has registered."""
+    """Return the advice for a package that is not installed: the closest installed name.
+
+    It never suggests installing an unknown name: the name may be a typo that an attacker has registered.
+    """
     near = did_you_mean(name.replace("-", "_"), (module.name for module in pkgutil.iter_modules()))
     return near.replace('"', f'"{PACKAGE}', 1) if near else "; check the name, or install the package that you mean"
 
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Hides transformers' report of a new head, which every fine-tuning has, and its bar."""
+    """Hide transformers' progress bar and its warning about newly initialized weights, which every fine-tuning has."""
     from transformers.utils import logging
 
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -1,8 +1,8 @@
-"""Training faster on processors, with the same mathematics.
+"""Faster dropout and attention on CPUs, with the same mathematics.
 
-PyTorch draws dropout masks on a CPU one number at a time, and its fused attention is slow for short batches. Inside
-`fast_dropout()` the masks are cut from 64-bit random words, four elements a word, and attention that has dropout is
-the plain product. Masks come from PyTorch's own generator, so seeds and checkpoints work as ever.
+PyTorch draws dropout masks on a CPU one number at a time, and its fused attention is slow for short inputs. Inside
+`fast_dropout()` each 64-bit random number gives the mask of four elements, and attention with dropout is computed by
+matrix products. Masks come from PyTorch's own generator, so seeds and checkpoints work as usual.
 """
 
 import ctypes
@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-FEW = 128
-"""Positions up to which PyTorch's fused attention is slower on a processor than the plain product."""
+SHORT_LENGTH = 128
+"""Sequence length up to which PyTorch's fused attention is slower on a CPU than matrix products."""
 
 
-class _Faster(TorchFunctionMode):
-    """Within this context, functions of PyTorch are replaced by what `choose` says."""
+class _Replacement(TorchFunctionMode):
+    """Context manager that replaces PyTorch functions by those that `choose` returns."""
 
     def __torch_function__(
         self,
@@ -39,29 +39,29 @@ class _Faster(TorchFunctionMode):
         raise NotImplementedError
 
 
-class fast_dropout(_Faster):  # noqa: N801  (used as a context manager)
-    """Within this context, dropout on CPU tensors is drawn 16 bits an element (p to within 1 / 65,536)."""
+class fast_dropout(_Replacement):  # noqa: N801  (used as a context manager)
+    """Context manager in which dropout on CPU tensors uses 16 random bits per element (p is exact to 1 / 65,536)."""
 
     def choose(self, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Callable[..., Any]:
         if function is functional.dropout and args and args[0].device.type == "cpu":
             return _dropout
-        attends = function is functional.scaled_dot_product_attention and kwargs.get("dropout_p")
-        return _attention if attends and args[0].device.type == "cpu" else function
+        is_attention = function is functional.scaled_dot_product_attention and kwargs.get("dropout_p")
+        return _attention if is_attention and args[0].device.type == "cpu" else function
 
 
-class plain_attention(_Faster):  # noqa: N801  (used as a context manager)
-    """Within this context, float32 attention over few positions on a CPU is the plain product, which is faster."""
+class plain_attention(_Replacement):  # noqa: N801  (used as a context manager)
+    """Context manager in which float32 attention over short sequences on a CPU uses matrix products (faster)."""
 
     def choose(self, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Callable[..., Any]:
         if function is not functional.scaled_dot_product_attention:
             return function
         query = args[0]
-        plain = query.shape[-2] <= FEW and query.device.type == "cpu" and query.dtype == torch.float32
+        plain = query.shape[-2] <= SHORT_LENGTH and query.device.type == "cpu" and query.dtype == torch.float32
         return _attention if plain else function
 
 
 def _dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """torch.nn.functional.dropout; `inplace` is a permission that is not used."""
+    """Compute torch.nn.functional.dropout; `inplace` is ignored."""
     if not training or p == 0:
         return x
     if p == 1:
@@ -81,7 +81,7 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """Scaled dot-product attention, (B, H, L, D) x (B, H, S, D) -> (B, H, L, D), by plain products."""
+    """Compute scaled dot-product attention, (B, H, L, D) x (B, H, S, D) -> (B, H, L, D), by matrix products."""
     if is_causal or enable_gqa:
         return functional.scaled_dot_product_attention(
             query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
@@ -95,8 +95,10 @@ def _attention(
 
 @cache
 def keep_large_blocks() -> None:
-    """Let the C library reuse freed blocks of any size: by default each dense gradient of an embedding table is given
-    back to the system and mapped in again, page by page, at every step. Does nothing outside Linux with glibc."""
+    """Make the C library reuse freed memory blocks of any size; does nothing outside Linux with glibc.
+
+    By default each dense gradient of an embedding table is returned to the system and mapped again at every step.
+    """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(ctypes.util.find_library("c")), "mallopt", None)

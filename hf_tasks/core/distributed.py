@@ -1,10 +1,8 @@
-"""What the processes of one training tell each other. With one process, every function here does nothing much.
+"""Launching and communication of the processes of one training; with one process the functions do nothing.
 
-The processes are started by `hf-tasks train --num-processes N`, torchrun or `accelerate launch`; each runs the same
-straight line. The main process alone prints and writes; what it finds out on disk, it tells the others.
-
-
-Several processes on this machine, each with the same command."""
+The processes are started by `hf-tasks train --num-processes N`, torchrun or `accelerate launch`, and run the same
+code. Only the main process prints and writes files; it broadcasts what it reads from the disk.
+"""
 
 import logging
 import os
@@ -19,17 +17,17 @@ T = TypeVar("T")
 
 
 def world_size() -> int:
-    """How many processes the launcher of this one started, over all machines; 1 without a launcher."""
+    """Number of processes that the launcher started, over all machines; 1 without a launcher."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_main() -> bool:
-    """Whether this process is the one that prints and writes."""
+    """Whether this is the main process (rank 0), the only one that prints and writes files."""
     return world_size() == 1 or os.environ.get("RANK", "0") == "0"
 
 
 def start(use_cpu: bool = False) -> None:
-    """Meet the other processes, if there are any. RunError where not all of them are there."""
+    """Initialize the process group, if there are several processes. Raises RunError if some of them are missing."""
     if world_size() == 1:
         return
     import torch
@@ -43,7 +41,7 @@ def start(use_cpu: bool = False) -> None:
 
 
 def rank_and_size() -> tuple[int, int]:
-    """(the number of this process, how many there are)."""
+    """Return (the rank of this process, the number of processes)."""
     if world_size() == 1:
         return 0, 1
     from torch import distributed
@@ -52,7 +50,7 @@ def rank_and_size() -> tuple[int, int]:
 
 
 def barrier() -> None:
-    """Wait until every process is here."""
+    """Wait until every process has reached this call."""
     if rank_and_size()[1] > 1:
         from torch import distributed
 
@@ -60,7 +58,7 @@ def barrier() -> None:
 
 
 def gather(value: T) -> list[T]:
-    """The value of every process, in their order; each process gets all of them."""
+    """Return the values of all processes in the order of their ranks, on every process."""
     _, size = rank_and_size()
     if size == 1:
         return [value]
@@ -71,28 +69,28 @@ def gather(value: T) -> list[T]:
     return values
 
 
-def is_loss_of_a_process(error: Exception) -> bool:
-    """Whether an error only says that another process has ended; that one knows why."""
+def is_worker_failure(error: Exception) -> bool:
+    """Whether the error only reports that another process has ended, which has printed the reason."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return world_size() > 1 and ("DistError" in kinds or "gloo" in str(error))
 
 
-def broadcast_from_main(find_out: Callable[[], T]) -> T:
-    """What the main process finds out, in every process; its RunError too."""
-    outcome: list[Any] = [None]
+def broadcast_from_main(function: Callable[[], T]) -> T:
+    """Call the function on the main process and return its result, or raise its RunError, on every process."""
+    outcome: Any = None
     if is_main():
         try:
-            outcome = [find_out()]
+            outcome = function()
         except RunError as e:
-            outcome = [e]
-    found: Any = gather(outcome[0])[0]
-    if isinstance(found, RunError):
-        raise found
-    return found  # type: ignore[no-any-return]
+            outcome = e
+    result: Any = gather(outcome)[0]
+    if isinstance(result, RunError):
+        raise result
+    return result  # type: ignore[no-any-return]
 
 
 def all_reduce_max(values: Sequence[float], device: Any) -> list[float]:
-    """The largest of each value over the processes; cheap enough for every step."""
+    """Return the maximum of each value over all processes; cheap enough for every step."""
     if rank_and_size()[1] == 1:
         return list(values)
     import torch
@@ -104,17 +102,19 @@ def all_reduce_max(values: Sequence[float], device: Any) -> list[float]:
 
 
 LAUNCHER = "HF_TASKS_LAUNCHER"
-"""The environment variable with the launcher's process id: its processes end with it."""
+"""Environment variable with the launcher's process id; the workers stop when the launcher ends."""
 
 
 def launch(processes: int, arguments: Sequence[str]) -> int:
-    """Run `hf-tasks ARGUMENTS` in several processes that know of each other; the exit code of the first that failed, or
-    0. SIGTERM and Ctrl-C are passed on to them."""
+    """Run `hf-tasks ARGUMENTS` in several processes of one group; return 0 or the exit code of the first failure.
+
+    SIGTERM and Ctrl-C are passed on to the processes.
+    """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what went wrong, the processes tell
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the workers print their errors
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     os.environ[LAUNCHER] = str(os.getpid())

@@ -1,8 +1,8 @@
-"""What can go wrong that the user can correct. The command line prints these messages as they are and exits with 2.
+"""Errors that the user can correct; the command line prints their messages without a traceback and exits with 2.
 
 UserError
 ├── RecipeError   a recipe file or a --set override
-├── DataError     a data file or a data set
+├── DataError     a data file or a dataset
 └── RunError      a run directory, or a checkpoint
 """
 
@@ -15,7 +15,7 @@ class UserError(Exception):
     """One or more problems, each a complete line: where, what is wrong, what to do."""
 
     local = False
-    """Whether only this process, of several that train together, has the problem."""
+    """Whether the problem concerns only this process of a distributed training."""
 
     def __init__(self, *problems: str) -> None:
         self.problems: Sequence[str] = tuple(map(printable, problems))

@@ -1,6 +1,4 @@
-"""Files that a crash cannot leave half written: each is complete on the disk before its name appears.
-
-Writing predictions: one JSON object a line, CSV with a column for each value, or a text a line."""
+"""Atomic writes: a file is complete on the disk before it appears under its name; and writers of predictions."""
 
 import csv
 import errno
@@ -19,7 +17,7 @@ from hf_tasks.core.errors import DataError, RunError
 
 @contextmanager
 def write_errors(folder: Path) -> Iterator[None]:
-    """What goes wrong while a folder is written, as one RunError: no room, no permission."""
+    """Context manager that turns errors of the operating system while a folder is written into one RunError."""
     try:
         yield
     except Exception as e:
@@ -34,17 +32,18 @@ def write_errors(folder: Path) -> Iterator[None]:
 
 
 def os_error_text(error: Exception) -> str | None:
-    """What the operating system refused, in its words; None where an error is of another kind. Libraries written in
-    Rust (tokenizers, safetensors) name the number of the system's error in their messages."""
+    """Return the operating system's message for an error, or None for any other error.
+
+    Libraries written in Rust (tokenizers, safetensors) give the number of the system's error in their messages.
+    """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     found = re.search(r"\(os error (\d+)\)", str(error))
     return os.strerror(int(found[1])) if found else None
 
 
-def plain(value: Any) -> Any:
-    """A value that JSON lacks as one that it has: numpy's numbers and arrays, sets; dates and paths as strings. For
-    `json.dumps(default=)`."""
+def json_default(value: Any) -> Any:
+    """Convert numpy values and sets to JSON types and any other value to a string, for `json.dumps(default=)`."""
     match value:
         case set() | frozenset():
             return sorted(value)
@@ -55,12 +54,12 @@ def plain(value: Any) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Replace a JSON file at one instant: readers, and a machine that stops, see the old one or the new one."""
+    """Replace a JSON file atomically: after a crash it holds the old or the new content."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file at one instant."""
+    """Replace a text file atomically."""
     temporary = path.with_name(f".{path.name}.partial")
     try:
         temporary.write_text(text, encoding="utf-8")
@@ -74,8 +73,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def overwrite_json(path: Path, value: Any) -> None:
-    """Write over a JSON file, which must be as long at least: it takes no room. (One call of the system, which a kill
-    does not divide; for the machine that stops in it, `write_json` is the better way.)"""
+    """Overwrite a JSON file in place, which needs no disk space; raises OSError if the new content is longer.
+
+    A kill cannot interrupt the single system call, but a power failure can; prefer `write_json`.
+    """
     content = json.dumps(value, ensure_ascii=False, indent=1).encode()
     with path.open("r+b", buffering=0) as file:
         room = os.fstat(file.fileno()).st_size
@@ -87,49 +88,51 @@ def overwrite_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def atomic_output(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """A file of a command's output, which appears under its name once it is whole. DataError where it cannot be
-    written, or another command is writing it."""
-    split = path.with_name(f"{path.name}.part")
-    with _output(path, split):
+    """Open an output file that appears under its name only when it is complete.
+
+    Raises DataError if it cannot be written or another command is writing it.
+    """
+    partial = path.with_name(f"{path.name}.part")
+    with _output_errors(path, partial):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        descriptor = os.open(split, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(descriptor), split.stat()):
+        if not os.path.samestat(os.fstat(descriptor), partial.stat()):
             raise BlockingIOError  # the other command has just finished
         os.ftruncate(descriptor, 0)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     file = os.fdopen(descriptor, mode, **text)  # type: ignore[call-overload]
     try:
-        with _output(path, split):
+        with _output_errors(path, partial):
             yield file
             file.flush()
             os.fsync(descriptor)
-            split.replace(path)
+            partial.replace(path)
     except BaseException:
-        split.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
     finally:
-        with suppress(OSError):  # what could not be written cannot be written now either
+        with suppress(OSError):  # closing flushes again, which fails again on a full disk
             file.close()
 
 
 @contextmanager
-def _output(path: Path, split: Path) -> Iterator[None]:
+def _output_errors(path: Path, partial: Path) -> Iterator[None]:
     try:
         yield
     except BlockingIOError:
         raise DataError(f"{path}: another command is writing it; wait, or choose another file with -o") from None
     except OSError as e:
-        if e.errno is None or e.filename not in (None, str(split), str(path)):
-            raise  # of something else that the work reads or writes
+        if e.errno is None or e.filename not in (None, str(partial), str(path)):
+            raise  # concerns another file
         raise DataError(f"{path}: cannot be written: {e.strerror}; choose another file with -o") from None
 
 
 def publish(staging: Path, target: Path, last: str) -> None:
-    """Move the files of a folder into another one, the file `last` after all others; the empty folder is removed.
+    """Move all files of the folder `staging` to `target`, the file `last` after all others; remove `staging`.
 
-    Whoever finds `last` in the target finds everything. A move that was cut short is done again with a new staging.
+    If `last` is in the target, so is every other file. After an interrupted move, call it again with a new folder.
     """
     files = [path.relative_to(staging) for path in files_below(staging)]
     for path in (staging, *staging.rglob("*")):
@@ -144,12 +147,12 @@ def publish(staging: Path, target: Path, last: str) -> None:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file of a folder and the folders in it, sorted by name."""
+    """Yield every file of a folder and its subfolders, sorted by name."""
     yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the entries of a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -159,11 +162,10 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
-    """A function that writes predictions in order: to a .jsonl or .csv file, or as JSON lines to standard output; where
-    they are `texts`, also to a .txt file, a line each.
+    """Give a function that writes predictions in order to a .jsonl or .csv file, or as JSON lines to standard output.
 
-    A file is opened at once, so that one that cannot be written is known before the work, and it appears under its
-    name only when it is whole. Raises DataError.
+    With `texts`, it can also write a .txt file with one text per line. The file is opened at once, so that errors come
+    before the work, and appears under its name only when it is complete. Raises DataError.
     """
     if path is None:
         yield lambda rows: _write_jsonl(rows, sys.stdout)
@@ -176,21 +178,21 @@ def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequ
         yield lambda rows: writers[path.suffix](rows, file)
 
 
-def highest(row: dict[str, Any], top: int) -> dict[str, Any]:
-    """A prediction with the `top` highest of its probabilities, highest first."""
+def top_probabilities(row: dict[str, Any], top: int) -> dict[str, Any]:
+    """Return a prediction with only its `top` highest probabilities, in descending order."""
     if "probabilities" not in row:
         return row
     ranked = sorted(row["probabilities"].items(), key=lambda item: -item[1])
     return row | {"probabilities": dict(ranked[:top])}
 
 
-def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A prediction as flat columns: {"probabilities": {"yes": 0.9}} becomes "probabilities.yes"; lists become JSON."""
+def flatten(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten a prediction: {"probabilities": {"yes": 0.9}} becomes {"probabilities.yes": 0.9}; lists become JSON."""
     cells: dict[str, Any] = {}
     for name, value in row.items():
         match value:
             case dict():
-                cells |= flat({f"{name}.{key}": cell for key, cell in value.items()})
+                cells |= flatten({f"{name}.{key}": cell for key, cell in value.items()})
             case list():
                 cells[name] = json.dumps(value, ensure_ascii=False)
             case _:
@@ -203,7 +205,7 @@ def _write_jsonl(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
-    cells = [flat(row) for row in rows]
+    cells = [flatten(row) for row in rows]
     columns = list(dict.fromkeys(name for row in cells for name in row))
     table = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare "\r" too
     table.writeheader()
@@ -211,7 +213,7 @@ def _write_csv(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
 
 
 def _write_txt(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
-    """The texts alone; a line break inside one becomes a blank, so that line i is row i."""
+    """Write the texts alone, a line break in a text as a blank, so that line i is prediction i."""
     lines = [" ".join(row["prediction"].splitlines()) for row in rows]
     file.writelines(line + "\n" for line in lines)
     broken = sum(line != row["prediction"] for line, row in zip(lines, rows, strict=True))

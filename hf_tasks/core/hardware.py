@@ -1,4 +1,4 @@
-"""What this machine computes fast and still right."""
+"""Precision, memory and description of the machine."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from typing import Any
 
 @cache
 def bfloat16_is_fast() -> bool:
-    """Whether matrix products in bfloat16 run in hardware here: an accelerator that has it, or AVX512-bf16 or AMX."""
+    """Whether the hardware computes bfloat16 matrix products: compute capability 8.0, AVX512-bf16 or AMX."""
     import torch
 
     if torch.cuda.is_available():
@@ -21,9 +21,9 @@ def bfloat16_is_fast() -> bool:
 
 @cache
 def use_fast_matmul() -> None:
-    """Route float32 products to oneDNN where that is still float32: some processors compute it in bfloat16.
+    """Compute float32 matrix products with oneDNN if it keeps float32 precision; some CPUs would use bfloat16.
 
-    (https://github.com/pytorch/pytorch/issues/125386; twice as fast as MKL on AMD processors.)
+    oneDNN is twice as fast as MKL on AMD processors (https://github.com/pytorch/pytorch/issues/125386).
     """
     import torch
 
@@ -39,7 +39,7 @@ def use_fast_matmul() -> None:
 
 
 def describe() -> dict[str, Any]:
-    """The machine and the versions of what computes, for the run's environment.json."""
+    """Return the machine and the package versions for the run's environment.json."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -50,7 +50,7 @@ def describe() -> dict[str, Any]:
 
 
 def numeric_environment() -> dict[str, Any]:
-    """What of this machine decides how sums are rounded: processor, accelerator, PyTorch's threads."""
+    """Return what decides how sums are rounded: processor, accelerator and PyTorch's number of threads."""
     import torch
 
     return {
@@ -61,7 +61,7 @@ def numeric_environment() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the packages that compute."""
+    """Return the versions of hf_tasks and of the packages that results depend on."""
     from importlib.metadata import version
 
     names = ("torch", "transformers", "peft", "datasets", "accelerate", "tokenizers", "safetensors", "numpy")
@@ -69,7 +69,7 @@ def versions() -> dict[str, str]:
 
 
 def total_memory() -> int:
-    """Bytes that the GPU has where there is one, else this machine or what its container may take of it."""
+    """Return the memory in bytes: of the GPU if there is one, else of the machine or its container's limit."""
     import torch
 
     if torch.cuda.is_available():
@@ -81,7 +81,7 @@ def total_memory() -> int:
 
 
 def peak_memory() -> int:
-    """The most that was in use at once: of the GPU where there is one, else of this process."""
+    """Return the peak memory use in bytes: of the GPU if there is one, else of this process."""
     import torch
 
     if torch.cuda.is_available():
@@ -99,7 +99,7 @@ def _processor() -> str:
 
 @cache
 def _cpuinfo() -> dict[str, str]:
-    """The first processor of /proc/cpuinfo; empty on systems without it."""
+    """Return the first processor of /proc/cpuinfo; empty on systems without this file."""
     path = Path("/proc/cpuinfo")
     if not path.exists():
         return {}

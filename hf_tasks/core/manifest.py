@@ -1,4 +1,4 @@
-"""manifest.json: the size and SHA-256 of each file of a folder, so that damage can be named."""
+"""manifest.json: the size and SHA-256 of each file of a folder, to detect damaged files."""
 
 import hashlib
 import json
@@ -12,27 +12,27 @@ from hf_tasks.core.untrusted import read_json
 
 FILE = "manifest.json"
 Entries = dict[str, dict[str, Any]]
-"""The `size` in bytes and the `sha256` of each file, by its name in the folder."""
+"""File name relative to the folder -> `size` in bytes and `sha256`."""
 
 
 def entries(folder: Path, names: Iterable[str]) -> Entries:
-    """The entries of files of a folder."""
+    """Return the entries of the named files of a folder."""
     return {name: {"size": (folder / name).stat().st_size, "sha256": sha256(folder / name)} for name in names}
 
 
-def text(files: Entries, facts: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The manifest of files, with facts of the caller and the SHA-256 of all that."""
+def build(files: Entries, facts: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a manifest: the entries, additional facts, and the SHA-256 of both."""
     manifest = {**(facts or {}), "files": files}
     return manifest | {"sha256": _digest(manifest)}
 
 
 def write(folder: Path, files: Entries, facts: Mapping[str, Any] | None = None) -> None:
-    """Write a folder's manifest at one instant."""
-    write_json(folder / FILE, text(files, facts))
+    """Write a folder's manifest atomically."""
+    write_json(folder / FILE, build(files, facts))
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """A folder's manifest. ValueError where it is damaged, or names a file outside of the folder."""
+    """Read a folder's manifest; raises ValueError if it is damaged or names a file outside of the folder."""
     try:
         manifest = read_json(folder / FILE)
         intact = manifest.pop("sha256") == _digest(manifest)
@@ -47,7 +47,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def problems(folder: Path, files: Entries, digest: Callable[[Path], str] = sha256) -> Iterator[str]:
-    """What is wrong with each file that is not as it was written."""
+    """Yield a message for each file that is missing or differs from its entry."""
     for name, listed in files.items():
         path = folder / name
         if not path.is_file():

@@ -1,7 +1,7 @@
-"""Section: one frozen, closed section of a recipe; its fields are the section's keys.
+"""Section: base class of the sections of a recipe; its fields are the section's keys.
 
-Sections that belong to another library keep that library's own key names. `mirror` reads those names and their
-types from the installed source (without importing it, which would take seconds), so they can never drift.
+Sections with the options of another library keep that library's names. `mirror` reads the names and types from the
+installed source, without importing the library, which would take seconds.
 """
 
 import ast
@@ -17,23 +17,23 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 
 class Section(BaseModel):
-    """A frozen value whose fields are recipe keys. Unknown keys and wrong types are errors, never coerced."""
+    """Frozen model whose fields are recipe keys; unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
     def given(self) -> dict[str, Any]:
-        """The keys that were written in the recipe or set explicitly, with their values."""
+        """Return the keys that were set explicitly, with their values."""
         return self.model_dump(exclude_unset=True)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?` for the closest known word, or an empty string."""
+    """Return `; did you mean "x"?` for the closest known word, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
 def sections_of(annotation: Any) -> list[type[Section]]:
-    """The Section classes that a value of a type may be an instance of."""
+    """Return the Section classes in a type annotation (also in unions and Annotated)."""
     todo, found = [annotation], list[type[Section]]()
     while todo:
         kind = todo.pop()
@@ -48,10 +48,10 @@ def sections_of(annotation: Any) -> list[type[Section]]:
 
 @cache
 def mirror(module: str, class_name: str) -> type[Section]:
-    """A Section with the fields of a dataclass of another installed library, all of them optional.
+    """Return a Section class with the fields of a dataclass of another installed library, all of them optional.
 
-    Simple annotations (numbers, strings, flags, lists, dicts) are checked; any other is taken as it is.
-    Raises ModuleNotFoundError when the library is not installed.
+    Values with simple annotations (numbers, strings, flags, lists, dicts) are type-checked, others are not.
+    Raises ModuleNotFoundError if the library is not installed.
     """
     annotated = (
         n for n in _class_body(module, class_name) if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
@@ -62,13 +62,13 @@ def mirror(module: str, class_name: str) -> type[Section]:
 
 @cache
 def enum_values(module: str, class_name: str) -> tuple[str, ...]:
-    """The string values of an enumeration of another installed library, read from its source."""
+    """Return the string values of an enumeration of another installed library, read from its source."""
     assigned = (n.value for n in _class_body(module, class_name) if isinstance(n, ast.Assign))
     return tuple(str(value.value) for value in assigned if isinstance(value, ast.Constant))
 
 
 def _class_body(module: str, class_name: str) -> list[ast.stmt]:
-    """The statements of a class in the source of an installed module. Raises ModuleNotFoundError."""
+    """Return the statements of a class in the source of an installed module. Raises ModuleNotFoundError."""
     classes = (n for n in _parsed(module).body if isinstance(n, ast.ClassDef) and n.name == class_name)
     return next(classes).body
 
@@ -89,7 +89,7 @@ _PLAIN = {t.__name__: t for t in (str, int, float, bool, list, dict)} | {
 
 
 def plain_type(annotation: ast.expr) -> Any:
-    """The type that a plain annotation denotes, or Any where it uses names of its own library."""
+    """Return the type that an annotation denotes, or Any if it uses names of its own library."""
     nodes = list(ast.walk(annotation))
     names = {n.id for n in nodes if isinstance(n, ast.Name)}
     texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]

@@ -1,4 +1,4 @@
-"""The recipes that come with the package: in `recipes/`, beside the package in a checkout, inside it in a wheel."""
+"""The shipped recipes: in the folder `recipes/` next to the package in a checkout, inside the package in a wheel."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,12 @@ FOLDER = next((f for f in (_PACKAGE / "recipes", _PACKAGE.parent / "recipes") if
 
 
 def shipped() -> dict[str, Path]:
-    """Name -> file of every shipped recipe, sorted."""
+    """Return {name: file} of the shipped recipes, sorted by name."""
     return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 
 
 def find(recipe: str | Path) -> Path:
-    """The file of a recipe that is given as a path, or by the name of a shipped one. Raises RecipeError."""
+    """Return the file of a recipe given by its path or by the name of a shipped recipe. Raises RecipeError."""
     path = Path(recipe)
     if path.is_file():
         return path
@@ -30,6 +30,6 @@ def find(recipe: str | Path) -> Path:
 
 
 def title(path: Path) -> str:
-    """The first line of a recipe's opening comment, up to the citation."""
+    """Return the first line of a recipe's opening comment, without the citation."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     return re.sub(r" \([A-Z][^()]* \d{4}.*", "", first.removeprefix("#")).strip()

@@ -1,4 +1,4 @@
-"""Orderly stops: a signal asks, training answers at the end of a step, all other work at once.
+"""Graceful shutdown: after a signal, training finishes its step and saves; all other work stops at once.
 
 SIGTERM comes from a scheduler, SIGHUP from a terminal or connection that closes, SIGINT from Ctrl-C. A signal that was
 set to be ignored (`nohup`) stays ignored.
@@ -15,13 +15,13 @@ from typing import Any, Self
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 ORPHAN_SECONDS = 5.0
-"""How long a process goes on after its parent has ended: enough to finish a step and save it."""
+"""Seconds that a process may continue after its parent has ended, to finish a step and save."""
 
 Handler = Callable[[int, FrameType | None], None]
 
 
 class Interrupted(BaseException):
-    """The work was asked to stop; training has saved what it had. No Exception: nothing must take it for an error."""
+    """A signal has stopped the work; a BaseException, so that no `except Exception` catches it."""
 
     def __init__(self, signum: int, text: str) -> None:
         super().__init__(text)
@@ -30,13 +30,13 @@ class Interrupted(BaseException):
 
 @contextmanager
 def stop_on_signal() -> Iterator[None]:
-    """Within this context SIGTERM and SIGHUP raise Interrupted at once, as Ctrl-C raises KeyboardInterrupt."""
+    """Context manager in which SIGTERM and SIGHUP raise Interrupted at once, as Ctrl-C raises KeyboardInterrupt."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        for other in (signal.SIGTERM, signal.SIGHUP):  # a second one must not interrupt the cleaning up
+        for other in (signal.SIGTERM, signal.SIGHUP):  # a second one must not interrupt the cleanup
             signal.signal(other, signal.SIG_IGN)
         name = signal.Signals(signum).name
-        raise Interrupted(signum, f"interrupted by {name}; give the same command again to go on")
+        raise Interrupted(signum, f"interrupted by {name}; run the same command again to continue")
 
     former = _handled((signal.SIGTERM, signal.SIGHUP), stop)
     try:
@@ -46,11 +46,11 @@ def stop_on_signal() -> Iterator[None]:
 
 
 class Interrupts:
-    """Within this context signals are only noted; a second Ctrl-C stops at once."""
+    """Context manager that records signals instead of stopping; a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self.received = 0
-        """The signal that asked to stop, or 0."""
+        """The number of the received signal, or 0."""
         self._former: dict[int, Any] = {}
         self._raising = False
 
@@ -65,7 +65,7 @@ class Interrupts:
 
     @contextmanager
     def raise_at_once(self) -> Iterator[None]:
-        """Within this context the first signal raises Interrupted at once: what comes is long, and can be repeated."""
+        """Context manager in which the first signal raises Interrupted at once, for long work that can be repeated."""
         if self.received:
             raise Interrupted(self.received, "interrupted")
         self._raising = True
@@ -87,7 +87,7 @@ class Interrupts:
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Within this context signals wait."""
+    """Context manager that delays signals until its end."""
     former = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -96,8 +96,7 @@ def signals_blocked() -> Iterator[None]:
 
 
 def exit_with_parent(parent: int) -> None:
-    """Stop this process once its parent has ended, even by kill -9: by SIGTERM first, and after ORPHAN_SECONDS
-    whatever it does."""
+    """Stop this process when its parent ends, even by kill -9: first with SIGTERM, after ORPHAN_SECONDS by force."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -110,11 +109,11 @@ def exit_with_parent(parent: int) -> None:
 
 
 def _handled(signals: tuple[signal.Signals, ...], handler: Handler) -> dict[int, Any]:
-    """Install a handler for signals that are not ignored; the former handlers. Only a main thread can."""
+    """Install a handler for the signals that are not ignored; return the former ones ({} outside the main thread)."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    heard = [signum for signum in signals if signal.getsignal(signum) is not signal.SIG_IGN]
-    return {signum: signal.signal(signum, handler) for signum in heard}
+    active = [signum for signum in signals if signal.getsignal(signum) is not signal.SIG_IGN]
+    return {signum: signal.signal(signum, handler) for signum in active}
 
 
 def _restore(former: dict[int, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Results as people read them in a terminal."""
+"""Text for the terminal: tables of results, messages, durations."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from hf_tasks.core.printable import printable
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """Numbers one a line, with 95 % intervals and notes; a dict of dicts as a table with the inner keys as columns."""
+    """Format results, one number per line with its 95 % interval and note; a dict of dicts becomes a table."""
     return printable("\n".join(_lines(results)))
 
 
@@ -42,21 +42,21 @@ def _number(value: Any) -> str:
 
 
 def say(text: str) -> None:
-    """A line for the person who waits, from the main process; standard output is kept for results."""
+    """Print a line to standard error on the main process; standard output is only for results."""
     if distributed.is_main():
         print(printable(text), file=sys.stderr, flush=True)
 
 
 def seconds(value: float) -> str:
-    """`8 s`, `2 min 5 s`, `1 h 4 min`."""
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    """Format a duration in seconds as `8 s`, `2 min 5 s` or `1 h 4 min`."""
+    rounded = round(value)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60} s"
+    return f"{rounded // 3600} h {rounded % 3600 // 60} min"
 
 
 def short(epoch: float) -> str:
-    """`3`, `0.25`."""
+    """Format an epoch number with at most two decimals: `3`, `0.25`."""
     return f"{epoch:.2f}".rstrip("0").rstrip(".")

@@ -1,7 +1,4 @@
-"""Reading small files that a stranger may have written: nothing in them grows, nests without end, or waits.
-
-Whatever is wrong is a ValueError of one line, or an OSError.
-"""
+"""Read small untrusted files with limits on size and nesting; problems raise OSError or a ValueError of one line."""
 
 import contextlib
 import errno
@@ -16,13 +13,13 @@ import yaml
 from hf_tasks.core.errors import RunError, UserError
 
 LARGEST = 64 << 20
-"""Bytes of a JSON file or a card."""
+"""Maximum size in bytes of a JSON file or a card."""
 LARGEST_YAML = 4 << 20
-"""Characters of a YAML document, which is read at about 100,000 a second."""
+"""Maximum number of characters of a YAML document; PyYAML reads about 100,000 per second."""
 
 
 class FlatLoader(yaml.SafeLoader):
-    """YAML without aliases: ten lines of them stand for a billion values, or for a value that contains itself."""
+    """YAML loader that refuses aliases: ten lines of them can expand to a billion values or to a cyclic value."""
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -32,7 +29,7 @@ class FlatLoader(yaml.SafeLoader):
 
 
 def read_text(path: Path, most: int = LARGEST) -> str:
-    """The UTF-8 text of a regular file of at most so many bytes. Raises OSError or ValueError."""
+    """Return the UTF-8 text of a regular file of at most `most` bytes. Raises OSError or ValueError."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe or a device would never end
         raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -44,12 +41,12 @@ def read_text(path: Path, most: int = LARGEST) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file. Raises OSError or ValueError."""
+    """Parse a JSON file. Raises OSError or ValueError."""
     return parse_json(read_text(path))
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON document. Raises ValueError, also for one that is nested too deeply."""
+    """Parse a JSON document. Raises ValueError, also if it is nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -57,7 +54,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def parse_yaml(text: str | bytes) -> Any:
-    """The value of a YAML document of plain values without aliases. Raises ValueError."""
+    """Parse a YAML document of plain values without aliases. Raises ValueError."""
     if len(text) > LARGEST_YAML:
         raise ValueError(f"has more than {LARGEST_YAML:,} characters of YAML")
     try:
@@ -70,11 +67,11 @@ def parse_yaml(text: str | bytes) -> Any:
 
 @contextlib.contextmanager
 def malformed_as_run_error(path: Path) -> Iterator[None]:
-    """What goes wrong with the values of a file that hf_tasks should have written, as a RunError of one line."""
+    """Context manager that turns errors about a file's values into a RunError: hf_tasks did not write this file."""
     try:
         yield
     except UserError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as e:
         reason = (str(e).strip() or type(e).__name__).splitlines()[0][:200]
-        raise RunError(f"{path}: does not hold what hf_tasks writes there ({reason}); train the run again") from e
+        raise RunError(f"{path}: its content is not what hf_tasks writes ({reason}); train the run again") from e

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from hf_tasks.core.errors import RecipeError
-from hf_tasks.core.files import plain
+from hf_tasks.core.files import json_default
 from hf_tasks.core.untrusted import LARGEST_YAML, FlatLoader, read_text
 
 Key = tuple[str | int, ...]
@@ -97,7 +97,7 @@ def override_lines(overrides: Overrides) -> list[str]:
         example = '{"training.learning_rate": 3e-5}'
         raise RecipeError(f"overrides must be a dict, e.g. {example}; found the string {overrides!r}")
     if isinstance(overrides, Mapping):
-        return [f"{key}={json.dumps(value, default=plain)}" for key, value in _dotted(overrides)]
+        return [f"{key}={json.dumps(value, default=json_default)}" for key, value in _dotted(overrides)]
     return list(overrides)
 
 

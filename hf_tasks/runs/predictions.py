@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.core.files import flat
+from hf_tasks.core.files import flatten
 from hf_tasks.tasks.types import Prediction, RawRow
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Predictions(list[Prediction]):
 
         whole = len({tuple(sorted(row.get("probabilities", ()))) for row in self}) <= 1
         return pandas.DataFrame(
-            [flat(row) if whole else _flat_but_probabilities(row) for row in self.rows()], self._index
+            [flatten(row) if whole else _flat_but_probabilities(row) for row in self.rows()], self._index
         )
 
     def __repr__(self) -> str:
@@ -60,7 +60,7 @@ class Predictions(list[Prediction]):
 
 def _flat_but_probabilities(row: Mapping[str, Any]) -> dict[str, Any]:
     others = {name: value for name, value in row.items() if name != "probabilities"}
-    return flat(others) | {"probabilities": row.get("probabilities")}
+    return flatten(others) | {"probabilities": row.get("probabilities")}
 
 
 def beside(row: Mapping[str, Any], prediction: Mapping[str, Any]) -> dict[str, Any]:

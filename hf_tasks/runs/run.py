@@ -27,7 +27,7 @@ from hf_tasks import data
 from hf_tasks import recipe as recipes
 from hf_tasks.core import distributed, hardware
 from hf_tasks.core.errors import DataError, RunError
-from hf_tasks.core.files import highest, publish, write_errors, write_json, write_text
+from hf_tasks.core.files import publish, top_probabilities, write_errors, write_json, write_text
 from hf_tasks.core.untrusted import read_json
 from hf_tasks.data import DataSplit
 from hf_tasks.decoding import Decoding
@@ -182,7 +182,7 @@ class Run:
         values, task = columns if inputs is None else inputs, self.recipe.task
         split = self._inputs(values, labelled=False)
         predicted = self.predict_split(split, batch_size=batch_size).predictions
-        predicted = [highest(row, top) for row in predicted] if top else predicted
+        predicted = [top_probabilities(row, top) for row in predicted] if top else predicted
         index = getattr(values, "index", None)  # of a DataFrame or Series; a method of lists
         return (
             predicted[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_tasks.core.errors import RecipeError
-from hf_tasks.core.files import plain, write_errors, write_text
+from hf_tasks.core.files import json_default, write_errors, write_text
 from hf_tasks.core.shipped import find
 from hf_tasks.data.inputs import is_table, rows_of
 from hf_tasks.recipe import Recipe, init, to_yaml, validate, yaml_file
@@ -73,7 +73,7 @@ def _source(recipe: Any) -> tuple[yaml_file.Source, Path | None]:
         case None:
             return yaml_file.Source("recipe", {}), Path.cwd()
         case Mapping():
-            return yaml_file.Source("recipe", json.loads(json.dumps(recipe, default=plain))), Path.cwd()
+            return yaml_file.Source("recipe", json.loads(json.dumps(recipe, default=json_default))), Path.cwd()
         case Recipe():
             return yaml_file.parse(to_yaml(recipe), "recipe"), Path.cwd()
         case str() | Path():
@@ -106,7 +106,7 @@ def _paths(value: Any) -> Any:
 
 
 def _json_lines(table: Any) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False, default=plain) + "\n" for row in rows_of(table))
+    return "".join(json.dumps(row, ensure_ascii=False, default=json_default) + "\n" for row in rows_of(table))
 
 
 def _proposed(files: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

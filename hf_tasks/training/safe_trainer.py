@@ -91,7 +91,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
                 f"{resume_from_checkpoint}: holds something else than numbers; remove this checkpoint"
             ) from None
         except (OSError, RuntimeError, SafetensorError) as e:
-            if distributed.is_loss_of_a_process(e):
+            if distributed.is_worker_failure(e):
                 raise RunError("another process of this training has ended; the same command goes on with it") from e
             if self.saving is None:
                 raise
@@ -115,7 +115,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
 
     def interrupted(self, signum: int) -> Interrupted:
         where = f"saved at step {self.saved_step}" if self.saved_step else "nothing was saved yet"
-        return Interrupted(signum, f"interrupted, {where}; give the same command again to go on")
+        return Interrupted(signum, f"interrupted, {where}; run the same command again to continue")
 
     def _unsaved(self, error: Exception) -> RunError:
         assert self.saving is not None
@@ -123,7 +123,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         cause = os_error_text(error) or f"the system did not take all of a file ({str(error).splitlines()[0]})"
         return RunError(
             f"{self.saving}: the checkpoint cannot be written: {cause}; {self.last_good_checkpoint()}, make room or "
-            "repair the folder and give the same command again"
+            "repair the folder and run the same command again"
         )
 
     def last_good_checkpoint(self) -> str:
@@ -243,7 +243,8 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         size = checkpoints.size(newest) if newest else checkpoint_bytes(self.model)
         if trouble := checkpoints.disk_space_error(root, size):
             raise RunError(
-                f"{root}: {trouble}; {self.last_good_checkpoint()}, make room and give the same command again to go on"
+                f"{root}: {trouble}; {self.last_good_checkpoint()}, free space and run the same command again to "
+                "continue"
             )
 
     def finalize(self, folder: Path, done: bool, temporary: bool) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hf_tasks.core.cpu_kernels import FEW, fast_dropout, plain_attention
+from hf_tasks.core.cpu_kernels import SHORT_LENGTH, fast_dropout, plain_attention
 
 N = 1_000_000
 
@@ -179,7 +179,7 @@ def test_attention_drops_weights_with_the_mean_unchanged() -> None:
     assert float(y.std()) == pytest.approx(spread, rel=0.1)
 
 
-@pytest.mark.parametrize("length", [FEW, FEW + 1])
+@pytest.mark.parametrize("length", [SHORT_LENGTH, SHORT_LENGTH + 1])
 @pytest.mark.parametrize("masked", [False, True])
 def test_plain_attention_is_attention(length: int, masked: bool) -> None:
     query, key, value = torch.randn(3, 2, 2, length, 8, generator=torch.Generator().manual_seed(0)).unbind(0)
@@ -189,4 +189,4 @@ def test_plain_attention_is_attention(length: int, masked: bool) -> None:
     with plain_attention():
         found = functional.scaled_dot_product_attention(query, key, value, mask)
     assert torch.allclose(found, expected, rtol=0, atol=1e-6)
-    assert torch.equal(found, expected) or length == FEW
+    assert torch.equal(found, expected) or length == SHORT_LENGTH

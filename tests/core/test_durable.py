@@ -71,7 +71,7 @@ def test_libraries_in_rust_hide_the_error_in_their_text(tmp_path: Path) -> None:
         raise Exception("Disk quota exceeded (os error 122)")
     assert str(e.value) == (
         f"{tmp_path}: cannot be written: Disk quota exceeded; nothing already saved is lost; free some space or "
-        "correct the permissions of the folder, and give the same command again to continue"
+        "correct the permissions of the folder, and run the same command again to continue"
     )
     with pytest.raises(ValueError, match="a bug"), write_errors(tmp_path):
         raise ValueError("a bug")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hf_tasks.core.errors import DataError
-from hf_tasks.core.files import flat, highest, writer
+from hf_tasks.core.files import flatten, top_probabilities, writer
 
 ODD = ["two\nlines", "a\rb", "a\r\nb", 'say "hi", please', "", " blanks ", "1.0", "Zoë 好 \u2028", ";|\t"]
 
@@ -50,15 +50,15 @@ def test_no_rows_are_an_empty_file(tmp_path: Path) -> None:
 
 def test_flat_goes_all_the_way_down() -> None:
     row = {"a": {"b": {"c": 1}, "d": [1, {"e": 2}]}, "f": [], "g": None, "h": True}
-    assert flat(row) == {"a.b.c": 1, "a.d": '[1, {"e": 2}]', "f": "[]", "g": None, "h": True}
+    assert flatten(row) == {"a.b.c": 1, "a.d": '[1, {"e": 2}]', "f": "[]", "g": None, "h": True}
 
 
 def test_highest_keeps_the_best_in_order_and_other_rows_as_they_are() -> None:
     row = {"label": "b", "probabilities": {"a": 0.2, "b": 0.5, "c": 0.3}}
-    assert list(highest(row, 2)["probabilities"].items()) == [("b", 0.5), ("c", 0.3)]
-    assert list(highest(row, 9)["probabilities"]) == ["b", "c", "a"]
+    assert list(top_probabilities(row, 2)["probabilities"].items()) == [("b", 0.5), ("c", 0.3)]
+    assert list(top_probabilities(row, 9)["probabilities"]) == ["b", "c", "a"]
     assert row["probabilities"] == {"a": 0.2, "b": 0.5, "c": 0.3}
-    assert highest({"score": 1.0}, 1) == {"score": 1.0}
+    assert top_probabilities({"score": 1.0}, 1) == {"score": 1.0}
 
 
 def test_standard_output_gets_json_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from hf_tasks.core import hashing
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A large file that was written an hour ago, with an empty cache."""
     monkeypatch.setenv("HF_TASKS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(hashing, "SMALL", 4)
+    monkeypatch.setattr(hashing, "SMALL_FILE", 4)
     monkeypatch.setattr(hashing.time, "time", lambda: (tmp_path / "file").stat().st_ctime + 3600)
     (tmp_path / "file").write_bytes(b"some bytes")
     return tmp_path / "file"
@@ -46,7 +46,7 @@ def test_a_file_that_was_just_written_is_not_remembered(file: Path, monkeypatch:
 
 
 def test_the_cache_has_a_limit_and_may_be_broken(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hashing, "REMEMBERED", 2)
+    monkeypatch.setattr(hashing, "CACHE_SIZE", 2)
     cache = file.parent / "cache" / "hashes.json"
     cache.parent.mkdir()
     for content in ("{", "[]", '{"a": "1", "b": "2"}'):
@@ -57,6 +57,6 @@ def test_the_cache_has_a_limit_and_may_be_broken(file: Path, monkeypatch: pytest
 
 
 def test_a_small_file_is_always_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hashing, "SMALL", 100)
+    monkeypatch.setattr(hashing, "SMALL_FILE", 100)
     hashing.cached_sha256(file)
     assert not (file.parent / "cache").exists()

@@ -74,7 +74,7 @@ def test_a_recipe_of_a_stranger(tmp_path: Path, content: bytes, said: str) -> No
 def test_values_of_another_kind_are_one_line() -> None:
     with pytest.raises(RunError) as e, malformed_as_run_error(Path("run/results.json")):
         {"a": 1}["b"]
-    assert str(e.value) == "run/results.json: does not hold what hf_tasks writes there ('b'); train the run again"
+    assert str(e.value) == "run/results.json: its content is not what hf_tasks writes ('b'); train the run again"
     with pytest.raises(RunError, match="^other$"), malformed_as_run_error(Path("run")):
         raise RunError("other")
 

@@ -95,7 +95,7 @@ def test_outside_of_training_a_signal_stops_at_once_and_a_second_one_is_ignored(
             os.kill(os.getpid(), signum)
         finally:
             os.kill(os.getpid(), signum)
-    text = f"interrupted by {signal.Signals(signum).name}; give the same command again to go on"
+    text = f"interrupted by {signal.Signals(signum).name}; run the same command again to continue"
     assert (str(e.value), e.value.exit_code) == (text, 128 + signum)
     assert signal.getsignal(signum) is former
 

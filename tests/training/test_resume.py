@@ -166,7 +166,7 @@ def test_a_signal_saves_at_the_end_of_the_step(
         patch.setattr(SafeTrainer, "training_step", raise_signal(signum, step))
         with pytest.raises(Interrupted) as e:
             train(make(tmp_path / "run"))
-    text = f"interrupted, saved at step {step}; give the same command again to go on"
+    text = f"interrupted, saved at step {step}; run the same command again to continue"
     assert (str(e.value), e.value.exit_code) == (text, code)
     assert status(tmp_path / "run") == ("interrupted", text)
     assert [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)] == handlers
@@ -366,7 +366,7 @@ def test_a_signal_in_a_long_evaluation_is_answered_at_once(
         patch.setattr(evaluation, "outputs", signalled)
         with pytest.raises(Interrupted) as e:
             train(make(tmp_path / "run"))
-    text = "interrupted, saved at step 7; give the same command again to go on"
+    text = "interrupted, saved at step 7; run the same command again to continue"
     assert (str(e.value), e.value.exit_code) == (text, 128 + signum)
     assert status(tmp_path / "run") == ("interrupted", text)
     assert facts_of(train(make(tmp_path / "run"))) == undisturbed
@@ -379,7 +379,7 @@ def test_a_signal_while_the_run_is_measured_is_answered_at_once(
         patch.setattr(Run, "measure", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(Interrupted) as e:
             train(make(tmp_path / "run"))
-    text = "interrupted by SIGTERM; give the same command again to go on"
+    text = "interrupted by SIGTERM; run the same command again to continue"
     assert status(tmp_path / "run") == ("interrupted", text)
     assert e.value.exit_code == 143
     assert facts_of(train(make(tmp_path / "run"))) == undisturbed

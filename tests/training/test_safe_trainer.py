@@ -208,7 +208,7 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_saved(make: Make, tmp_path:
     root = recipe.output_dir / "checkpoints"
     assert str(e.value).startswith(f"{root / 'checkpoint-6'}: the checkpoint cannot be written: ")
     good = f"the last sound checkpoint is {root / 'checkpoint-3'}"
-    assert str(e.value).endswith(f"; {good}, make room or repair the folder and give the same command again")
+    assert str(e.value).endswith(f"; {good}, make room or repair the folder and run the same command again")
     assert [folder.name for folder in checkpoints.folders(root)] == ["checkpoint-3"]
     resumed = train(recipe)
     assert (resumed.path / "model.safetensors").read_bytes() == (undisturbed.path / "model.safetensors").read_bytes()
@@ -222,7 +222,7 @@ def test_room_is_looked_for_before_anything_is_written(make: Make, monkeypatch: 
         train(recipe)
     root = recipe.output_dir / "checkpoints"
     assert str(e.value) == (
-        f"{root}: {lacks}; there is no checkpoint yet, make room and give the same command again to go on"
+        f"{root}: {lacks}; there is no checkpoint yet, free space and run the same command again to continue"
     )
     assert list(root.iterdir()) == []
 

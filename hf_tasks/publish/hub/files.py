@@ -89,7 +89,7 @@ def _manifest(staged: list[Staged]) -> list[Staged]:
     """The manifest of the uploaded files, without predictions, which are not downloaded with a run."""
     listed = [file for file in staged if runs.is_of_a_run(file.name) and is_one_of(file.name, ALLOWED)]
     entries = {file.name: {"size": file.size, "sha256": file.sha256} for file in listed}
-    text = json.dumps(manifest.text(entries), ensure_ascii=False, indent=1) + "\n"
+    text = json.dumps(manifest.build(entries), ensure_ascii=False, indent=1) + "\n"
     return [Staged(manifest.FILE, text.encode())]
 
 

@@ -171,7 +171,7 @@ class Sweeping:
         now = read_origin(run)
         if now and (changes := list(self.origin.input_changes(now))):
             shutil.rmtree(run)
-            remedy = "its trials could not be compared; undo that and give the same command again, or begin another one"
+            remedy = "its trials could not be compared; undo that and run the same command again, or begin another one"
             raise OtherInputs(*(f"{self.folder}: since this sweep began, {change}; {remedy}" for change in changes))
 
     def _ended(self, trial: "Trial", state: str, reason: str) -> None:

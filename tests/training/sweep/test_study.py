@@ -330,7 +330,7 @@ def test_a_trial_on_other_data_stops_the_sweep(
         sweep(recipe, [RATES], output_dir=Path("s"))
     assert str(e.value) == (
         "s: since this sweep began, the data have changed (rows.jsonl); its trials could not be compared; undo that "
-        "and give the same command again, or begin another one"
+        "and run the same command again, or begin another one"
     )
     assert [folder.name for folder in Path("s/trials").iterdir()] == ["0000"]
     with pytest.raises(RunError, match=r"^s: this sweep was begun before, and the data have changed \(rows.jsonl\); "):
