@@ -1,6 +1,5 @@
 """Callbacks of a training: safety checks between steps, and progress output."""
 
-import math
 import shutil
 import sys
 import time
@@ -95,19 +94,6 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
         self.trainer.finalize(folder, done=control.should_training_stop, temporary=self.temporary)
         if self.stopping:
             raise self.trainer.interrupted(self.stopping)
-
-    def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, Any],
-        **kwargs: Any,
-    ) -> None:  # fmt: skip
-        """Of equal scores the one with the lower loss is the best: without a best score so far, Trainer takes this one.
-        (Callbacks of the recipe, such as early stopping, have compared the scores before.)"""
-        name = f"eval_{(args.metric_for_best_model or '').removeprefix('eval_')}"
-        if state.best_metric is None or metrics.get(name) != state.best_metric:
-            return
-        losses = {log["step"]: log["eval_loss"] for log in state.log_history if "eval_loss" in log}
-        if metrics.get("eval_loss", math.inf) < losses.get(state.best_global_step, -math.inf):
-            state.best_metric = None
 
     def _long_evaluation_follows(self, args: TrainingArguments, state: TrainerState) -> bool:
         """Whether the next step ends with an evaluation that may be long, and checkpoints are wanted at all."""

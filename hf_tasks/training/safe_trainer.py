@@ -161,6 +161,18 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         self.evaluation_seconds = distributed.all_reduce_max([time.perf_counter() - begun], self.args.device)[0]
         return metrics
 
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Whether this evaluation is the best so far; of equal scores, the one with the lower loss is."""
+        if super()._determine_best_metric(metrics, trial):
+            return True
+        score = metrics.get(f"eval_{(self.args.metric_for_best_model or '').removeprefix('eval_')}")
+        losses = {log["step"]: log["eval_loss"] for log in self.state.log_history if "eval_loss" in log}
+        best = losses.get(self.state.best_global_step, -math.inf)
+        if score is None or score != self.state.best_metric or metrics.get("eval_loss", math.inf) >= best:
+            return False
+        self.state.best_global_step = self.state.global_step
+        return True
+
     @property
     def evaluates_long(self) -> bool:
         """Whether a signal cannot wait for an evaluation's end; one that was never measured may be long."""

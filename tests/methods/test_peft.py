@@ -224,7 +224,7 @@ def test_keys_are_those_of_the_type() -> None:
         "recipe: method.bias: input should be 'none', 'all' or 'lora_only'; found \"some\"",
         'recipe: method.lora_alhpa: unknown key; did you mean "lora_alpha"?',
     ]
-    assert problems({"name": "ia3", "r": 8}) == ["recipe: method.r: unknown key; remove it"]
+    assert problems({"name": "ia3", "r": 8}) == ["recipe: method.r: unknown key; it needs method.name: lora"]
     assert problems({"name": "prefix_tuning"})[0].startswith(
         'recipe: method.name: there is no "prefix_tuning"; did you mean "prefix-tuning"? (one of: '
     )
@@ -258,7 +258,6 @@ def test_mirrored_keys_are_those_of_the_configurations() -> None:
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        ({"name": "lora", "target_modules": ["q_proj"]}, "No modules were targeted for adaptation"),
         ({"name": "lora", "r": 0}, "`r` should be a positive integer value but the value passed is 0"),
         ({"name": "lora", "lora_dropout": 1.5}, "dropout probability has to be between 0 and 1, but got 1.5"),
         ({"name": "adalora", "r": 4}, "Note that `r` is not used in AdaLora and will be ignored"),
@@ -269,6 +268,14 @@ def test_values_that_peft_refuses(tiny: Tiny, method: dict[str, Any], reason: st
         assembled(recipe_of(tiny("bert"), method))
     start = f"method: PEFT cannot adapt BertForSequenceClassification by {method['name']}: {reason}"
     assert str(caught.value).startswith(start)
+
+
+def test_a_module_that_the_model_lacks(tiny: Tiny) -> None:
+    with pytest.raises(RecipeError) as caught:
+        assembled(recipe_of(tiny("bert"), {"name": "lora", "target_modules": ["q_proj"]}))
+    assert str(caught.value) == (
+        "method.target_modules: the model has no module 'q_proj' (its linear layers: query, key, value, dense)"
+    )
 
 
 def test_prefixes_need_past_key_values(tiny: Tiny) -> None:

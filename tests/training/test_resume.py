@@ -266,7 +266,7 @@ def test_what_changes_nothing_is_not_refused(
         "method": {"name": "full"},
     }
     capsys.readouterr()
-    monkeypatch.setattr(hardware, "rounding", lambda: {"threads": 99})
+    monkeypatch.setattr(hardware, "numeric_environment", lambda: {"threads": 99})
     facts = facts_of(train(make(tmp_path / "run", {"seed": 42, "lr_scheduler_type": "linear"}, **sections)))
     for name in ("weights", "losses", "curve", "training", "validation"):
         assert facts[name] == undisturbed[name]

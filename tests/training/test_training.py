@@ -100,10 +100,11 @@ def test_it_learns_what_is_plain_and_keeps_the_best_checkpoint(make: Make, unver
     run = train(make(training={"num_train_epochs": 6, "learning_rate": 5e-3}))
     assert run.results["test"]["accuracy"] == 1.0
     log = [json.loads(line) for line in (run.path / "training_log.jsonl").read_text().splitlines()]
-    scores = {row["step"]: row["eval_accuracy"] for row in log if "eval_accuracy" in row}
-    assert len(scores) == 6
-    assert run.results["training"]["best_step"] == max(scores, key=lambda step: (scores[step], -step))
-    assert run.results["validation"]["accuracy"] == max(scores.values())
+    evaluated = {row["step"]: row for row in log if "eval_accuracy" in row}
+    assert len(evaluated) == 6
+    best = max(evaluated, key=lambda step: (evaluated[step]["eval_accuracy"], -evaluated[step]["eval_loss"]))
+    assert run.results["training"]["best_step"] == best
+    assert run.results["validation"]["accuracy"] == evaluated[best]["eval_accuracy"]
 
 
 def test_of_equal_scores_the_lower_loss_is_kept(

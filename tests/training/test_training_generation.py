@@ -141,7 +141,7 @@ def test_another_decoding_of_a_trained_run(run: Run) -> None:
         ),
         (
             "decoding=greedy",
-            '--set decoding=greedy: decoding: must be a section, with its keys indented below it; found "greedy"',
+            "--set decoding=greedy: decoding: must be a section; write decoding: {name: greedy}",
         ),
         (
             "decoding.num_beams=x",

@@ -251,7 +251,7 @@ def test_no_trial_begins_after_the_time_is_up(
             ([f"{key}=a,b"], f"--over {key}=a,b: {key} is the same in every trial, or of none; vary another key")
             for key in ("name", "training.output_dir", "data.test", "seeds", "hub.repo_id")
         ),
-        (["method.r=4,8"], "--over method.r=4,8: method.name: missing; this key has no default, add it"),
+        (["method.r=4,8"], "--over method.r=4,8: method.name: missing; add it"),
         (["task.max_length=3..1"], "--over task.max_length=3..1: a range goes from low to high; found 3..1"),
         (
             ["training.learning_rat=1e-5,1e-3"],
@@ -367,6 +367,6 @@ def test_real_trials_and_the_best_recipe_gives_their_score(recipe: Path, monkeyp
 
 
 def test_what_cannot_be_trained_at_all_is_an_error_and_leaves_nothing(recipe: Path) -> None:
-    with pytest.raises(RecipeError, match='"f1_makro" is not measured; did you mean "f1_macro"'):
+    with pytest.raises(RecipeError, match='there is no value "f1_makro"; did you mean "f1_macro"'):
         sweep(recipe, [RATES], options={"metric": "f1_makro"}, output_dir=Path("s"))
     assert not Path("s").exists()
