@@ -44,7 +44,7 @@ def near_package(name: str) -> str:
 
     It never suggests installing an unknown name: the name may be a typo that an attacker has registered.
     """
-    near = did_you_mean(name.replace("-", "_"), (module.name for module in pkgutil.iter_modules()))
+    near = did_you_mean(name.replace("-", "_"), (module.name for module in pkgutil.iter_modules() if module.ispkg))
     return near.replace('"', f'"{PACKAGE}', 1) if near else "; check the name, or install the package that you mean"
 
 

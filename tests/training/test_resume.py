@@ -23,7 +23,7 @@ from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.runs import evaluation, model_files
 from hf_tasks.runs.run import Run
 from hf_tasks.runs.status import locked, read_origin, record_outcome, status, write_status
-from hf_tasks.training import checkpoints, train, trainer
+from hf_tasks.training import checkpoints, safe_trainer, train
 from hf_tasks.training.safe_trainer import SafeTrainer
 
 ROWS = 40
@@ -358,11 +358,11 @@ def test_a_signal_in_a_long_evaluation_is_answered_at_once(
         found = real(*args, **options)
         if next(calls) == 3:  # the first one only sees whether the metrics can be computed
             os.kill(os.getpid(), signum)
-            pytest.fail("the signal was not stop_on_signal")
+            pytest.fail("the signal was not answered")
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "LONG", 0.0)
+        patch.setattr(safe_trainer, "LONG", 0.0)
         patch.setattr(evaluation, "outputs", signalled)
         with pytest.raises(Interrupted) as e:
             train(make(tmp_path / "run"))
