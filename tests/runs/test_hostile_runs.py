@@ -125,7 +125,7 @@ def test_results_of_other_kinds_are_one_line(run: Path, results: dict[str, Any])
         card.write(strange)
     except hf_tasks.core.errors.UserError as e:
         assert len(e.problems) == 1
-        assert str(e).startswith((f"{run}/results.json: does not hold", "card.template: "))
+        assert str(e).startswith((f"{run}/results.json: its content is not what hf_tasks writes", "card.template: "))
 
 
 def test_metadata_of_a_card_that_cannot_be_read(run: Path) -> None:
@@ -135,7 +135,7 @@ def test_metadata_of_a_card_that_cannot_be_read(run: Path) -> None:
     text = (run / "README.md").read_text()
     (run / "README.md").write_text(text.replace("---\n", f"---\n{LAUGHS}", 1))
     assert message(lambda: card.text(strange)) == (
-        f"{run}/README.md: its metadata cannot be read: not valid YAML: alias *a; correct them"
+        f"{run}/README.md: its metadata cannot be read: not valid YAML: alias *a; correct it"
     )
     assert card.check(strange) == [f"{run}/README.md: the metadata are not valid: not valid YAML: alias *a"]
     (run / "README.md").write_bytes(b"x" * 2_000_000)
