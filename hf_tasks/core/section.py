@@ -26,6 +26,10 @@ class Section(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
+NO_SOURCE = {"use_attribute_docstrings": False}
+"""For `create_model`: a class without source has no docstrings, and pydantic takes 0.1 s to find that out."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the closest known word, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
@@ -57,7 +61,8 @@ def mirror(module: str, class_name: str) -> type[Section]:
         n for n in _class_body(module, class_name) if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
     )
     fields = {n.target.id: (plain_type(n.annotation), None) for n in annotated}  # type: ignore[union-attr]
-    return create_model(class_name, __base__=Section, **fields)  # type: ignore[call-overload, no-any-return]
+    made = create_model(class_name, __base__=Section, __cls_kwargs__=NO_SOURCE, **fields)  # type: ignore[call-overload]
+    return made  # type: ignore[no-any-return]
 
 
 @cache

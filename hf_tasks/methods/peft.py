@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 from pydantic import Field, create_model
 
 from hf_tasks.core.errors import RecipeError, RunError
-from hf_tasks.core.section import did_you_mean, plain_type
+from hf_tasks.core.section import NO_SOURCE, did_you_mean, plain_type
 from hf_tasks.core.untrusted import read_json
 from hf_tasks.methods.base import Method, Saved
 from hf_tasks.models.layers import Layers, few_tokens, pretrained_layers
@@ -364,8 +364,9 @@ def _classes() -> Iterator[type[PeftMethod]]:
 def _class(name: str, value: str, keys: dict[str, Any], base: type[PeftMethod]) -> type[PeftMethod]:
     fields = {key: (kind, None) for key, kind in keys.items() if key not in base.model_fields}
     made: Any = create_model(  # type: ignore[call-overload]
-        f"Peft_{name}", __base__=base, __doc__=f"PEFT's {value}.", name=(Literal[name], ...), **fields
-    )
+        f"Peft_{name}", __base__=base, __doc__=f"PEFT's {value}.", __cls_kwargs__=NO_SOURCE,
+        name=(Literal[name], ...), **fields,
+    )  # fmt: skip
     made.peft_type = value
     return made
 
