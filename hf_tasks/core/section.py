@@ -61,8 +61,9 @@ def mirror(module: str, class_name: str) -> type[Section]:
         n for n in _class_body(module, class_name) if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
     )
     fields = {n.target.id: (plain_type(n.annotation), None) for n in annotated}  # type: ignore[union-attr]
-    made = create_model(class_name, __base__=Section, __cls_kwargs__=NO_SOURCE, **fields)  # type: ignore[call-overload]
-    return made  # type: ignore[no-any-return]
+    return create_model(  # type: ignore[call-overload, no-any-return]
+        class_name, __base__=Section, __cls_kwargs__=NO_SOURCE, **fields
+    )
 
 
 @cache

@@ -1,13 +1,16 @@
 """Holding out a validation split from the training examples."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csc_array, csr_array
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.data.dataset import DataSplit
 from hf_tasks.tasks.base import Task
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def hold_out(split: DataSplit, task: Task, share: float, seed: int) -> tuple[DataSplit, DataSplit]:
@@ -66,15 +69,17 @@ def _taken(sizes: np.ndarray, total: int) -> np.ndarray:
     return taken
 
 
-def _counts(units: np.ndarray, strata: Sequence[Sequence[str]]) -> csr_array:
+def _counts(units: np.ndarray, strata: Sequence[Sequence[str]]) -> "csr_array":
     """(U, S) rows of each unit in each stratum; a row without a stratum is in one of its own, "" ."""
+    from scipy.sparse import csr_array
+
     pairs = [(unit, name) for unit, names in zip(units, strata, strict=True) for name in names or ("",)]
     rows, names = zip(*pairs, strict=True)
     columns = np.unique(names, return_inverse=True)[1]
     return csr_array((np.ones(len(rows)), (rows, columns)))
 
 
-def _held_units(counts: csr_array, sizes: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
+def _held_units(counts: "csr_array", sizes: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
     """Flags (U,) of units that have about `total` rows; none where each unit has the last row of a stratum.
 
     `counts` (U, S): rows in each stratum. `sizes` (U,): rows.
@@ -83,6 +88,8 @@ def _held_units(counts: csr_array, sizes: np.ndarray, total: int, random: np.ran
     fewest units left is served first, and its other units go to the rest. It gets no more than its share here; the
     rows that are then missing are those that bring the strata nearest to their shares.
     """
+    from scipy.sparse import csc_array
+
     held = _Held(counts, sizes, total)
     waiting, members = np.ones(len(sizes), dtype=bool), csc_array(counts)
     left = np.bincount(counts.indices, minlength=counts.shape[1])
@@ -105,7 +112,7 @@ def _held_units(counts: csr_array, sizes: np.ndarray, total: int, random: np.ran
 class _Held:
     """The units (U,) that are held out so far."""
 
-    def __init__(self, counts: csr_array, sizes: np.ndarray, total: int) -> None:
+    def __init__(self, counts: "csr_array", sizes: np.ndarray, total: int) -> None:
         self.counts, self.sizes, self.room = counts, sizes, total
         self.flags = np.zeros(len(sizes), dtype=bool)
         rows = counts.sum(0)
@@ -124,6 +131,8 @@ class _Held:
     def add_nearest(self, order: np.ndarray) -> bool:
         """Add the unit that lowers the sum over strata of the squared distance to their shares most, of equal ones the
         first in `order` (U,); whether there was one that fits."""
+        from scipy.sparse import csr_array
+
         beyond = csr_array((self.counts.data > self.most[self.counts.indices], self.counts.indices, self.counts.indptr))
         fits = (self.sizes <= 2 * self.room) | (not self.flags.any())
         possible = ~self.flags & fits & ~(beyond.sum(1) > 0)

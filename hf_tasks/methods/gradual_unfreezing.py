@@ -6,17 +6,15 @@ unfrozen follows from the trainer's step and epoch alone, so that a resumed trai
 """
 
 from collections.abc import Iterator
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
-from transformers import TrainerCallback
 
 from hf_tasks.methods.base import Method
-from hf_tasks.models.layers import Layers, pretrained_layers
 
 if TYPE_CHECKING:
     from torch import nn
+    from transformers import TrainerCallback
 
 
 class GradualUnfreezing(Method):
@@ -43,36 +41,10 @@ class GradualUnfreezing(Method):
         return model.requires_grad_(True)  # the optimizer is made for all; the schedule freezes as training begins
 
     def callbacks(self) -> list["TrainerCallback"]:
+        from hf_tasks.methods.unfreezing_schedule import UnfreezingSchedule
 
-        return [UnfreezingSchedule(self)]
+        return [UnfreezingSchedule(self.stage)]
 
     def stage(self, epoch: float, step: int) -> int:
         """How many blocks are free at a point of the training."""
         return step // self.steps_per_block if self.steps_per_block else int(epoch / self.epochs_per_block + 1e-6)
-
-
-def stages(layers: Layers) -> list[tuple[str, ...]]:
-    """The parameters that each stage frees: head, top blocks, ..., lowest blocks, bottom."""
-    downward = [[layers.names(stack, i) for i in reversed(range(len(stack.blocks)))] for stack in layers.stacks]
-    freed = [tuple(name for names in level for name in names) for level in zip_longest(*downward, fillvalue=())]
-    return [layers.head, *freed, layers.bottom]
-
-
-class UnfreezingSchedule(TrainerCallback):  # type: ignore[misc]
-    def __init__(self, method: "GradualUnfreezing") -> None:
-        self.method = method
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, model: "nn.Module", **options: Any) -> None:
-        self.stages, self.free = stages(pretrained_layers(model)), -1
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, model: "nn.Module", **options: Any) -> None:
-        stage = self.method.stage(state.epoch or 0, state.global_step)
-        if stage == self.free:
-            return
-        self.free = stage
-        free = {name for names in self.stages[: stage + 1] for name in names}
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name in free)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, model: "nn.Module", **options: Any) -> None:
-        model.requires_grad_(True)

@@ -97,7 +97,7 @@ def trained_share(setup: TrainingSetup, steps: Steps) -> np.ndarray:
     """(steps,) the share of the model's blocks that trains."""
     match setup.recipe.method:
         case GradualUnfreezing() as method:
-            from hf_tasks.methods.gradual_unfreezing import stages
+            from hf_tasks.methods.unfreezing_schedule import stages
 
             blocks = len(stages(pretrained_layers(setup.model))) - 2
             free = [method.stage(step / steps.steps_per_epoch, step) for step in range(steps.total)]

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from hf_tasks.core.checkpoint_paths import quiet_transformers
 from hf_tasks.core.errors import RecipeError, RunError
-from hf_tasks.methods.bottleneck_adapter import Adapter, BottleneckAdapter
+from hf_tasks.methods.adapter_layer import Adapter
+from hf_tasks.methods.bottleneck_adapter import BottleneckAdapter
 from hf_tasks.models.layers import note_pretrained
 
 IDS = torch.tensor([[2, 9, 10, 11, 12, 13, 3], [2, 14, 15, 16, 17, 18, 3]])

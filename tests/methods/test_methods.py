@@ -195,7 +195,7 @@ def test_unfreezing_goes_by_epochs_or_steps() -> None:
 def test_both_stacks_of_an_encoder_decoder_unfreeze_side_by_side(tiny: Tiny) -> None:
     from transformers import AutoModelForSeq2SeqLM
 
-    from hf_tasks.methods.gradual_unfreezing import stages
+    from hf_tasks.methods.unfreezing_schedule import stages
     from hf_tasks.models.layers import pretrained_layers
 
     found = stages(pretrained_layers(AutoModelForSeq2SeqLM.from_pretrained(tiny("t5"))))
