@@ -27,9 +27,23 @@ def test_types_are_shipped() -> None:
     assert (Path(hf_tasks.__file__).parent / "py.typed").is_file()
 
 
-def test_importing_it_loads_no_large_library() -> None:
-    script = "import sys, hf_tasks; print(*{name.partition('.')[0] for name in sys.modules})"
-    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    large = {"torch", "transformers", "datasets", "pandas", "numpy", "scipy", "pydantic", "yaml", "typer"}
-    assert "hf_tasks" in loaded
-    assert large & set(loaded) == set()
+LIGHT = """
+import sys
+
+def loaded():
+    print(*sorted({name.partition(".")[0] for name in sys.modules}))
+
+import hf_tasks
+loaded()
+import hf_tasks.recipe
+loaded()
+"""
+
+
+def test_importing_it_loads_no_large_library_and_reading_recipes_no_model_library() -> None:
+    done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True, check=True)
+    package, recipe = (set(line.split()) for line in done.stdout.splitlines())
+    models = {"torch", "transformers", "peft", "datasets", "pandas", "scipy", "sklearn", "matplotlib"}
+    assert "hf_tasks" in package and {"pydantic", "yaml"} < recipe
+    assert package & {*models, "numpy", "pydantic", "yaml", "typer"} == set()
+    assert recipe & models == set()
