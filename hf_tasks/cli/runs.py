@@ -172,8 +172,8 @@ def card(
     if check and (problems := cards.check(loaded, run_snippets=run_snippets)):
         raise RunError(*problems)
     if check:
-        whole = cards.may_run_snippets(loaded, run_snippets)
-        print("all that the card says is true" if whole else f"the numbers and metadata are true; {cards.NOT_RUN}")
+        left_out = cards.not_run(loaded, run_snippets)
+        print(f"the numbers and metadata are true; {left_out}" if left_out else "all that the card says is true")
     if not write and not check:
         cards.show(cards.text(loaded))
 

@@ -25,7 +25,6 @@ from hf_tasks.core.section import NO_SOURCE, did_you_mean, plain_type
 from hf_tasks.core.untrusted import read_json
 from hf_tasks.methods.base import Method, Saved
 from hf_tasks.models.layers import Layers, few_tokens, pretrained_layers
-from hf_tasks.models.section import Model
 from hf_tasks.models.strange_files import check_adapter
 
 if TYPE_CHECKING:
@@ -286,11 +285,11 @@ def _without_prompt(adapted: Any, _: Any, outputs: Any) -> Any:
     return outputs
 
 
-def save_adapter(model: Any, path: Path, base: Model) -> None:
-    """Write the adapter as PEFT does, naming the base as the recipe does, with the configuration of the adapted model,
-    which has the labels; without PEFT's own card."""
+def save_adapter(model: Any, path: Path, base: str, revision: str | None) -> None:
+    """Write the adapter as PEFT does, with the name and the commit of its base, and the configuration of the adapted
+    model, which has the labels; without PEFT's own card."""
     config = model.peft_config["default"]
-    config.base_model_name_or_path, config.revision = base.name_or_path, base.revision
+    config.base_model_name_or_path, config.revision = base, revision
     for key, value in vars(config).items():
         if isinstance(value, set):  # PEFT would write it in another order in every process
             setattr(config, key, sorted(value))
@@ -298,6 +297,7 @@ def save_adapter(model: Any, path: Path, base: Model) -> None:
         warnings.simplefilter("ignore")
         model.save_pretrained(path)
     (path / "README.md").unlink()
+    model.config.architectures = [type(model.get_base_model()).__name__]
     model.config.save_pretrained(path)
 
 

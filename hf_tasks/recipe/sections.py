@@ -21,6 +21,8 @@ class Card(Section):
     """Of the trained model, by the Hub's identifier (`apache-2.0`); where not given, that of the base model."""
     base_model: HubId | None = None
     """The Hub id of the base model, where `model.name_or_path` is a folder or a package."""
+    base_revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
+    """The commit of `base_model` that has the same weights; the snippets and the adapter name it."""
     datasets: tuple[HubId, ...] = ()
     """The Hub ids of the data sets that the files come from."""
     data_name: str | None = None

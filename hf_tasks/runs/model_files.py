@@ -76,7 +76,7 @@ def save(recipe: Recipe, model: Any, path: Path) -> None:
             model.save_pretrained(path)
         return
     if form == "peft":
-        save_adapter(model, path, recipe.model)
+        save_adapter(model, path, recipe.model.name_or_path, recipe.model.revision or recipe.card.base_revision)
         tensors = load_file(path / FILES[form])
     else:
         tensors = {name: p.detach().cpu().contiguous() for name, p in model.named_parameters() if p.requires_grad}

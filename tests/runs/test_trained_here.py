@@ -102,7 +102,7 @@ def test_code_of_a_strange_run_runs_only_on_demand(
     assert card.check(strange) == []
     push.check_card(run)
     assert ran == []
-    assert capsys.readouterr().err == f"{card.NOT_RUN}\n"
+    assert capsys.readouterr().err == f"{checks.NOT_RUN}\n"
     assert card.check(strange, run_snippets=True) == []
     assert len(ran) == 2
     record(run)

@@ -7,19 +7,18 @@ gather(...)                        the facts that the card adds to results.json
 add(run, arguments)                after training: add these facts and write the card; a failure is a warning
 """
 
-from hf_tasks.publish.card.checks import NOT_RUN, check, may_run_snippets
+from hf_tasks.publish.card.checks import check, not_run
 from hf_tasks.publish.card.data_facts import of_data
 from hf_tasks.publish.card.facts import gather
 from hf_tasks.publish.card.render import render
 from hf_tasks.publish.card.write import add, show, text, write
 
 __all__ = [
-    "NOT_RUN",
     "add",
     "check",
     "gather",
     "of_data",
-    "may_run_snippets",
+    "not_run",
     "render",
     "show",
     "text",

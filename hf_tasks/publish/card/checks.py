@@ -18,6 +18,7 @@ from hf_tasks.publish.card.metadata import MODEL_ID
 from hf_tasks.publish.card.write import FILE, blocks, generated, read_card
 from hf_tasks.publish.card.write import metadata as metadata_of
 from hf_tasks.publish.results_view import is_number
+from hf_tasks.runs import model_files
 
 if TYPE_CHECKING:
     from hf_tasks.runs.run import Run
@@ -34,12 +35,42 @@ NOT_RUN = (
     "the snippets of the card were not run, because this run was not trained on this machine, or was changed since; "
     "read them, then add --run-snippets"
 )
+UNREACHED = (
+    "the snippet that loads the base model {0} was not run, because the Hub cannot be reached and {0} is not in its "
+    "cache; check the card again with a network"
+)
 REMEDY = "update it with: hf-tasks card RUN --write"
 
 
-def may_run_snippets(run: "Run", allowed: bool) -> bool:
-    """Whether the Python code of a card may run: if the run was trained on this machine, or if `allowed`."""
-    return allowed or run.trained_here
+def not_run(run: "Run", allowed: bool) -> str:
+    """Which snippets `check` leaves out, and why; "" if none. Python code runs only if the run was trained on this
+    machine, or if `allowed`; a snippet that loads the base model from the Hub needs the Hub or its cache."""
+    if not allowed and not run.trained_here:
+        return NOT_RUN
+    base = _base_of_snippet(run)
+    return "" if base is None or _can_load(*base) else UNREACHED.format(base[0])
+
+
+def _base_of_snippet(run: "Run") -> tuple[str, str | None] | None:
+    """The Hub id and the commit of the base model that the second snippet loads; None if it loads none."""
+    base = metadata.base_id(run.recipe, run.results)
+    if base is None or model_files.saved_as(run.recipe) != "peft":
+        return None
+    return base, metadata.base_revision(run.recipe, run.results)
+
+
+def _can_load(base: str, revision: str | None) -> bool:
+    """Whether the base model is in the cache, or the Hub answers."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        hf_hub_download(base, "config.json", revision=revision)
+    except LocalEntryNotFoundError:  # offline, or no connection
+        return False
+    except Exception:  # the snippet will say what is wrong
+        return True
+    return True
 
 
 def check(run: "Run", *, run_snippets: bool = False) -> list[str]:
@@ -58,8 +89,8 @@ def check(run: "Run", *, run_snippets: bool = False) -> list[str]:
         return [f"{file}: the metadata are not valid: {str(e).splitlines()[0]}"]
     with malformed_as_run_error(run.path / "results.json"):
         problems = [*_metadata(run, scores), *_up_to_date(run, card, model_id), *_numbers(run, card)]
-    if not problems and may_run_snippets(run, run_snippets):
-        problems = list(_snippets(run, card, model_id))
+    if not problems and (left_out := not_run(run, run_snippets)) != NOT_RUN:
+        problems = list(_snippets(run, card, model_id, with_base=not left_out))
     return [f"{file}: {problem}" for problem in problems]
 
 
@@ -120,13 +151,16 @@ def _leaves(values: Any) -> Iterator[Any]:
             yield values
 
 
-def _snippets(run: "Run", card: str, model_id: str) -> Iterator[str]:
+def _snippets(run: "Run", card: str, model_id: str, *, with_base: bool = True) -> Iterator[str]:
     """Snippets that fail, or print something else than the card says. Only the model's id is replaced, by this
-    directory; snippets that load a base model of the Hub may use the network."""
+    directory. Snippets that load a base model of the Hub may use the network; they are left out unless `with_base`."""
     base = metadata.base_id(run.recipe, run.results)
     for _, printed, _, expected in SNIPPET.findall(blocks(card).get("usage", "")):
         code = printed.replace(f'"{model_id}"', repr(str(run.path.resolve())))
-        done = _run(code, offline=f'"{base}"' not in code)
+        loads_base = f'"{base}"' in code
+        if loads_base and not with_base:
+            continue
+        done = _run(code, offline=not loads_base)
         first = next((line for line in code.splitlines() if " import " in f" {line}"), "")
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]

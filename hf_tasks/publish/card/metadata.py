@@ -50,8 +50,9 @@ def base_id(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
 
 
 def base_revision(recipe: Recipe, results: Mapping[str, Any]) -> str | None:
-    """The commit of a base model of the Hub."""
-    return recipe.model.revision if results.get("base", {}).get("from") == "hub" else None
+    """The commit of the base model on the Hub."""
+    on_hub = results.get("base", {}).get("from") == "hub"
+    return recipe.model.revision if on_hub else recipe.card.base_revision
 
 
 def _relation(recipe: Recipe) -> str:

@@ -87,8 +87,7 @@ def check_card(run_path: Path, run_snippets: bool = False) -> None:
     from hf_tasks.runs.run import Run
 
     run = Run.load(run_path)
-    allowed = card.may_run_snippets(run, run_snippets)
-    print("running the snippets of the card" if allowed else card.NOT_RUN, file=sys.stderr, flush=True)
+    print(card.not_run(run, run_snippets) or "running the snippets of the card", file=sys.stderr, flush=True)
     if problems := card.check(run, run_snippets=run_snippets):
         raise RunError(*problems)
 
@@ -160,14 +159,16 @@ class _Push:
         if file is None or not is_local(str(recipe["model"].get("name_or_path") or "")):
             return
         named, weights = recipe["card"]["base_model"], "model.safetensors"
-        found = retried(lambda: self.api.get_paths_info(named, [weights]))
+        commit = recipe["card"].get("base_revision")
+        found = retried(lambda: self.api.get_paths_info(named, [weights], revision=commit))
         there = next((one.lfs.sha256 for one in found if isinstance(one, RepoFile) and one.lfs), None)
         with safe_open(file, framework="pt") as saved:
             here = (saved.metadata() or {}).get("base_sha256")
         if here and here != there:
             raise RunError(
-                f"{self.name}: card.base_model: {named} on the Hub does not have the weights ({weights}) that this run "
-                "was trained on; name the checkpoint that has them, or push that one first"
+                f"{self.name}: card.base_model: {named}{f'@{commit}' if commit else ''} on the Hub does not have the "
+                f"weights ({weights}) that this run was trained on; name the checkpoint that has them, or push that "
+                "one first"
             )
 
     def exists(self) -> bool:

@@ -110,7 +110,7 @@ def run(tmp_path: Path, recipe: Recipe, results: dict[str, Any], monkeypatch: py
     (tmp_path / "results.json").write_text(json.dumps(results))
     (tmp_path / "recipe.yaml").write_text(to_yaml(recipe))
     (tmp_path / "environment.json").write_text("{}")
-    monkeypatch.setattr(checks, "_snippets", lambda *args: iter(()))
+    monkeypatch.setattr(checks, "_snippets", lambda *args, **options: iter(()))
     found = Run(tmp_path, recipe)
     card.write(found)
     return found
@@ -183,6 +183,36 @@ def test_snippets_are_run(
     fences = f"```python\nimport sys\n{code}\n```\n\n```text\n{output}\n```\n"
     text = f"<!-- hf_tasks:begin usage -->\n{fences}<!-- hf_tasks:end usage -->\n"
     assert list(checks._snippets(run, text, "ORG/NAME")) == ([problem] if problem else [])
+
+
+def test_a_base_model_out_of_reach_is_not_checked_and_that_is_said(
+    recipe: Recipe, results: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A LoRA on a package, offline: only the snippet that loads the base model from the Hub is left out."""
+    about = {"base_model": "org/base", "base_revision": "c" * 40}
+    sections = {"model": {"name_or_path": "package:base"}, "method": {"name": "lora"}, "card": about}
+    values = json.loads(recipe.model_dump_json(exclude_unset=True)) | sections
+    for name, content in (("recipe.yaml", ""), ("environment.json", "{}")):
+        (tmp_path / name).write_text(content)
+    (tmp_path / "results.json").write_text(json.dumps(results | {"base": {"from": "package"}}))
+    run, ran = Run(tmp_path, from_dict(values)), list[str]()
+    card.write(run)
+    usage = (tmp_path / "README.md").read_text().partition("hf_tasks:end usage")[0]
+    assert f'from_pretrained("org/base", revision="{"c" * 40}", config=config)' in usage
+    assert "transformers reads the labels from the configuration of the base model" in usage
+    outputs = subprocess.CompletedProcess([], 0, "yes 0.88\n", "")
+    monkeypatch.setattr(checks, "_run", lambda code, offline: ran.append(code) or outputs)
+    assert card.not_run(run, False) == checks.NOT_RUN
+    assert card.not_run(run, True) == (
+        "the snippet that loads the base model org/base was not run, because the Hub cannot be reached and org/base is "
+        "not in its cache; check the card again with a network"
+    )
+    assert card.check(run, run_snippets=True) == []
+    assert ["import hf_tasks" in code for code in ran] == [True]
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *args, **options: "config.json")
+    assert card.not_run(run, True) == ""
+    assert card.check(run, run_snippets=True) == []
+    assert ["import hf_tasks" in code for code in ran] == [True, True, False]
 
 
 @pytest.mark.parametrize(

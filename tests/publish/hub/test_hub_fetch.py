@@ -187,7 +187,19 @@ def test_there_and_back(hub: Hub, tiny: Tiny, tmp_path: Path) -> None:
     found = json.loads(done.stdout.splitlines()[-1])
     assert found.pop("rows") == rows
     assert found == dict.fromkeys(
-        ("logits", "predictions", "command line", "part", "adapter", "card", "labels", "pinned", "peft"), True
+        (
+            "logits",
+            "predictions",
+            "command line",
+            "part",
+            "adapter",
+            "card",
+            "labels",
+            "architecture",
+            "pinned",
+            "peft",
+        ),
+        True,
     )
     assert f"pushed to {hub.url}/org/full/tree/v1" in done.stderr
     assert hub.leaks == []

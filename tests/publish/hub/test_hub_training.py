@@ -4,10 +4,14 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import torch
 from conftest import Tiny
-from hub_server import Hub
+from hub_server import Entry, Hub
+from huggingface_hub import hf_hub_download
+from safetensors.torch import load_file, save
 
 import hf_tasks
 from hf_tasks import cli
@@ -15,6 +19,7 @@ from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe, from_dict, to_yaml
 from hf_tasks.runs.run import Run
+from hf_tasks.training.safe_trainer import SafeTrainer
 
 # huggingface_hub sends files by httpx's old keyword `data`
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -146,6 +151,43 @@ def test_a_base_model_with_a_broken_card_trains(recipe: Recipe, tmp_path: Path, 
     run = hf_tasks.train(recipe.model_copy(update={"hub": None, "model": Model(name_or_path=str(base))}))
     card = (run.path / "README.md").read_text()
     assert "Not stated: the card of the base model cannot be read, and the recipe names none." in card
+
+
+def test_a_resumed_training_keeps_the_commit_of_its_base(
+    hub: Hub, tiny: Tiny, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The branch of the base model moves to other weights while a training of it is interrupted."""
+    files = {path.name: path.read_bytes() for path in tiny("bert").iterdir()}
+    base = hub.add("org/base", files)
+    begun = base.branches["main"]
+    values = json.loads(recipe.model_dump_json(exclude_unset=True)) | {
+        "model": {"name_or_path": "org/base"},
+        "hub": None,
+    }
+
+    def training(name: str) -> Recipe:
+        steps = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2, "output_dir": str(tmp_path / name)}
+        return from_dict(values | {"training": steps | {"per_device_train_batch_size": 2}})
+
+    undisturbed = hf_tasks.train(training("undisturbed"))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        step, calls = SafeTrainer.training_step, iter(range(1, 9))
+        patch.setattr(SafeTrainer, "training_step", lambda *args: killed() if next(calls) == 4 else step(*args))
+        hf_tasks.train(training("run"))
+    weights = load_file(tiny("bert") / "model.safetensors")
+    other = save({name: tensor + 1 for name, tensor in weights.items()}, {"format": "pt"})
+    base.commit("main", "other weights", base.files() | {"model.safetensors": Entry(other, True)})
+    hf_hub_download("org/base", "model.safetensors")  # the cache knows the new commit, too
+    resumed = hf_tasks.train(training("run"))
+    assert resumed.recipe.model.revision == begun != base.branches["main"]
+    assert resumed.results["base"]["revision"] == begun
+    one, two = (load_file(run.path / "model.safetensors") for run in (undisturbed, resumed))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert hf_tasks.train(training("new")).recipe.model.revision == base.branches["main"]
+
+
+def killed() -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def test_a_dry_run_lists_files(

@@ -99,6 +99,7 @@ def main(base: str) -> None:
         "adapter": predicted(str(lora.path)) == predicted("org/lora"),
         "card": card_is_true(lora),
         "labels": AutoConfig.from_pretrained("org/lora").id2label == {0: "bad", 1: "good"},
+        "architecture": AutoConfig.from_pretrained("org/lora").architectures == ["BertForSequenceClassification"],
         "pinned": hf_tasks.load_run("org/lora").recipe.model.revision
         == PeftConfig.from_pretrained("org/lora").revision,
         "peft": adapter_logits(str(lora.path)) == adapter_logits("org/lora"),
