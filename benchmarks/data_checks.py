@@ -67,7 +67,7 @@ def measure(folder: Path) -> None:
     size = sum((folder / f"{name}.csv").stat().st_size for name in splits) / 2**20
     speeds = " | ".join(f"{rows / seconds:,.0f}" for seconds in (read, exact, near))
     print(f"| {rows:,} | {size:.0f} MiB | {speeds} | {memory:.0f} MiB | {peak:.0f} MiB |", flush=True)
-    for finding in checked.findings:
+    for finding in checked.issues:
         print("   ", finding, file=sys.stderr)
 
 

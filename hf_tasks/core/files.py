@@ -25,7 +25,7 @@ def write_errors(folder: Path) -> Iterator[None]:
         if cause is None:
             raise
         remedy = (
-            "nothing already saved is lost; free some space or correct the permissions of the folder, and give the "
+            "nothing already saved is lost; free some space or correct the permissions of the folder, and run the "
             "same command again to continue"
         )
         raise RunError(f"{folder}: cannot be written: {cause}; {remedy}") from e

@@ -1,13 +1,13 @@
-"""Data: files and Hub data sets to typed examples."""
+"""Read files and Hub datasets into typed examples."""
 
 from hf_tasks.data.dataset import DataSplit
 from hf_tasks.data.file_hashes import file_hashes
 from hf_tasks.data.holdout import hold_out
 from hf_tasks.data.inputs import is_one_row, read_inputs
-from hf_tasks.data.load import check, check_parts, read_file, read_rows, read_split
+from hf_tasks.data.load import check, check_splits, read_file, read_rows, read_split
 from hf_tasks.data.section import Data
 
 __all__ = [
-    "Data", "DataSplit", "check", "check_parts", "file_hashes", "hold_out", "is_one_row", "read_file", "read_inputs",
+    "Data", "DataSplit", "check", "check_splits", "file_hashes", "hold_out", "is_one_row", "read_file", "read_inputs",
     "read_rows", "read_split",
 ]  # fmt: skip

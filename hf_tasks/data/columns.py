@@ -1,4 +1,4 @@
-"""From the columns of a file to the canonical columns of a task."""
+"""Map the columns of a file to the columns of a task."""
 
 import difflib
 import re
@@ -19,16 +19,16 @@ ROWS_HAVE = 'the rows have {found}; rename "{guess}" to "{column}"'
 
 
 KEYED = ("labels",)
-"""Columns whose values need the names of the columns that they are from."""
+"""Task columns that become a dict of source columns and values if several source columns are given."""
 
 
 @dataclass(frozen=True)
 class Renaming:
-    """Where the value of each canonical column comes from."""
+    """The source column(s) of each task column; call it to rename the columns of a row."""
 
     one: dict[str, str]
     several: dict[str, tuple[str, ...]]
-    """Canonical columns that several columns give: a dict of flags for labels, else a list of texts."""
+    """Task columns with several source columns: a dict of flags for labels, else a list of texts."""
 
     def __call__(self, row: RawRow) -> RawRow:
         renamed: dict[str, Any] = {column: row.get(source) for column, source in self.one.items()}
@@ -40,7 +40,7 @@ class Renaming:
 
 
 def check_names(names: Names, task: Task) -> list[str]:
-    """What is wrong with `data.columns` itself, whatever the files hold."""
+    """Return the errors in `data.columns` that do not depend on the files."""
     known = task.columns.known
     unknown = [name for name in names if name not in known]
     remedy = f"(one of: {', '.join(known)})"
@@ -56,9 +56,9 @@ def check_names(names: Names, task: Task) -> list[str]:
 
 
 def nested(row: RawRow, name: str) -> Any:
-    """The value in nested dicts and lists that a dotted name points to: `meta.label`, `annotations.0.result`.
+    """Return the value of a dotted name in nested dicts and lists: `meta.label`, `annotations.0.result`.
 
-    Raises LookupError where the row has none.
+    Raises LookupError if the row does not have it.
     """
     value: Any = row
     for key in name.split("."):
@@ -69,16 +69,16 @@ def nested(row: RawRow, name: str) -> Any:
 
 
 def wanted(names: Names, task: Task) -> set[str]:
-    """Every column of a file that may serve."""
+    """Return the names of all columns of a file that the task can use."""
     mapped = {source for sources in names.values() for source in _listed(sources)}
     return {*task.columns.known, *task.columns.aliases, *mapped}
 
 
 def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, advice: str = FILE_HAS) -> Renaming:
-    """How the columns `found` give the task's columns. Raises ValueError: what is missing, what to do (`advice`).
+    """Choose the source of each task column among `found`. Raises ValueError with `advice` if one is missing.
 
-    A column that `names` maps serves under that name alone; where it maps a target, no other target is read. Where the
-    mapped column is absent, the canonical name itself will do. The task's aliases stand in for columns that are absent.
+    A mapped column (`names`) is used for its task column only; if a target is mapped, no other target is read. If the
+    mapped column is absent, a column with the task's own name is used; then the task's aliases.
     """
     spec = task.columns
     targets = [name for name in spec.targets if name in names] or list(spec.targets)
@@ -128,8 +128,8 @@ def _check_found(sources: Names, found: Sequence[str]) -> None:
 
 
 def _missing(words: str, renamed: Sequence[str], found: Sequence[str], sources: Names, advice: str) -> str:
-    """`renamed`: the columns that are not already called as the task calls one."""
-    if any(_like_a_value(name) for name in found):
+    """Return the message for a missing column; `renamed`: the columns whose names are none of the task's."""
+    if any(_looks_like_value(name) for name in found):
         remedy = "write a header above it, or name the columns with data.column_names"
         return f"{words} is missing; the first line seems to be a row ({_listing(found)}); {remedy}"
     column = words.split('"')[1]
@@ -140,7 +140,7 @@ def _missing(words: str, renamed: Sequence[str], found: Sequence[str], sources: 
     return f"{words} is missing; " + advice.format(found=_listing(found), column=column, guess=guess)
 
 
-def _like_a_value(name: str) -> bool:
+def _looks_like_value(name: str) -> bool:
     return len(name) > 40 or name.count(" ") > 3 or name.endswith((".", "?", "!")) or name.replace(".", "", 1).isdigit()
 
 

@@ -1,4 +1,4 @@
-"""Part: the examples of train, validation or test, and where each of them stands in its file."""
+"""DataSplit: the examples of a split and the file and line of each."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class DataSplit:
-    """Typed examples in canonical columns, one row each."""
+    """The typed examples of a split, in the task's columns."""
 
     examples: "Dataset"
     places: tuple[str, ...]
-    """What stands before a row's number in `where`: `data/train.csv:` for a file, `row ` for plain rows."""
+    """The prefixes of the line numbers in `where`: `data/train.csv:` for a file, `row ` for Python objects."""
     place: np.ndarray
-    """(E,) the place of each row, an index of `places`."""
+    """(E,) index into `places` for each example."""
     line: np.ndarray
-    """(E,) the line or number of each row in its place, counted from 1."""
+    """(E,) line or row number of each example, counted from 1."""
     dropped: int = 0
-    """Rows left out because data.bad_rows is "drop"."""
+    """Number of rows dropped because data.bad_rows is "drop"."""
     problems: RowErrors = field(default_factory=lambda: RowErrors("stop"))
-    """What is wrong with rows that were read together with these, until `check` reports it."""
+    """Errors of the rows of the same files that `check` has not reported yet."""
     files: dict[str, str] = field(default_factory=dict)
-    """Each file and its SHA-256, or each Hub data set (`id@revision`) and its fingerprint."""
+    """File -> SHA-256, or Hub dataset (`id@revision`) -> fingerprint."""
     rows_read: tuple[RawRow, ...] = ()
-    """(E,) the rows as they were read, with all their columns; empty where nobody asked for them."""
+    """(E,) the original rows with all their columns; empty unless requested."""
 
     def __len__(self) -> int:
         return len(self.line)
 
     def where(self, row: int) -> str:
-        """`data/train.csv:17`: where a row begins."""
+        """Return the location of an example, e.g. `data/train.csv:17`."""
         return f"{self.places[self.place[row]]}{self.line[row]}"
 
     def rows_hash(self) -> str:
-        """The SHA-256 of which rows of the files these are."""
+        """Return the SHA-256 of the files' indices and line numbers of the examples."""
         numbers = np.stack([self.place.astype("<i8"), self.line.astype("<i8")])  # (2, E)
         return hashlib.sha256(numbers.tobytes()).hexdigest()
 
@@ -55,18 +55,18 @@ class DataSplit:
         )
 
     def sample(self, size: int | None, seed: int) -> "DataSplit":
-        """At most `size` rows, drawn by the seed, in their order."""
+        """Return at most `size` examples, drawn by the seed, in their original order."""
         if size is None or size >= len(self):
             return self
         return self.select(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
 
     def rows(self) -> Iterator[Example]:
-        """The examples one by one; read in batches, which is many times faster than `examples[i]`."""
+        """Yield the examples; reads them in batches, which is many times faster than `examples[i]`."""
         return rows(self.examples)
 
 
 def from_examples(examples: list[Example], lines: list[int], place: str) -> DataSplit:
-    """Examples (all with the same keys) and their lines in one place. Raises DataError where kinds of values differ."""
+    """Make a split from examples with the same keys and their lines. Raises DataError if the types of values differ."""
     import pyarrow
     from datasets import Dataset
 
@@ -76,40 +76,40 @@ def from_examples(examples: list[Example], lines: list[int], place: str) -> Data
         try:
             table[name] = pyarrow.array(values)
         except (pyarrow.ArrowException, UnicodeEncodeError) as e:
-            raise DataError(_odd_value(name, values, [f"{place}{line}" for line in lines], e)) from None
+            raise DataError(_type_error(name, values, [f"{place}{line}" for line in lines], e)) from None
     zeros = np.zeros(len(lines), dtype=np.int32)
     return DataSplit(Dataset(pyarrow.table(table)), (place,), zeros, np.array(lines, dtype=np.int64))
 
 
 def stack(splits: Sequence[DataSplit]) -> DataSplit:
-    """Parts of the same place, after each other. Raises DataError where their kinds of values differ."""
+    """Concatenate chunks of the same file. Raises DataError if their types of values differ."""
     joined = join(splits)
     return replace(joined, places=joined.places[:1], place=np.zeros(len(joined), dtype=np.int32))
 
 
 def join(splits: Sequence[DataSplit]) -> DataSplit:
-    """Parts of one place each, after each other. Raises DataError where their columns or kinds of values differ."""
+    """Concatenate the examples of several files. Raises DataError if their columns or types of values differ."""
     import pyarrow
     from datasets import Dataset
 
-    full = [split for split in splits if len(split)] or list(splits[:1])
-    tables = [split.examples.with_format("arrow")[:].replace_schema_metadata(None) for split in full]
-    for split, table in zip(full, tables, strict=True):
+    filled = [split for split in splits if len(split)] or list(splits[:1])
+    tables = [split.examples.with_format("arrow")[:].replace_schema_metadata(None) for split in filled]
+    for split, table in zip(filled, tables, strict=True):
         if differing := sorted(set(table.column_names) ^ set(tables[0].column_names)):
             trouble = f'only one of them has the column "{differing[0]}"; give both the same columns'
-            raise DataError(f"{_names(full[0], split)}: {trouble}")
+            raise DataError(f"{_names(filled[0], split)}: {trouble}")
         try:
             pyarrow.unify_schemas([tables[0].schema, table.schema], promote_options="permissive")
         except pyarrow.ArrowException as e:
             trouble = f"their values are of different kinds ({str(e).splitlines()[0]}); give both the same"
-            raise DataError(f"{_names(full[0], split)}: {trouble}") from None
+            raise DataError(f"{_names(filled[0], split)}: {trouble}") from None
     return DataSplit(
         Dataset(pyarrow.concat_tables(tables, promote_options="permissive")),
-        tuple(split.places[0] for split in full),
-        np.repeat(np.arange(len(full), dtype=np.int32), [len(split) for split in full]),
-        np.concatenate([split.line for split in full]),
+        tuple(split.places[0] for split in filled),
+        np.repeat(np.arange(len(filled), dtype=np.int32), [len(split) for split in filled]),
+        np.concatenate([split.line for split in filled]),
         files={name: digest for split in splits for name, digest in split.files.items()},
-        rows_read=tuple(row for split in full for row in split.rows_read),
+        rows_read=tuple(row for split in filled for row in split.rows_read),
     )
 
 
@@ -117,8 +117,8 @@ def _names(*splits: DataSplit) -> str:
     return " and ".join(split.places[0].rstrip(":") for split in splits)
 
 
-def _odd_value(name: str, values: list[Any], wheres: list[str], error: Exception) -> str:
-    """The first value of a column that cannot stand with the ones before it."""
+def _type_error(name: str, values: list[Any], wheres: list[str], error: Exception) -> str:
+    """Return the message for the first value of a column whose type differs from those before it."""
     import pyarrow
 
     first = next(i for i, value in enumerate(values) if value is not None)

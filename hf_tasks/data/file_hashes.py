@@ -12,8 +12,10 @@ SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validati
 
 
 def file_hashes(section: Data, recipe_dir: Path | None) -> dict[str, dict[str, str]]:
-    """For each split the SHA-256 of each file, as `read_part` notes them; a held-out validation split has those of
-    train. Empty for a dataset of the Hub. Raises DataError where a file is missing."""
+    """Return {split: {file: SHA-256}} as in `DataSplit.files`; a held-out validation split has the files of train.
+
+    Empty for a dataset of the Hub. Raises DataError if a file is missing.
+    """
     if section.path:
         return {}
     places = folders(section.data_dir, recipe_dir)

@@ -1,4 +1,4 @@
-"""Holding out a validation split from the training examples."""
+"""Hold out a validation split from the training examples."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 
 def hold_out(split: DataSplit, task: Task, share: float, seed: int) -> tuple[DataSplit, DataSplit]:
-    """(the rest, the held-out rows), drawn by the seed, both in the order of `part`.
+    """Split into (training, held-out) examples, drawn by the seed, both in their original order.
 
-    round(share * rows) rows are held out, at least 1. Rows with the same input stay together, and rows of the same
-    group where the task has groups (questions on one context); the number may then differ by half such a unit. Each
-    stratum of the task, e.g. each label, gives its share and keeps at least a row; where that is not
-    possible otherwise, rows with the same input are separated. Raises DataError where there is only one row.
+    round(share * examples) examples are held out, at least 1. Examples with the same input stay together, and so do
+    examples of the same group if the task has groups (questions about one context); the number can then differ by half
+    the size of such a unit. Each stratum of the task, e.g. each label, gives its share and keeps at least one example;
+    only if that is impossible otherwise are examples with the same input separated. Raises DataError if there is only
+    one example.
     """
     if len(split) < 2:
-        raise DataError(f"{split.where(0)}: there is only this row, none can be held out; give data.validation")
+        raise DataError(f"{split.where(0)}: this is the only row, so none can be held out; give data.validation")
     total, random = max(1, round(share * len(split))), np.random.default_rng(seed)
     units = _units(split, task)
     strata = [task.traits.strata(example) for example in split.rows()]
@@ -30,7 +31,7 @@ def hold_out(split: DataSplit, task: Task, share: float, seed: int) -> tuple[Dat
         held = _single(np.unique(strata, return_inverse=True)[1].reshape(-1), total, random)
     else:
         held = _held_units(_counts(units, strata), np.bincount(units), total, random)[units]
-        if not held.any():  # every unit has all rows of a label: what is the same is held out one by one
+        if not held.any():  # every unit has all examples of a label: examples are held out one by one
             held = _held_units(_counts(rows := np.arange(len(split)), strata), np.ones_like(rows), total, random)
         if not held.any():
             held = _single(np.zeros(len(split), dtype=np.int64), total, random)
@@ -38,7 +39,7 @@ def hold_out(split: DataSplit, task: Task, share: float, seed: int) -> tuple[Dat
 
 
 def _units(split: DataSplit, task: Task) -> np.ndarray:
-    """(E,) the unit of each row, numbered by first appearance: what has the same group, or else the same input."""
+    """Return (E,) the unit of each example: examples of one group, or else with the same input."""
     same_input = [name for name in task.traits.compared if name in split.examples.column_names]
     for columns in ([task.traits.group] if task.traits.group else []), same_input:
         numbers: dict[int, int] = {}
@@ -49,17 +50,17 @@ def _units(split: DataSplit, task: Task) -> np.ndarray:
 
 
 def _single(strata: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
-    """Flags (E,) of `total` rows, of which each stratum (E,) gives its share."""
-    if np.bincount(strata).max() == 1:  # a stratum each: nothing to balance
+    """Return flags (E,) of `total` held-out examples, drawn from each stratum (E,) in proportion to its size."""
+    if np.bincount(strata).max() == 1:  # each example is its own stratum: nothing to balance
         strata = np.zeros_like(strata)
     held = np.zeros(len(strata), dtype=bool)
-    for stratum, count in enumerate(_taken(np.bincount(strata), total)):
+    for stratum, count in enumerate(_apportion(np.bincount(strata), total)):
         held[random.choice(np.flatnonzero(strata == stratum), count, replace=False)] = True
     return held
 
 
-def _taken(sizes: np.ndarray, total: int) -> np.ndarray:
-    """How many of each stratum's `sizes` (S,) rows are held out so that they sum to `total` where they can."""
+def _apportion(sizes: np.ndarray, total: int) -> np.ndarray:
+    """Distribute `total` held-out examples over strata of `sizes` (S,) examples (largest remainder method)."""
     most = sizes - 1
     quotas = sizes * (total / sizes.sum())
     taken: np.ndarray = np.minimum(np.floor(quotas).astype(np.int64), most)
@@ -70,7 +71,7 @@ def _taken(sizes: np.ndarray, total: int) -> np.ndarray:
 
 
 def _counts(units: np.ndarray, strata: Sequence[Sequence[str]]) -> "csr_array":
-    """(U, S) rows of each unit in each stratum; a row without a stratum is in one of its own, "" ."""
+    """Return (U, S) the examples of each unit in each stratum; examples without a stratum share the stratum ""."""
     from scipy.sparse import csr_array
 
     pairs = [(unit, name) for unit, names in zip(units, strata, strict=True) for name in names or ("",)]
@@ -82,11 +83,11 @@ def _counts(units: np.ndarray, strata: Sequence[Sequence[str]]) -> "csr_array":
 def _held_units(counts: "csr_array", sizes: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
     """Flags (U,) of units that have about `total` rows; none where each unit has the last row of a stratum.
 
-    `counts` (U, S): rows in each stratum. `sizes` (U,): rows.
+    `counts` (U, S): examples of each unit in each stratum. `sizes` (U,): examples of each unit.
 
     Iterative stratification (Sechidis et al. 2011, https://doi.org/10.1007/978-3-642-23808-6_10): the stratum with the
-    fewest units left is served first, and its other units go to the rest. It gets no more than its share here; the
-    rows that are then missing are those that bring the strata nearest to their shares.
+    fewest remaining units is filled first, up to its share. The missing examples are then filled by the units that
+    bring the strata closest to their shares.
     """
     from scipy.sparse import csc_array
 
@@ -110,18 +111,18 @@ def _held_units(counts: "csr_array", sizes: np.ndarray, total: int, random: np.r
 
 
 class _Held:
-    """The units (U,) that are held out so far."""
+    """The units (U,) that have been held out so far."""
 
     def __init__(self, counts: "csr_array", sizes: np.ndarray, total: int) -> None:
         self.counts, self.sizes, self.room = counts, sizes, total
         self.flags = np.zeros(len(sizes), dtype=bool)
         rows = counts.sum(0)
-        self.need = rows * (total / sizes.sum())  # (S,) rows that a stratum still gives
-        self.most = rows - 1  # (S,) rows that it may still give
+        self.need = rows * (total / sizes.sum())  # (S,) examples missing to a stratum's share
+        self.most = rows - 1  # (S,) examples that can still be held out
         self.squares = counts.power(2).sum(1)  # (U,)
 
     def add_within_share(self, unit: int, stratum: int) -> None:
-        """Add a unit that asks no more of this stratum than its share, and of no other one its last row."""
+        """Add a unit if it fits into the share of this stratum and leaves an example of every other stratum."""
         places = slice(*self.counts.indptr[unit : unit + 2])
         strata, rows = self.counts.indices[places], self.counts.data[places]
         fits = self.sizes[unit] <= self.room and (rows <= self.most[strata]).all()
@@ -129,8 +130,10 @@ class _Held:
             self._add(unit)
 
     def add_nearest(self, order: np.ndarray) -> bool:
-        """Add the unit that lowers the sum over strata of the squared distance to their shares most, of equal ones the
-        first in `order` (U,); whether there was one that fits."""
+        """Add the unit that most reduces the squared distances of the strata to their shares, ties by `order` (U,).
+
+        Returns whether a unit was added.
+        """
         from scipy.sparse import csr_array
 
         beyond = csr_array((self.counts.data > self.most[self.counts.indices], self.counts.indices, self.counts.indptr))

@@ -1,4 +1,4 @@
-"""Python objects to examples: strings, tuples, dicts, a pandas DataFrame or Series, a datasets.Dataset.
+"""Convert Python objects to examples: strings, tuples, dicts, a pandas DataFrame or Series, a datasets.Dataset.
 
 "A text"                            one row, in the task's first input column
 ("A premise", "A hypothesis")       one row, for a task that reads two columns
@@ -23,7 +23,7 @@ ACCEPTED = "a string, a list of strings, of tuples or of dicts, a pandas DataFra
 
 
 def is_one_row(values: Any, task: Task) -> bool:
-    """Whether a Python object is the input of one prediction, not a collection of inputs."""
+    """Whether a Python object is a single input rather than a collection of inputs."""
     match values:
         case str() | Mapping():
             return not _holds_splits(values)
@@ -34,10 +34,10 @@ def is_one_row(values: Any, task: Task) -> bool:
 
 
 def read_inputs(values: Any, task: Task, columns: Names | None = None, *, labelled: bool = False) -> DataSplit:
-    """The examples in Python objects, with the rows as they were given. `columns`: {canonical name: name in the rows},
-    for rows that have such names. `labelled`: the last value of a tuple is its target.
+    """Convert Python objects to examples and keep the original rows.
 
-    Raises DataError where the objects are of another kind, or do not fit the task.
+    `columns`: {task's name: name in the rows}, used if the rows have these names. `labelled`: the last value of a tuple
+    is the target. Raises DataError if the objects have another type or do not fit the task.
     """
     names = _tuple_names(task, labelled)
     rows = (
@@ -49,7 +49,7 @@ def read_inputs(values: Any, task: Task, columns: Names | None = None, *, labell
 
 
 def rows_of(values: Any) -> list[RawRow]:
-    """The rows of a table: a DataFrame, a Dataset, a list of dicts. Raises DataError for anything else."""
+    """Return the rows of a DataFrame, a Dataset or a list of dicts. Raises DataError for other types."""
     rows = list(_each(values))
     for number, row in enumerate(rows, 1):
         if not isinstance(row, Mapping):
@@ -58,7 +58,7 @@ def rows_of(values: Any) -> list[RawRow]:
 
 
 def is_table(values: Any) -> bool:
-    """Whether an object holds rows itself, rather than naming files."""
+    """Whether an object contains rows rather than names of files."""
     return not isinstance(values, str | Path | Mapping) and not _strings(values)
 
 
@@ -71,14 +71,14 @@ def _listed(source: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _tuple_names(task: Task, labelled: bool) -> tuple[str, ...]:
-    """The columns that the values of a tuple are."""
+    """Return the names of the columns for the values of a tuple."""
     traits = task.traits
     target = traits.label_column or traits.score_column or task.columns.targets[0]
     return (*traits.inputs, target) if labelled else traits.inputs
 
 
 def _row(value: Any, names: tuple[str, ...], task: Task) -> Any:
-    """The row that one object is; a ValueError, which says what is wrong, where it is none."""
+    """Return the row for one object, or a ValueError with a message if it is not a row."""
     match value:
         case Mapping():
             return dict(value)
@@ -97,7 +97,7 @@ def _row(value: Any, names: tuple[str, ...], task: Task) -> Any:
 
 
 def _each(values: Any) -> Iterable[Any]:
-    """The items of a collection, row by row. Raises DataError where there are none to take."""
+    """Return the items of a collection. Raises DataError if it is not a supported collection."""
     kinds = _kinds(values)
     if "pandas.DataFrame" in kinds:
         return _frame_rows(values)
@@ -115,19 +115,19 @@ def _each(values: Any) -> Iterable[Any]:
 
 
 def _kinds(value: Any) -> set[str]:
-    """The names of a value's class and of those above it, e.g. `pandas.DataFrame`; nothing is imported to find out."""
+    """Return the names of a value's class and base classes, e.g. `pandas.DataFrame`, without importing them."""
     return {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(value).__mro__}
 
 
 def _holds_splits(values: Any) -> bool:
-    """Whether a dict holds tables, e.g. a datasets.DatasetDict."""
+    """Whether a value is a dict of tables, e.g. a datasets.DatasetDict."""
     return isinstance(values, Mapping) and any(
         _kinds(value) & {"pandas.DataFrame", "datasets.Dataset"} for value in values.values()
     )
 
 
 def _frame_rows(frame: Any) -> list[RawRow]:
-    """The rows of a DataFrame; missing values (NaN, NaT, NA) become None."""
+    """Return the rows of a DataFrame; missing values (NaN, NaT, NA) become None."""
     filled = frame.astype(object).where(frame.notna(), None)
     return [{str(name): value for name, value in row.items()} for row in filled.to_dict("records")]
 

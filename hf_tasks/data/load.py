@@ -1,4 +1,4 @@
-"""Read a split: rows of files, of a Hub dataset, or given as dicts, to typed examples.
+"""Read the rows of files, a Hub dataset or Python objects into a split of typed examples.
 
 row --Renaming--> the task's columns --task.parse--> example, collected column by column in a DataSplit
 """
@@ -27,31 +27,31 @@ from hf_tasks.tasks.types import RawRow
 
 BadRows = Literal["stop", "drop"]
 CHUNK = 10_000
-"""Rows that are Python objects at once."""
+"""Maximum number of rows that are Python objects at a time."""
 
 
 def read_split(
     data: Data, name: Literal["train", "validation", "test"], task: Task, *, seed: int,
-    recipe_dir: Path | None = None, labelled: bool = True, settle: bool = True,
+    recipe_dir: Path | None = None, labelled: bool = True, report_errors: bool = True,
 ) -> DataSplit | None:  # fmt: skip
-    """Read a split that a recipe names; None where it names no such split. Raises DataError.
+    """Read a split of a recipe; returns None if the recipe does not name it. Raises DataError.
 
-    Paths are looked up in the current directory, then in `recipe_dir`; with `data.data_dir`, only there. A file
-    that is named twice counts once. `seed` draws the rows where `data.max_examples` is set. Without `settle`, bad rows
-    are no error yet: `check_parts` reports them together with what it finds.
+    Paths are looked up in `data.data_dir` if it is given, else in the current directory, then in `recipe_dir`. A file
+    named twice is read once. `seed` draws the rows if `data.max_examples` is set. With `report_errors=False`, bad rows
+    are kept for `check_splits`, which reports them together with its own errors.
     """
     named = data.split(name)
     if named is None:
         return None
-    way = _Way(task, data.columns, labelled, data.bad_rows, settle=settle)
+    options = _Options(task, data.columns, labelled, data.bad_rows, report_errors=report_errors)
     if isinstance(named, Parallel):
-        split = _from_parallel(named, folders(data.data_dir, recipe_dir), way)
+        split = _from_parallel(named, folders(data.data_dir, recipe_dir), options)
         return split.sample(data.max_examples, seed)
     several = (named,) if isinstance(named, str) else named
     if data.path:
-        return _from_hub(data, "+".join(several), way).sample(data.max_examples, seed)
+        return _from_hub(data, "+".join(several), options).sample(data.max_examples, seed)
     paths = find(several, folders(data.data_dir, recipe_dir))
-    return _from_files(list(map(str, paths)), data.reading, way).sample(data.max_examples, seed)
+    return _from_files(list(map(str, paths)), data.reading, options).sample(data.max_examples, seed)
 
 
 def read_file(
@@ -59,37 +59,45 @@ def read_file(
     bad_rows: BadRows = "stop", targets: Sequence[str] = (), keep_rows: bool = False,
     reading: FileOptions | None = None,
 ) -> DataSplit:  # fmt: skip
-    """The examples of one file; "-" is standard input. `targets`: parallel files of a text file. `keep_rows`: with all
-    columns of the file in `rows_read`. `reading` replaces `format`. Raises DataError."""
-    way = _Way(task, columns or {}, labelled, bad_rows, remedy="correct these rows or remove them", keep_rows=keep_rows)
+    """Read the examples of one file; "-" is standard input. Raises DataError.
+
+    `targets`: files with the references of a text file, line by line. `keep_rows`: keep all columns of the file in
+    `rows_read`. `reading` replaces `format`.
+    """
+    remedy = "correct these rows or remove them"
+    options = _Options(task, columns or {}, labelled, bad_rows, remedy=remedy, keep_rows=keep_rows)
     if targets:
-        return _from_parallel(Parallel(source=path, target=tuple(targets)), [Path()], way)
+        return _from_parallel(Parallel(source=path, target=tuple(targets)), [Path()], options)
     paths = [path] if path == "-" else list(map(str, find([path], [Path()])))
-    return _from_files(paths, reading or FileOptions(format), way)
+    return _from_files(paths, reading or FileOptions(format), options)
 
 
 def read_rows(
     rows: Sequence[Mapping[str, Any] | ValueError], task: Task, *, labelled: bool, columns: Names | None = None
 ) -> DataSplit:
-    """The examples in rows of canonical columns, or of those that `columns` names; a ValueError in place of a row says
-    what is wrong with it. The rows themselves are kept. Raises DataError."""
+    """Convert rows to examples and keep the rows in `rows_read`. Raises DataError.
+
+    `columns`: {task's name: name in the rows}. A ValueError in the place of a row is reported as its error.
+    """
     if not len(rows):
         raise DataError("there are no rows; give at least one")
     problems = RowErrors("stop", remedy="correct these rows or leave them out")
-    way = _Way(task, columns or {}, labelled, advice=ROWS_HAVE, keep_rows=True)
-    split = _from_rows(enumerate(map(_plain, rows), 1), "", way, problems)
-    problems.settle(len(split))
+    options = _Options(task, columns or {}, labelled, advice=ROWS_HAVE, keep_rows=True)
+    split = _from_rows(enumerate(map(_as_dict, rows), 1), "", options, problems)
+    problems.raise_if_any(len(split))
     return replace(split, problems=problems)
 
 
 def check(split: DataSplit, task: Task, bad_rows: BadRows = "stop") -> DataSplit:
-    """The split without the rows in which `task.issues` finds errors: they stop with DataError or are dropped."""
-    return check_parts([split], task, bad_rows)[0]
+    """Return the split without the examples in which `task.issues` finds errors; raises DataError unless "drop"."""
+    return check_splits([split], task, bad_rows)[0]
 
 
-def check_parts(splits: Sequence[DataSplit], task: Task, bad_rows: BadRows = "stop") -> list[DataSplit]:
-    """As `check`, with the problems of all splits in one DataError: also those of reading, and in the order of the file
-    where splits were read from the same files."""
+def check_splits(splits: Sequence[DataSplit], task: Task, bad_rows: BadRows = "stop") -> list[DataSplit]:
+    """Check several splits as `check` does and raise one DataError with the errors of all, also those of reading.
+
+    The errors of splits that were read from the same files are in the order of the lines.
+    """
     problems: dict[int, RowErrors] = {}
     good: dict[int, list[list[int]]] = {}
     checked = []
@@ -97,7 +105,7 @@ def check_parts(splits: Sequence[DataSplit], task: Task, bad_rows: BadRows = "st
         files = id(split.problems)
         dropped = split.dropped if files not in problems else 0  # counted once for splits of the same files
         found = problems.setdefault(files, split.problems.copy(bad_rows))
-        wrong = _wrong(split, task)
+        wrong = _task_errors(split, task)
         for row, text in wrong.items():
             found.add(split.places[split.place[row]], int(split.line[row]), split.where(row), text)
         rows = [row for row in range(len(split)) if row not in wrong]
@@ -108,7 +116,7 @@ def check_parts(splits: Sequence[DataSplit], task: Task, bad_rows: BadRows = "st
     broken: list[str] = []
     for files, found in problems.items():
         try:
-            found.settle(min(map(len, good[files])))
+            found.raise_if_any(min(map(len, good[files])))
         except DataError as e:
             broken += e.problems
     if broken:
@@ -116,8 +124,8 @@ def check_parts(splits: Sequence[DataSplit], task: Task, bad_rows: BadRows = "st
     return checked
 
 
-def _wrong(split: DataSplit, task: Task) -> dict[int, str]:
-    """{row: what is wrong with it}, by the errors that `task.issues` finds."""
+def _task_errors(split: DataSplit, task: Task) -> dict[int, str]:
+    """Return {example: message} of the errors that `task.issues` finds."""
     found: dict[int, list[str]] = {}
     for row, text in task.issues(split.examples).errors:
         found.setdefault(row, []).append(text)
@@ -125,8 +133,8 @@ def _wrong(split: DataSplit, task: Task) -> dict[int, str]:
 
 
 @dataclass(frozen=True)
-class _Way:
-    """How raw rows are read."""
+class _Options:
+    """How rows are converted to examples."""
 
     task: Task
     names: Names
@@ -134,73 +142,78 @@ class _Way:
     bad_rows: BadRows = "stop"
     advice: str = FILE_HAS
     remedy: str = "data.bad_rows: drop leaves such rows out"
-    settle: bool = True
-    """Whether bad rows are an error at once; otherwise `check` reports them."""
+    report_errors: bool = True
+    """Whether bad rows raise an error at once; otherwise `check` reports them."""
     keep_rows: bool = False
-    """Whether the rows are kept with all their columns, for output beside predictions."""
+    """Whether the rows are kept with all their columns, for output next to predictions."""
 
-    def problems(self) -> RowErrors:
+    def row_errors(self) -> RowErrors:
         return RowErrors(self.bad_rows, self.remedy)
 
-    def settled(self, split: DataSplit, problems: RowErrors) -> DataSplit:
-        if self.settle or not len(split):
-            problems.settle(len(split))
-            return replace(split, dropped=problems.count, problems=RowErrors(self.bad_rows, self.remedy))
+    def finish(self, split: DataSplit, problems: RowErrors) -> DataSplit:
+        """Raise the row errors, or store them in the split for `check`."""
+        if self.report_errors or not len(split):
+            problems.raise_if_any(len(split))
+            return replace(split, dropped=problems.count, problems=self.row_errors())
         return replace(split, dropped=problems.count, problems=problems)
 
 
-def _from_files(paths: Sequence[str], reading: FileOptions, way: _Way) -> DataSplit:
-    _check_names(way)
-    problems = way.problems()
+def _from_files(paths: Sequence[str], reading: FileOptions, options: _Options) -> DataSplit:
+    _check_names(options)
+    problems = options.row_errors()
     broken: list[str] = []
     splits: list[DataSplit] = []
     for path in paths:
         try:
-            splits.append(_from_file(path, reading, way, problems))
+            splits.append(_from_file(path, reading, options, problems))
         except DataError as e:
             broken += e.problems
     if broken:
         raise DataError(*broken, *problems.shown)
-    return way.settled(join(splits), problems)
+    return options.finish(join(splits), problems)
 
 
-def _from_file(path: str, reading: FileOptions, way: _Way, problems: RowErrors) -> DataSplit:
+def _from_file(path: str, reading: FileOptions, options: _Options, problems: RowErrors) -> DataSplit:
     name = STDIN if path == "-" else path
     reader = reader_of(name, reading.format, reading.column_names, reading.delimiter, reading.encoding)
     with opened(path) as file:
-        split = _from_rows(reader(file, name), name, way, problems)
+        split = _from_rows(reader(file, name), name, options, problems)
     return replace(split, files={name: sha256(Path(path))} if Path(path).is_file() else {})
 
 
-def _from_parallel(named: Parallel, folders: Sequence[Path], way: _Way) -> DataSplit:
-    """Rows stand where their source stands."""
-    _check_names(way)
-    problems = way.problems()
+def _from_parallel(named: Parallel, folders: Sequence[Path], options: _Options) -> DataSplit:
+    """Read parallel files; an example's location is that of its source."""
+    _check_names(options)
+    problems = options.row_errors()
     broken: list[str] = []
     splits = []
     for source, targets in parallel.files(named, folders):
         try:
-            split = _from_rows(parallel.rows(source, targets, labelled=way.labelled), source, way, problems)
+            split = _from_rows(parallel.rows(source, targets, labelled=options.labelled), source, options, problems)
         except DataError as e:
             broken += e.problems
         else:
             splits.append(replace(split, files={path: sha256(Path(path)) for path in (source, *targets)}))
     if broken:
         raise DataError(*broken, *problems.shown)
-    return way.settled(join(splits), problems)
+    return options.finish(join(splits), problems)
 
 
-def _from_hub(data: Data, encoded: str, way: _Way) -> DataSplit:
-    _check_names(way)
-    problems = way.problems()
-    rows, files = arrow.load(data, encoded)
-    split = _from_rows(rows, f"{data.path} {encoded}", way, problems)
-    return replace(way.settled(split, problems), files=files)
+def _from_hub(data: Data, name: str, options: _Options) -> DataSplit:
+    _check_names(options)
+    problems = options.row_errors()
+    rows, files = arrow.load(data, name)
+    split = _from_rows(rows, f"{data.path} {name}", options, problems)
+    return replace(options.finish(split, problems), files=files)
 
 
-def _from_rows(rows: Iterable[tuple[int, RawRow | ValueError]], name: str, way: _Way, problems: RowErrors) -> DataSplit:
-    """The examples in raw rows of a file, "" for plain rows; bad rows go to `problems`. Raises DataError where no row
-    can be read at all."""
+def _from_rows(
+    rows: Iterable[tuple[int, RawRow | ValueError]], name: str, options: _Options, problems: RowErrors
+) -> DataSplit:
+    """Convert the rows of the file `name` ("" for Python objects) and add bad rows to `problems`.
+
+    Raises DataError if no row can be read.
+    """
     before = problems.count
     rows = iter(rows)
     first = next(rows, None)
@@ -208,25 +221,25 @@ def _from_rows(rows: Iterable[tuple[int, RawRow | ValueError]], name: str, way: 
         raise DataError(f"{name}: there are no rows; give at least one")
     place = before_number(name, first[0]) if name else "row "
     rows = chain([first], rows)
-    kept = list(rows) if way.keep_rows else []
-    chunks, found = _raw(kept or rows, place, renamings.wanted(way.names, way.task), problems)
+    kept = list(rows) if options.keep_rows else []
+    chunks, found = _raw(kept or rows, place, renamings.wanted(options.names, options.task), problems)
     if not chunks.lines and not chunks.packed:
         if problems.count == before:
             raise DataError(f"{name}: there are no rows; give at least one")
         return from_examples([], [], place)
     try:
-        rename = renamings.renaming(found, way.names, way.task, way.labelled, way.advice)
+        rename = renamings.renaming(found, options.names, options.task, options.labelled, options.advice)
     except ValueError as e:
         raise DataError(f"{name}: {e}" if isinstance(first[0], RowNumber) else f"{place}1: {e}") from None
-    splits = [_examples(lines, raw, rename, place, way, problems) for lines, raw in chunks.taken()]
+    splits = [_examples(lines, raw, rename, place, options, problems) for lines, raw in chunks.taken()]
     split = splits[0] if len(splits) == 1 else stack(splits)
-    whole = len(kept) == len(split)  # bad rows are dropped or reported
-    return replace(split, rows_read=tuple(row for _, row in kept if isinstance(row, dict))) if whole else split
+    complete = len(kept) == len(split)  # bad rows are dropped or reported
+    return replace(split, rows_read=tuple(row for _, row in kept if isinstance(row, dict))) if complete else split
 
 
 @dataclass
 class _Chunks:
-    """Lines and their rows; all but the last of them packed, since millions of dicts would fill the memory."""
+    """Line numbers and rows; all chunks but the last are pickled, since millions of dicts would fill the memory."""
 
     lines: list[int] = field(default_factory=list)
     rows: list[RawRow] = field(default_factory=list)
@@ -240,7 +253,7 @@ class _Chunks:
         self.rows.append(row)
 
     def taken(self) -> Iterator[tuple[list[int], list[RawRow]]]:
-        """In order; each is gone when it was taken."""
+        """Yield the chunks in order and free each one."""
         for number, chunk in enumerate(self.packed):
             self.packed[number] = b""
             yield pickle.loads(chunk)
@@ -250,7 +263,7 @@ class _Chunks:
 def _raw(
     rows: Iterable[tuple[int, RawRow | ValueError]], place: str, wanted: set[str], problems: RowErrors
 ) -> tuple[_Chunks, list[str]]:
-    """The rows with the wanted columns only, and all columns that any row has."""
+    """Return the rows with the wanted columns only, and the names of all columns."""
     chunks, found = _Chunks(), dict[str, None]()
     dotted = [name for name in wanted if "." in name]
     for line, row in rows:
@@ -270,24 +283,24 @@ def _raw(
 
 
 def _examples(
-    lines: list[int], raw: list[RawRow], rename: renamings.Renaming, place: str, way: _Way, problems: RowErrors
+    lines: list[int], raw: list[RawRow], rename: renamings.Renaming, place: str, options: _Options, problems: RowErrors
 ) -> DataSplit:
     examples, kept = [], []
     for line, row in zip(lines, raw, strict=True):
         try:
-            examples.append(way.task.parse(rename(row)))
+            examples.append(options.task.parse(rename(row)))
             kept.append(line)
         except ValueError as e:
             problems.add(place, line, f"{place}{line}", e)
     return from_examples(examples, kept, place)
 
 
-def _check_names(way: _Way) -> None:
-    if wrong := renamings.check_names(way.names, way.task):
+def _check_names(options: _Options) -> None:
+    if wrong := renamings.check_names(options.names, options.task):
         raise DataError(*wrong)
 
 
-def _plain(row: Any) -> RawRow | ValueError:
+def _as_dict(row: Any) -> RawRow | ValueError:
     if isinstance(row, ValueError):
         return row
     if not isinstance(row, Mapping):
@@ -296,7 +309,7 @@ def _plain(row: Any) -> RawRow | ValueError:
 
 
 def missing_files(data: Data, recipe_dir: Path) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The data files that cannot be found: (key, what is wrong; what to do). `recipe_dir`: the recipe's folder."""
+    """Yield (key, message) for each data file that cannot be found. `recipe_dir`: the recipe's folder."""
     try:
         places = folders(data.data_dir, recipe_dir)
     except DataError as e:

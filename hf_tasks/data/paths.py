@@ -1,4 +1,4 @@
-"""Finding the files that a recipe names."""
+"""Find the data files that a recipe names."""
 
 import difflib
 import glob
@@ -14,15 +14,19 @@ from hf_tasks.core.shipped import FOLDER as SHIPPED
 
 
 def folders(data_dir: str | None, recipe_dir: Path | None) -> list[Path]:
-    """Where relative paths are looked up: in `data_dir` alone, where it is given; else in the current directory, then
-    in the recipe's folder `beside`, then among the data that come with the shipped recipes. Raises DataError."""
+    """Return the folders in which relative paths are looked up, in order. Raises DataError.
+
+    Only `data_dir` if it is given; else the current directory, the recipe's folder, the folder of the shipped recipes.
+    """
     usual = [Path(), *([recipe_dir] if recipe_dir else []), SHIPPED]
     return [folder_of(data_dir, usual)] if data_dir else usual
 
 
 def find(patterns: Iterable[str], folders: Sequence[Path]) -> list[Path]:
-    """The files that the patterns (paths or globs) name, each once, looked up in each folder in turn, the files of a
-    glob sorted by name. Raises DataError with everything that is not found."""
+    """Return the files that match the paths or globs in the first folder that has any, without duplicates.
+
+    The files of a glob are sorted by name. Raises DataError with all paths that are not found.
+    """
     found: dict[Path, None] = {}
     problems: list[str] = []
     for pattern in patterns:
@@ -38,7 +42,7 @@ def find(patterns: Iterable[str], folders: Sequence[Path]) -> list[Path]:
 
 
 def folder_of(data_dir: str, folders: Sequence[Path]) -> Path:
-    """The folder that `data_dir` names: a path, or `package:NAME/sub/folder` inside an installed Python package."""
+    """Return the folder for `data_dir`: a path, or `package:NAME/sub/folder` in an installed Python package."""
     if data_dir.startswith("package:"):
         name, _, below = data_dir.removeprefix("package:").partition("/")
         spec = find_spec(name) if name.isidentifier() else None
@@ -69,13 +73,13 @@ def _missing(pattern: str, folders: Sequence[Path]) -> str:
         return f"{pattern}: no file matches; give another glob, or the path of a file"
     paths = [folder / pattern for folder in folders]
     if re.fullmatch(r"[\w.-]+/[\w-]+", pattern) and not any(path.parent.is_dir() for path in paths):
-        remedy = f"a data set of the Hub is named by data.path: {pattern}, and data.train then names its split"
+        remedy = f"for a dataset of the Hub, write data.path: {pattern} and the name of its split as data.train"
         return f"{pattern}: there is no such file; {remedy}"
     return f"{pattern}: there is no such file{_guess(paths) or '; give the path of a file'}"
 
 
 def _guess(paths: Sequence[Path]) -> str:
-    """`; did you mean "x"?` for the closest name in the folders of missing paths, `; there is no folder x`, or ""."""
+    """Return `; did you mean "x"?` for the closest existing name, `; there is no folder x`, or an empty string."""
     for path in paths:
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         if close := difflib.get_close_matches(path.name, names, n=1, cutoff=0.6):

@@ -1,4 +1,4 @@
-"""The `data` section of a recipe: where the rows are and what their columns are called."""
+"""The `data` section of a recipe: the files or Hub dataset of each split and the names of their columns."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ class Parallel(Section):
     """Parallel text files, line by line, for tasks with a source and a target."""
 
     source: str = Field(min_length=1)
-    """Source file or glob: what the model reads."""
+    """File or glob of the source texts, which the model reads."""
     target: str | tuple[str, ...] | None = None
     """Target file(s) or glob; several files = several references."""
 
@@ -28,7 +28,7 @@ Named = str | tuple[str, ...] | Parallel
 
 @dataclass(frozen=True)
 class FileOptions:
-    """What a file's ending does not say: format, column names, delimiter, encoding; see `Data`."""
+    """Options for reading a file: format, column names, delimiter and encoding, as in `Data`."""
 
     format: str | None = None
     column_names: tuple[str, ...] = ()
@@ -52,42 +52,42 @@ class Data(Section):
     revision: str | None = None
     """The Hub dataset's revision: a commit, tag or branch."""
     data_dir: str | None = None
-    """The folder of relative paths."""
+    """The folder that relative paths start from."""
     train: Named | None = None
     """Training data: files or globs, or the Hub dataset's split; or {source: FILE, target: FILE}."""
     validation: Named | None = None
-    """Data that chooses the best checkpoint; by default held out from train."""
+    """Data for choosing the best checkpoint; held out from train by default."""
     test: Named | None = None
-    """Data of the final evaluation."""
+    """Data for the final evaluation."""
     format: str | None = None
-    """The file format, where the file's ending does not say it."""
+    """The file format; inferred from the file's ending by default."""
     column_names: tuple[str, ...] = ()
-    """The names of the columns, in order, of a table (csv, tsv) that has no header line."""
+    """The names of the columns, in order, of a csv or tsv file without a header line."""
     delimiter: str | None = Field(None, min_length=1, max_length=1)
-    """The character between the fields of a csv file, e.g. ";"; a comma where not given."""
+    """The character between the fields of a csv file, e.g. ";"; a comma by default."""
     encoding: str | None = None
-    """The encoding of text files under Python's name, e.g. latin-1 or utf-16; UTF-8 where not given."""
+    """Python's name of the encoding of text files, e.g. latin-1 or utf-16; UTF-8 by default."""
     columns: dict[str, str | tuple[str, ...]] = {}
-    """Canonical column name: its name in the user's data; `content.text` for a nested value. Several names: one column
-    for each label, or for each reference."""
+    """The task's name of a column: its name in the data, `content.text` for a nested value; several names if each label
+    or each reference has a column."""
     validation_size: float = Field(0.1, ge=0, lt=1)
-    """Share of the training rows held out where no validation split is given: seeded, stratified by all labels; rows
-    with the same input stay together."""
+    """Share of the training examples that are held out for validation if no validation split is given: drawn by the
+    seed, stratified by all labels, examples with the same input together."""
     max_examples: int | None = Field(None, ge=1)
-    """Maximum number of examples of each split, drawn by the seed; for quick tries."""
+    """Maximum number of examples of each split, drawn by the seed; for quick tests."""
     seed: int | None = Field(None, ge=0)
-    """Seed of the holdout and of max_examples; training.seed where not given."""
+    """Seed of the holdout and of max_examples; training.seed by default."""
     bad_rows: Literal["stop", "drop"] = "stop"
-    """What to do with invalid rows: stop and list them, or drop and count them."""
+    """For invalid rows, stop and list them, or drop and count them."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
         if self.path and self.data_dir:
-            raise ValueError("path (a Hub dataset) and data_dir (a folder) exclude each other; keep one of them")
+            raise ValueError("path (a Hub dataset) and data_dir (a folder) cannot be combined; keep one of them")
         if self.path and any(isinstance(split, Parallel) for split in (self.train, self.validation, self.test)):
             raise ValueError("path (a Hub dataset) has splits, not files; name a split, e.g. train: train")
         if twice := [name for name in self.column_names if self.column_names.count(name) > 1]:
-            raise ValueError(f'column_names has "{twice[0]}" twice; give each column its own name')
+            raise ValueError(f'column_names contains "{twice[0]}" twice; give each column its own name')
         if not self.path and (self.name or self.revision):
             raise ValueError("name and revision belong to a Hub dataset; give its id as path")
         return self
@@ -103,17 +103,17 @@ class Data(Section):
 
     @property
     def reading(self) -> "FileOptions":
-        """How files of the section are read."""
+        """The options for reading the files of the section."""
         return FileOptions(self.format, self.column_names, self.delimiter, self.encoding)
 
     def is_like(self, path: str) -> bool:
-        """Whether a file has the ending of one that the section names, so that it is read in the same way."""
+        """Whether a file has the same ending as one of the section's files, so that it is read in the same way."""
         named = [one for one in (self.train, self.validation, self.test) if one is not None]
         names = [name for one in named for name in _names(one)]
         return Path(path).suffix.lower() in {Path(name).suffix.lower() for name in names}
 
     def split(self, name: Literal["train", "validation", "test"]) -> Named | None:
-        """What the section names for a split; the split "train" of a Hub dataset by default."""
+        """Return the files, or the Hub dataset's split, of a split; "train" of a Hub dataset by default."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}[name]
         return named or (name if self.path and name == "train" else None)
 

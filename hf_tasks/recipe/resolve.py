@@ -43,7 +43,7 @@ def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
         metrics.find(name)  # before the model is loaded
     named = {"train": train, "validation": validation, "test": test}
     given = {name: split for name, split in named.items() if split is not None}
-    checked = dict(zip(given, data.check_parts(list(given.values()), task, section.bad_rows), strict=True))
+    checked = dict(zip(given, data.check_splits(list(given.values()), task, section.bad_rows), strict=True))
     recipe = recipe.model_copy(update={"task": task})
     return recipe, Splits(checked["train"], checked.get("validation"), checked.get("test"))
 
@@ -55,7 +55,7 @@ def _read(recipe: Recipe, recipe_dir: Path | None) -> tuple[DataSplit | None, Da
     for name in ("train", "validation", "test"):
         try:
             found[name] = data.read_split(
-                recipe.data, name, recipe.task, seed=recipe.data_seed, recipe_dir=recipe_dir, settle=False
+                recipe.data, name, recipe.task, seed=recipe.data_seed, recipe_dir=recipe_dir, report_errors=False
             )
         except DataError as e:
             broken += e.problems

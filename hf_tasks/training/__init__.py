@@ -114,7 +114,7 @@ def _tell(setup: TrainingSetup) -> tuple[list[str], list[str]]:
     findings, texts = list[str](), list[str]()
     if distributed.is_main():
         checked = setup.checked()
-        findings, texts = [str(finding) for finding in checked.findings], [one.text for one in checked.findings]
+        findings, texts = [str(finding) for finding in checked.issues], [one.text for one in checked.issues]
         for line in checked.brief():
             say(line)
     if distributed.world_size() > 1:

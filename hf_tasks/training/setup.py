@@ -168,7 +168,7 @@ class TrainingSetup:
         """What is about to be trained, in lines."""
         return report(self.recipe, self.splits, self.encoded_splits, self.model)
 
-    def checked(self) -> checks.Checked:
+    def checked(self) -> checks.CheckReport:
         """What is odd in the data."""
         readable = int(self.tokenizer.model_max_length)
         return checks.run_checks(

@@ -79,6 +79,6 @@ def test_broken(tmp_path, reader, kind, content):
     (tmp_path / "f").write_bytes(content)
     with pytest.raises(DataError) as error:
         read(reader, tmp_path / "f")
-    assert str(error.value).startswith(f"f: is broken or no {kind} file (")
+    assert str(error.value).startswith(f"f: is damaged or not valid {kind} (")
     assert str(error.value).endswith("); copy or download it again")
     assert len(error.value.problems) == 1 and "\n" not in str(error.value)

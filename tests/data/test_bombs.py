@@ -22,7 +22,7 @@ PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst"
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that tests reach at once."""
-    monkeypatch.setattr(compression, "ALWAYS", 100_000)
+    monkeypatch.setattr(compression, "ALWAYS_ALLOWED", 100_000)
 
 
 def read(path: Path) -> list[Any]:
@@ -42,8 +42,8 @@ def test_a_compressed_file_that_holds_more_than_any_text(tmp_path: Path, suffix:
     path.write_bytes(PACK[suffix](b'{"text": "a"}\n' * 1_000_000))
     size = path.stat().st_size
     assert refused(path) == (
-        f"{path}: its {size:,} bytes hold more than {max(100_000, 200 * size):,}, which no real text does; "
-        "if this is meant, unpack it, and name the unpacked file"
+        f"{path}: its {size:,} bytes expand to more than {max(100_000, 200 * size):,}, which no real text does; "
+        "if this is intended, unpack it, and name the unpacked file"
     )
 
 
@@ -61,7 +61,7 @@ def test_a_line_without_end(tmp_path: Path, name: str, monkeypatch: pytest.Monke
     path.write_bytes(b"text\n" + b"x" * 70)
     with path.open("rb") as file, pytest.raises(DataError) as e:
         list(compression.lines(file, str(path), 64))
-    assert str(e.value) == f"{path}:2: the line has more than 64 bytes; write a row in each line"
+    assert str(e.value) == f"{path}:2: the line has more than 64 bytes; write one row per line"
     with path.open("rb") as file:
         assert [len(line) for line in compression.lines(file, str(path), 70)] == [5, 70]
 
@@ -73,7 +73,7 @@ def test_a_line_without_end_in_a_small_file_takes_little_memory(
 
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(gzip.compress(b"x" * 50_000_000))
-    monkeypatch.setattr(compression, "ALWAYS", 1_000_000)
+    monkeypatch.setattr(compression, "ALWAYS_ALLOWED", 1_000_000)
     tracemalloc.start()
     try:
         assert "which no real text does" in refused(path)
@@ -94,7 +94,7 @@ def test_a_json_file_that_is_too_large_to_be_read_at_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(json_rows, "LARGEST_JSON", 20)
     with pytest.raises(DataError) as e:
         list(json_rows.read_json(['[{"a": 1},\n', '{"a": 2}]\n', "\n" * 20], "a.json"))
-    assert str(e.value) == "a.json: has more than 20 characters; write an object a line, as .jsonl"
+    assert str(e.value) == "a.json: has more than 20 characters; write one object per line, as .jsonl"
 
 
 def test_numbers_and_depths_that_json_does_not_limit() -> None:

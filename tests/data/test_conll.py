@@ -121,5 +121,5 @@ def test_slashed_takes_the_last_slash():
 @pytest.mark.parametrize("bad", ["word", "word/", "/NN"])
 def test_slashed_without_word_or_tag(bad):
     assert read(read_slashed, f"Bo/NN {bad}") == [
-        (1, f'"{bad}" is not of the form word/TAG; write the word, a slash and its tag')
+        (1, f'"{bad}" does not have the form word/TAG; write the word, a slash and its tag')
     ]

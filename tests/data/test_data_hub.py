@@ -58,6 +58,6 @@ def test_not_there(monkeypatch):
     with pytest.raises(DataError) as error:
         read_split(Data(path="org/name"), "train", TASK, seed=0)
     assert str(error.value) == (
-        "org/name train: the data set cannot be loaded: Couldn't reach 'org/name' on the Hub (OfflineModeIsEnabled); "
+        "org/name train: the dataset cannot be loaded: Couldn't reach 'org/name' on the Hub (OfflineModeIsEnabled); "
         "check data.path, data.name, data.revision and the split, and that the Hub can be reached"
     )

@@ -48,19 +48,19 @@ def test_compressed_in_two_members(tmp_path, suffix):
 def test_truncated(tmp_path, suffix):
     content = COMPRESS[suffix](b"a\nb\n")[:-3]
     text = message(tmp_path / f"f{suffix}", content)
-    assert text.endswith(f": the {suffix} file breaks off here; copy or download it again")
+    assert text.endswith(f": the {suffix} file is truncated here; copy or download it again")
     assert text.startswith("f" + suffix + ":")
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)
 def test_not_compressed_though_the_name_says_so(tmp_path, suffix):
-    problem = f"is broken, or no {suffix} file though its name says so; rename it, or copy it again"
+    problem = f"is damaged, or not a {suffix} file in spite of its name; rename it, or copy it again"
     assert message(tmp_path / f"f{suffix}", b"text,label\na,1\n") == f"f{suffix}:1: {problem}"
 
 
 def test_checksum_of_a_gzip_file(tmp_path):
     content = gzip.compress(b"a\nb\n")
-    assert message(tmp_path / "f.gz", content[:-8] + b"12345678").startswith("f.gz:3: is broken")
+    assert message(tmp_path / "f.gz", content[:-8] + b"12345678").startswith("f.gz:3: is damaged")
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,8 @@ def test_home_folder(folder, monkeypatch):
         ("data", "data: is a folder, not a file; name its files with a glob such as data/*.csv"),
         (
             "stanfordnlp/sst2",
-            "stanfordnlp/sst2: there is no such file; a data set of the Hub is named by data.path: stanfordnlp/sst2, "
-            "and data.train then names its split",
+            "stanfordnlp/sst2: there is no such file; for a dataset of the Hub, write data.path: stanfordnlp/sst2 "
+            "and the name of its split as data.train",
         ),
     ],
 )

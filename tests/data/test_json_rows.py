@@ -26,8 +26,8 @@ def test_jsonl():
         ("[1]", "a JSON object was expected, found a list; write {...} for each row"),
         ("null", "a JSON object was expected, found null; write {...} for each row"),
         ("1.5", "a JSON object was expected, found a number; write {...} for each row"),
-        ('{"a": 1, "b": 2, "a": 3}', 'the key "a" stands twice in one JSON object; remove one of them'),
-        ('{"a": {"b": 1, "b": 2}}', 'the key "b" stands twice in one JSON object; remove one of them'),
+        ('{"a": 1, "b": 2, "a": 3}', 'the key "a" occurs twice in one JSON object; remove one of them'),
+        ('{"a": {"b": 1, "b": 2}}', 'the key "b" occurs twice in one JSON object; remove one of them'),
         ('{"a": "x\\ud83d"}', "half a character (\\ud83d alone); correct or remove it"),
         ("[" * 100_000, "the JSON is nested too deeply; correct the line"),
     ],
@@ -43,7 +43,7 @@ def test_jsonl_surrogate_pair_is_one_character():
 def test_jsonl_that_is_a_list():
     with pytest.raises(DataError) as error:
         read(read_jsonl, '[{"a": 1}]')
-    assert str(error.value) == "f:1: a JSON list, not an object a line; name data.format: json"
+    assert str(error.value) == "f:1: a JSON list, not one object per line; name data.format: json"
 
 
 @pytest.mark.parametrize("indent, lines", [(None, [1, 1]), (1, [2, 6])])
@@ -76,12 +76,12 @@ def test_json_empty_list():
             '{"a": 1}\n{"a": 2}\n',
             "f:2: not valid JSON in column 1: Extra data; if each line is an object, name data.format: jsonl",
         ),
-        ('[{"a": 1},\n{"a": 2, "a": 3}]', 'f:2: the key "a" stands twice in one JSON object; remove one of them'),
+        ('[{"a": 1},\n{"a": 2, "a": 3}]', 'f:2: the key "a" occurs twice in one JSON object; remove one of them'),
         (
             '{"train": [], "test": []}',
             "f: a list of objects was expected, found one object with the keys train, test; write [{...}, ...]",
         ),
-        ('"x"', "f: a list of objects was expected, found a text; write [{...}, ...]"),
+        ('"x"', "f: a list of objects was expected, found a string; write [{...}, ...]"),
         ("[" * 100_000, "f: the JSON is nested too deeply; give a list of objects"),
     ],
 )

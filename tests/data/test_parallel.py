@@ -74,7 +74,7 @@ def test_files_of_different_lengths_are_an_error_with_both_counts() -> None:
 def test_patterns_must_name_as_many_files() -> None:
     with pytest.raises(DataError) as e:
         rows(Parallel(source="*.en", target="a.*e"))
-    assert str(e.value) == "*.en names 2 files and a.*e names 1; each source file needs its target file"
+    assert str(e.value) == "*.en matches 2 files and a.*e matches 1; each source file needs its target file"
 
 
 def test_a_recipe_names_what_is_missing(tmp_path: Path) -> None:

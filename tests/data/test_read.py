@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hf_tasks.core.errors import DataError
-from hf_tasks.data import Data, check, check_parts, hold_out, load, read_file, read_rows, read_split
+from hf_tasks.data import Data, check, check_splits, hold_out, load, read_file, read_rows, read_split
 from hf_tasks.tasks import TextClassification
 
 TASK = TextClassification(name="text-classification")
@@ -284,11 +284,11 @@ def test_problems_of_reading_and_of_checking_come_together_in_the_order_of_the_f
     write("f.csv", "text,label\na,neg\n ,neg\nb,c,d\nc,pos\nd,\n ,pos\n" + "e,neg\nf,pos\n" * 6)
     data = Data(train="f.csv")
     task = TextClassification(name="text-classification", labels=("neg", "pos"))
-    split = read_split(data, "train", task, seed=0, settle=False)
+    split = read_split(data, "train", task, seed=0, report_errors=False)
     rest, held = hold_out(split, task, 0.5, 0)
-    lines = message(check_parts, [rest, held], task).splitlines()
+    lines = message(check_splits, [rest, held], task).splitlines()
     assert [line.split(": ")[0] for line in lines] == ["f.csv:3", "f.csv:4", "f.csv:6", "f.csv:7", "data.bad_rows"]
-    kept = check_parts([rest, held], task, "drop")
+    kept = check_splits([rest, held], task, "drop")
     assert sum(split.dropped for split in kept) == 4
     places = {split.where(row) for split in kept for row in range(len(split))}
     assert places == {f"f.csv:{line}" for line in (2, 5, *range(8, 20))}

@@ -7,7 +7,7 @@ import pytest
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.data import hold_out, read_rows
-from hf_tasks.data.holdout import _taken
+from hf_tasks.data.holdout import _apportion
 from hf_tasks.tasks import QuestionAnswering, TextClassification
 
 TASK = TextClassification(name="text-classification")
@@ -133,7 +133,7 @@ def test_groups_give_the_share_of_each_stratum():
 def test_one_row():
     with pytest.raises(DataError) as error:
         hold_out(split(["a"]), TASK, 0.1, 0)
-    assert str(error.value) == "row 1: there is only this row, none can be held out; give data.validation"
+    assert str(error.value) == "row 1: this is the only row, so none can be held out; give data.validation"
 
 
 @pytest.mark.parametrize(
@@ -147,4 +147,4 @@ def test_one_row():
     ],
 )
 def test_largest_remainders(sizes, total, taken):
-    assert _taken(np.array(sizes), total).tolist() == taken
+    assert _apportion(np.array(sizes), total).tolist() == taken

@@ -69,7 +69,7 @@ def test_csv_bad_rows_do_not_stop_the_reading():
         ('a,b\n"x\ny","z\n1\n', 'f.csv:3: a quote (") opens here and never closes; close or remove it'),
         ('a,b\n"say ""x""\n""y"" \nz,1\n', 'f.csv:2: a quote (") opens here and never closes; close or remove it'),
         ("\n\n", "f.csv:1: the header is missing; write the names of the columns in the first line"),
-        ("a,b,a\n1,2,3\n", 'f.csv:1: column "a" is twice in the header (fields 1 and 3); rename one of them'),
+        ("a,b,a\n1,2,3\n", 'f.csv:1: the header has column "a" twice (fields 1 and 3); rename one of them'),
         (
             "a;b\nx, y;1\n",
             'f.csv:1: the columns seem to be separated by semicolons, not by commas; name data.delimiter: ";"',

@@ -102,7 +102,7 @@ def test_all_problems_of_a_file_are_reported_at_once(write: Write) -> None:
             'r.yaml:15: training.num_train_epoch: unknown key; did you mean "num_train_epochs"?',
             "r.yaml:16: training.push_to_hub: the trainer pushes nothing; remove it, "
             "and add hub: {repo_id: ORG/NAME} beside training",
-            "r.yaml:18: training.fp16: bf16 and fp16 exclude each other; keep one of them",
+            "r.yaml:18: training.fp16: bf16 and fp16 cannot be combined; keep one of them",
         ]
     )
 
@@ -171,7 +171,7 @@ def test_a_word_in_place_of_a_section(section: str) -> None:
         ({"data": {"train": {"source": "a", "target": "b", "a": 1}}}, "data.train.a: unknown key; remove it"),
         ({"data": {"train": "a", "validation_size": 1}}, "data.validation_size: input should be less than 1; found 1"),
         ({"data": {"train": "a", "path": "p", "data_dir": "d"}},
-         "data: path (a Hub dataset) and data_dir (a folder) exclude each other; keep one of them"),
+         "data: path (a Hub dataset) and data_dir (a folder) cannot be combined; keep one of them"),
         ({"name": "a b"}, "name: string should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]*$'; found \"a b\""),
         ({"name": 3}, 'name: input should be a valid string; found 3, write "3" in quotes'),
         ({"name": None}, "name: input should be a valid string; found nothing"),

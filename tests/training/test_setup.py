@@ -31,8 +31,8 @@ def test_check_tells_lengths_labels_and_what_is_odd(
     assert lines[end - 4 : end] == [
         "  labels     11 a, 10 b",
         "  lengths    95 % of the texts have at most 6 tokens, 99 % 72, all 72; max_length 8",
-        "  warning    texts that are in train too: 1 of 2 in test (test.jsonl:1 = train.jsonl:4); remove them from "
-        "train, or scores are not those of unseen texts",
-        "  warning    texts cut to max_length 8: 1 of 21 in train, 64 tokens (35.2%) lost; task.max_length: 64 holds "
-        "95.6 % for 47.5% more tokens to read",
+        "  warning    texts that are also in train: 1 of 2 in test (test.jsonl:1 = train.jsonl:4); remove them from "
+        "train; otherwise the scores are not those of unseen texts",
+        "  warning    texts truncated to max_length 8: 1 of 21 in train, 64 tokens (35.2%) lost; task.max_length: 64 "
+        "holds 95.6 % for 47.5% more tokens to read",
     ]

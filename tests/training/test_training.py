@@ -208,7 +208,7 @@ def test_a_finished_run_is_not_overwritten_unasked(
     make: Make, unverified: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = train(make(training={"max_steps": 1}))
-    assert "\n  warning    texts that are in train too: 32 of 40 in test (" in capsys.readouterr().err
+    assert "\n  warning    texts that are also in train: 32 of 40 in test (" in capsys.readouterr().err
     written = (run.path / "results.json").stat().st_mtime_ns
     assert train(make(training={"max_steps": 1})).path == run.path
     said = f"{run.path}: this run is finished, there is nothing to do; --overwrite trains it again\n"

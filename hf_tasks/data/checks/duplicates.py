@@ -1,10 +1,8 @@
-"""A number of 64 bits for each row of some columns: equal rows have equal numbers.
+"""Duplicates and contradictions within a split, and leaks between splits.
 
-Different rows have different ones but for a chance of n^2 / 2^65 among n rows, 1 in 4 million for 3 million rows.
-Rows are read in chunks of Arrow columns and never become Python objects one by one.
-
-
-Rows that say the same: duplicates and contradictions within a part, leaks between parts."""
+Examples are compared by hashes of 64 bits, computed on chunks of Arrow columns. The probability that any two different
+ones of n examples have the same hash is n^2 / 2^65: 1 in 4 million for 3 million examples.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,13 +20,13 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 CHUNK = 1 << 16
-"""Rows that are in memory at once, at most."""
+"""Maximum number of examples in memory at a time."""
 BYTES = 1 << 24
-"""Bytes of them, on average."""
+"""Approximate number of bytes in memory at a time."""
 
 
 def row_hashes(examples: "Dataset", columns: Sequence[str], unordered: Sequence[str] = ()) -> np.ndarray:
-    """(E,) uint64. In columns that are `unordered`, the order of a list's items means nothing."""
+    """Return (E,) uint64 hashes of the columns; in `unordered` columns the order of a list's items does not matter."""
     hashes = [
         _combined([_of(table[name], ordered=name not in unordered) for name in columns])
         for table in tables(examples, columns)
@@ -37,7 +35,7 @@ def row_hashes(examples: "Dataset", columns: Sequence[str], unordered: Sequence[
 
 
 def tables(examples: "Dataset", columns: Sequence[str]) -> Iterator[Any]:
-    """The columns as Arrow tables of at most CHUNK rows and about BYTES bytes, each column in one piece."""
+    """Yield the columns as Arrow arrays of at most CHUNK examples and about BYTES bytes, by their names."""
     table = examples.select_columns(list(columns)).with_format("arrow")
     mean = table.data.nbytes / max(table.data.num_rows, 1)
     for chunk in table.iter(batch_size=max(1, min(CHUNK, int(BYTES / max(mean, 1))))):
@@ -45,7 +43,7 @@ def tables(examples: "Dataset", columns: Sequence[str]) -> Iterator[Any]:
 
 
 def mix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """One hash of two, whose order counts (multiply and shift, as the finalizer of SplitMix64 does)."""
+    """Combine two hashes (N,) into one that depends on their order, as the finalizer of SplitMix64 does."""
     mixed: np.ndarray = first * np.uint64(0x9E3779B97F4A7C15) + second
     mixed ^= mixed >> np.uint64(32)
     mixed *= np.uint64(0xD6E8FEB86659FD93)
@@ -54,7 +52,7 @@ def mix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def hashed(values: Any) -> np.ndarray:
-    """(N,) uint64 of an Arrow array of texts or numbers."""
+    """Return (N,) uint64 hashes of an Arrow array of strings or numbers."""
     import pyarrow.types
     from pandas.util import hash_array
 
@@ -67,7 +65,7 @@ def hashed(values: Any) -> np.ndarray:
 
 
 def _of(values: Any, *, ordered: bool) -> np.ndarray:
-    """(N,) uint64 of an Arrow array of any type."""
+    """Return (N,) uint64 hashes of an Arrow array of any type."""
     import pyarrow.types
 
     if pyarrow.types.is_struct(values.type):
@@ -98,12 +96,12 @@ def _one_piece(column: Any) -> Any:
 
 
 UNORDERED = ("labels", "answers")
-"""Targets that are sets, however a file lists them."""
+"""Targets that are sets, whose order does not matter."""
 
 
 @dataclass(frozen=True)
 class Hashes:
-    """What rows say, as numbers (E,): their input, and input and target together."""
+    """Hashes (E,) of the examples: of the input alone, and of input and target (`whole`)."""
 
     input: np.ndarray
     whole: np.ndarray
@@ -115,14 +113,15 @@ class Hashes:
         return cls(asked, mix(asked, answered))
 
 
-def findings(splits: dict[str, DataSplit], hashes: dict[str, Hashes], task: Task) -> Iterator[Issue]:
+def issues(splits: dict[str, DataSplit], hashes: dict[str, Hashes], task: Task) -> Iterator[Issue]:
+    """Yield the issues about repeated inputs within and between splits."""
     yield from within(splits, hashes, task)
     yield from between(splits, hashes, task)
     yield from groups(splits, task)
 
 
 def within(splits: dict[str, DataSplit], hashes: dict[str, Hashes], task: Task) -> Iterator[Issue]:
-    """Inputs that stand again in their part: with the same target, with another one."""
+    """Yield issues about inputs that are repeated in a split, with the same target or with another one."""
     same, other = [], []
     for name, split in splits.items():
         _, firsts, inverse = np.unique(hashes[name].whole, return_index=True, return_inverse=True)
@@ -135,19 +134,19 @@ def within(splits: dict[str, DataSplit], hashes: dict[str, Hashes], task: Task) 
     if not task.traits.one_answer:
         remedy = f"score them as one row with a list of {targets}"
     yield from found("conflict", f"{task.traits.examples} repeated with other {targets}", remedy, other)
-    remedy = "remove them, or they count more than others"
+    remedy = "remove them; otherwise they count several times"
     yield from found("repeat", f"{task.traits.examples} repeated with the same {targets}", remedy, same)
 
 
 def _contradictions(inputs: np.ndarray, different: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of the `different` rows, those whose input stood before (with another target), and where it stood first."""
+    """Return the rows among `different` whose input occurred before with another target, and its first rows."""
     _, firsts, inverse = np.unique(inputs[different], return_index=True, return_inverse=True)
     again = np.flatnonzero(firsts[inverse] != np.arange(len(different)))
     return different[again], different[firsts[inverse[again]]]
 
 
 def between(splits: dict[str, DataSplit], hashes: dict[str, Hashes], task: Task) -> Iterator[Issue]:
-    """Inputs that stand in two parts."""
+    """Yield issues about inputs that are in two splits."""
     names, unit = list(splits), task.traits.examples
     for number, one in enumerate(names):
         seen, differ = [], 0
@@ -157,22 +156,22 @@ def between(splits: dict[str, DataSplit], hashes: dict[str, Hashes], task: Task)
             differ += (
                 int((~np.isin(hashes[other].whole[rows], hashes[one].whole)).sum()) if task.traits.one_answer else 0
             )
-        remedy = f"remove them from {one}, or scores are not those of unseen {unit}"
+        remedy = f"remove them from {one}; otherwise the scores are not those of unseen {unit}"
         if differ:
             remedy = f"{differ:,} of them have other {task.traits.targets} there; {remedy}"
-        yield from found("leak", f"{unit} that are in {one} too", remedy, seen)
+        yield from found("leak", f"{unit} that are also in {one}", remedy, seen)
 
 
 def groups(splits: dict[str, DataSplit], task: Task) -> Iterator[Issue]:
-    """Rows that share what must not stand in two parts, such as the context of other questions."""
+    """Yield issues about groups in two splits, such as questions about the same context."""
     if not task.traits.group:
         return
     hashes = {name: row_hashes(split.examples, [task.traits.group]) for name, split in splits.items()}
     for one, other in combinations(splits, 2):
         rows, at = common(hashes[other], hashes[one])
         seen = _seen(other, splits[other], rows, splits[one], at)
-        text = f"{task.traits.examples} whose {task.traits.group} is in {one} too"
-        yield from found("leak", text, f"let each {task.traits.group} stand in one part", seen)
+        text = f"{task.traits.examples} whose {task.traits.group} is also in {one}"
+        yield from found("leak", text, f"put each {task.traits.group} into only one split", seen)
 
 
 def _seen(name: str, split: DataSplit, rows: np.ndarray, other: DataSplit, others: np.ndarray) -> list[Seen]:
@@ -182,7 +181,7 @@ def _seen(name: str, split: DataSplit, rows: np.ndarray, other: DataSplit, other
 
 
 def common(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The places in `one` (N,) of values that `other` (M,) has, and the first place of each in `other`."""
+    """Return the indices in `one` (N,) of the values that are in `other` (M,), and the first index of each there."""
     different, firsts = np.unique(other, return_index=True)
     at = np.searchsorted(different, one)
     at[at == len(different)] = 0

@@ -1,4 +1,4 @@
-"""Counts and places of the issues that the data checks find, and the order of their severity."""
+"""Severity, counts and locations of the issues that the data checks find."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from hf_tasks.tasks.types import Issue, IssueKind
 SEVERITY: tuple[IssueKind, ...] = get_args(IssueKind)
 """The most severe kind first: wrong scores, wrong labels, wasted compute."""
 SHOWN = 3
-"""Places that an issue names."""
+"""Maximum number of locations that an issue names."""
 
 Rows = Sequence[int] | np.ndarray
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Where and how often something was seen in one split."""
+    """The count and first locations of an issue in one split."""
 
     count: str
     """`9 of 1,821 in test`"""
@@ -27,19 +27,19 @@ class Seen:
 
 
 def found(kind: IssueKind, what: str, remedy: str, seen: Sequence[Seen]) -> Iterator[Issue]:
-    """One issue for all splits in which something was seen; none where it was not."""
+    """Yield one issue for all splits in which it was seen, if there are any."""
     if seen:
         first = tuple(place for one in seen for place in one.places)[:SHOWN]
         yield Issue(kind, f"{what}: {', '.join(one.count for one in seen)}", remedy, first)
 
 
 def places(split: DataSplit, rows: Rows) -> tuple[str, ...]:
-    """Where the first rows stand: `data/train.csv:17`, and `:203` for the next of the same file."""
+    """Return the locations of the first rows: `data/train.csv:17`, and `:203` for the next one of the same file."""
     return tuple(_shortened((split, int(row)) for row in rows[:SHOWN]))
 
 
 def pairs_of_places(one: DataSplit, rows: Rows, other: DataSplit, others: Rows) -> tuple[str, ...]:
-    """Where the first pairs of rows stand: `test.csv:14 = train.csv:201`, and `:33 = :555` for the next."""
+    """Return the locations of the first pairs of rows: `test.csv:14 = train.csv:201`, then `:33 = :555`."""
     if one is other:
         alternating = [(one, int(row)) for pair in zip(rows[:SHOWN], others, strict=False) for row in pair]
         short = list(_shortened(alternating))

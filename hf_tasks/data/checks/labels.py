@@ -1,4 +1,4 @@
-"""Labels: how often each one occurs, which are rare or absent, which are spelled in two ways."""
+"""Checks of labels and scores: counts, rare or absent labels, spelling variants, outliers."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -14,20 +14,20 @@ from hf_tasks.tasks.types import Issue
 if TYPE_CHECKING:
     from datasets import Dataset
 
-FEW = 10
-"""Training examples below which a label is said to have few."""
-UNEVEN = 10
-"""How many times the rarest label the most frequent one has, from where it is a finding."""
-FAR = 0.2
-"""Share of the scores' range; a score further than this from all others is odd."""
+RARE = 10
+"""A label with fewer training examples is reported."""
+IMBALANCE = 10
+"""Ratio of the most frequent to the rarest label from which it is reported."""
+OUTLIER_GAP = 0.2
+"""Share of the scores' range; a score further than this from all others is an outlier."""
 NO_LABEL = {"-", "--", "?", "??", ".", "_", "n/a", "na", "#n/a", "nan", "null", "missing", "unlabeled", "unlabelled"}
 SEPARATORS = ("|", ";", ",", "/", "+")
 LISTED = 6
-"""Labels that a line names."""
+"""Maximum number of labels that a line names."""
 
 
 def counts(examples: "Dataset", column: str) -> dict[str, int]:
-    """How many times each value of a column of texts, or of lists of them, occurs."""
+    """Count the values of a column of strings or of lists of strings."""
     import pyarrow.types
 
     total: dict[str, int] = {}
@@ -40,7 +40,7 @@ def counts(examples: "Dataset", column: str) -> dict[str, int]:
 
 
 def fact(found: dict[str, int]) -> str:
-    """`3,310 negative, 3,610 positive`, or the most frequent and the rarest of many."""
+    """Describe the labels: `3,310 negative, 3,610 positive`, or the most frequent and the rarest of many."""
     ranked = sorted(found, key=lambda name: (-found[name], name))
     if len(ranked) <= LISTED:
         return ", ".join(f"{found[name]:,} {name}" for name in ranked)
@@ -49,7 +49,7 @@ def fact(found: dict[str, int]) -> str:
 
 
 def spellings(found: dict[str, int]) -> Iterator[Issue]:
-    """Labels that differ only by case or blanks."""
+    """Yield an issue for labels that differ only by case or blanks."""
     alike: dict[str, list[str]] = {}
     for name in found:
         alike.setdefault("".join(name.split()).casefold(), []).append(name)
@@ -59,12 +59,12 @@ def spellings(found: dict[str, int]) -> Iterator[Issue]:
             listed = ", ".join(f'"{name}" {found[name]:,} times' for name in ranked)
             yield Issue(
                 "labels", f"train: labels differ only by case or blanks: {listed}",
-                f'write "{ranked[0].strip()}" in all rows, or they are learned as different labels',
+                f'write "{ranked[0].strip()}" in all rows; otherwise they are different labels',
             )  # fmt: skip
 
 
 def no_labels(found: dict[str, int], target: str) -> Iterator[Issue]:
-    """Labels that seem to mean that a row has none. `found`: how often each occurs in train."""
+    """Yield an issue for labels such as "n/a" that seem to mean "no label". `found`: counts in train."""
     marks = {"_", "?", "n/a", "nan", "null"} if target == "tags" else NO_LABEL
     names = [name for name in found if name.strip().casefold() in marks]
     if (
@@ -76,17 +76,17 @@ def no_labels(found: dict[str, int], target: str) -> Iterator[Issue]:
     if names:
         listed = ", ".join(f'"{name}" {found[name]:,} times' for name in names)
         yield Issue(
-            "labels", f"train: labels that may mean that there is none: {listed}",
-            "they are learned as a class of their own; remove these rows, or leave them if that is meant",
+            "labels", f'train: labels that may mean "no label": {listed}',
+            "they are learned as a class of their own; remove these rows unless that is intended",
         )  # fmt: skip
 
 
 def notations(found: dict[str, int]) -> Iterator[Issue]:
-    """Labels that are several others in another notation: "joy;fear" beside "joy" and "fear"."""
+    """Yield an issue for a label that consists of others, e.g. "joy;fear" if there are "joy" and "fear"."""
     for name in found:
         for mark in SEPARATORS:
-            splits = [split.strip() for split in name.strip("[](){}").replace("'", "").replace('"', "").split(mark)]
-            if mark in name and len(splits) > 1 and all(split in found for split in splits):
+            pieces = [piece.strip() for piece in name.strip("[](){}").replace("'", "").replace('"', "").split(mark)]
+            if mark in name and len(pieces) > 1 and all(piece in found for piece in pieces):
                 yield Issue(
                     "labels", f'train: the label "{name}" ({found[name]:,} times) seems to be several, separated by '
                     f'"{mark}"', "write all rows in one way: a list, or one task.label_separator",
@@ -95,13 +95,15 @@ def notations(found: dict[str, int]) -> Iterator[Issue]:
 
 
 def score_fact(scores: np.ndarray) -> str:
-    """`from 0 to 5, mean 2.6`"""
+    """Describe the scores: `from 0 to 5, mean 2.6`."""
     return f"from {scores.min():g} to {scores.max():g}, mean {scores.mean():.3g}"
 
 
 def far_scores(splits: dict[str, DataSplit]) -> Iterator[Issue]:
-    """Scores beyond a gap at either end of those of train, at most 5 % of them: the gap is wider than a fifth of the
-    range of the middle 96 %. Also negative scores where 98 % are not."""
+    """Yield an issue for outliers: at most 5 % of the scores, beyond a gap wider than a fifth of the range of train.
+
+    The range is that of the middle 96 %. Negative scores are outliers if at least 98 % are not negative.
+    """
     train = np.asarray(splits["train"].examples["score"][:])
     low, high = _without_far(train)
     seen = []
@@ -116,12 +118,12 @@ def far_scores(splits: dict[str, DataSplit]) -> Iterator[Issue]:
 
 
 def _without_far(scores: np.ndarray) -> tuple[float, float]:
-    """The lowest and the highest score that are no outliers."""
+    """Return the lowest and the highest score that are not outliers."""
     values = np.sort(scores)
     low, high = np.quantile(values, [0.02, 0.98], method="nearest")
     gaps = np.diff(values)
     usual = float(np.median(gaps[gaps > 0])) if (gaps > 0).any() else 0.0
-    most, step = int(0.05 * len(values)), max(FAR * (high - low), 1.5 * usual)
+    most, step = int(0.05 * len(values)), max(OUTLIER_GAP * (high - low), 1.5 * usual)
     ends = [i for i in range(most) if gaps[i] > step and values[i] < low]
     starts = [i for i in range(len(gaps) - most, len(gaps)) if gaps[i] > step and values[i + 1] > high]
     first = ends[-1] + 1 if ends else 0
@@ -131,10 +133,9 @@ def _without_far(scores: np.ndarray) -> tuple[float, float]:
 
 
 def balance(labels: Sequence[str], found: dict[str, dict[str, int]]) -> Iterator[Issue]:
-    """Labels with few or no training examples, and a most frequent one that outnumbers the rarest. `found`: the counts
-    of each part."""
+    """Yield issues for absent, rare and imbalanced labels. `found`: the counts of each split."""
     train = found["train"]
-    rare = sorted((name for name in train if train[name] < FEW), key=lambda name: (train[name], name))
+    rare = sorted((name for name in train if train[name] < RARE), key=lambda name: (train[name], name))
     absent = [name for name in labels if name not in train]
     if absent:
         tested = {name: sum(counts.get(label, 0) for label in absent) for name, counts in found.items()}
@@ -146,14 +147,14 @@ def balance(labels: Sequence[str], found: dict[str, dict[str, int]]) -> Iterator
     if rare:
         named = _listed([f"{name} {train[name]}" for name in rare])
         yield Issue(
-            "few", f"train: {len(rare)} of {len(train)} labels have fewer than {FEW} examples: {named}",
-            "add examples, or join these labels",
+            "few", f"train: {len(rare)} of {len(train)} labels have fewer than {RARE} examples: {named}",
+            "add examples, or merge these labels",
         )  # fmt: skip
     most, least = max(train, key=lambda n: train[n]), min(train, key=lambda n: train[n])
-    if train[most] >= UNEVEN * train[least]:
+    if train[most] >= IMBALANCE * train[least]:
         yield Issue(
             "balance", f"train: the rarest label has {train[least]:,} examples ({least}), the most frequent "
-            f"{train[most]:,} ({most})", "choose by macro F1; accuracy hides rare labels",
+            f"{train[most]:,} ({most})", "select the checkpoint by macro F1; accuracy hides rare labels",
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What is cut: how long the texts are, how many tokens are lost, which limit would hold them."""
+"""Check of lengths: how many tokens are truncated, and which limit would be enough."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,30 +10,30 @@ from hf_tasks.tasks import EncodedSplit, Task
 from hf_tasks.tasks.types import Issue
 
 VISIBLE = 0.0005
-"""A share below which it is not worth a word."""
+"""Shares below this are not reported."""
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """How long the texts of a part's E examples are in tokens, and what of them a model reads or learns."""
+    """Numbers of tokens of a split's E texts before and after truncation."""
 
     what: str
-    """`texts`, `sources`, `targets`."""
+    """`texts`, `sources` or `targets`."""
     key: str
-    """The task's key that limits them."""
+    """The task's key with the limit."""
     limit: int
     tokens: np.ndarray
-    """(E,) tokens of each, whole."""
+    """(E,) tokens before truncation."""
     kept: np.ndarray
-    """(E,)"""
+    """(E,) tokens after truncation."""
     windowed: bool = False
-    """Whether some are read in several windows; of these, `tokens` and `kept` are those of one window, and one more."""
+    """Whether long texts are read in windows; for these, both numbers are those of one window plus 1."""
     otherwise: str = "shorten them"
-    """What to do where the model cannot read as much."""
+    """What to do if the model cannot read more tokens."""
 
 
 def lengths(task: Task, encoded: EncodedSplit) -> Iterator[Lengths]:
-    """Those of what the model reads, and of the targets where these are texts."""
+    """Yield the lengths of the inputs, and of the targets if these are texts."""
     features, examples = encoded.features.with_format("numpy"), len(encoded.examples)
     example, length, cut = (np.asarray(features[name][:]) for name in ("example", "length", "tokens_cut"))
     kept, lost = np.zeros(examples, np.int64), np.zeros(examples, np.int64)
@@ -56,7 +56,7 @@ def lengths(task: Task, encoded: EncodedSplit) -> Iterator[Lengths]:
 
 
 def fact(train: Lengths) -> str:
-    """`95 % of the texts have at most 44 tokens, 99 % 52, all 66; max_length 128`."""
+    """Describe lengths: `95 % of the texts have at most 44 tokens, 99 % 52, all 66; max_length 128`."""
     middle, most, longest = (_quantile(train, share) for share in (0.95, 0.99, 1.0))
     return (
         f"95 % of the {train.what} have at most {middle} tokens, 99 % {most}, all {longest}; {train.key} {train.limit}"
@@ -64,11 +64,11 @@ def fact(train: Lengths) -> str:
 
 
 def cuts(splits: dict[str, Lengths], readable: int) -> Iterator[Issue]:
-    """One finding for all parts of what is cut. `readable`: the tokens that the model can read."""
+    """Yield one issue for the truncated texts of all splits. `readable`: tokens that the model can read."""
     train = splits["train"]
     seen = [_seen(name, one) for name, one in splits.items() if (one.tokens > one.kept).any()]
     if seen:
-        yield from found("cut", f"{train.what} cut to {train.key} {train.limit}", _remedy(splits, readable), seen)
+        yield from found("cut", f"{train.what} truncated to {train.key} {train.limit}", _remedy(splits, readable), seen)
 
 
 def _seen(name: str, lengths: Lengths) -> Seen:
@@ -79,7 +79,7 @@ def _seen(name: str, lengths: Lengths) -> Seen:
 
 
 def _remedy(splits: dict[str, Lengths], readable: int) -> str:
-    """The limit that holds 99 % of the training texts, and the one that holds all, as far as the model can read."""
+    """Suggest the limits for 99 % of the training texts and for all texts, as far as the model can read them."""
     train = splits["train"]
     if train.windowed:
         return train.otherwise

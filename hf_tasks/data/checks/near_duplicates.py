@@ -1,7 +1,7 @@
-"""Near-duplicates between parts: inputs that differ in case, punctuation or a word or two.
+"""Near-duplicates between splits: inputs that differ in case, punctuation or one or two words.
 
-Two texts are near when the Jaccard similarity of their words and pairs of neighbouring words is at least SIMILAR, in
-each of the compared columns. The search is exact: sets that similar share one of the rarest items of either (prefix
+Two inputs are near-duplicates if the Jaccard similarity of their words and word bigrams is at least SIMILAR in each
+of the compared columns. The search is exact: sets with this similarity share one of the rarest items of either (prefix
 filter, Bayardo et al. 2007, https://doi.org/10.1145/1242572.1242591), and every such pair is compared.
 """
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 SIMILAR = 0.8
-"""Jaccard similarity of words and pairs of words from which two texts count as near."""
+"""Jaccard similarity of words and word bigrams from which two texts are near-duplicates."""
 MOST_TESTED = 20_000
-"""Rows of validation or test that are searched for; of more, a sample."""
+"""Maximum number of examples of validation or test that are compared; more are sampled."""
 MOST_SEARCHED = 1_000_000
-"""Rows of train that are searched; of more, a sample."""
+"""Maximum number of examples of train that are searched; more are sampled."""
 AT_ONCE = 1 << 22
-"""Numbers that are in memory at once while pairs are compared."""
+"""Numbers in memory at a time while pairs are compared."""
 ROW = np.uint64(46)
-"""An item has 46 bits, above them stands its row."""
+"""An item has 46 bits; the bits above them are its row."""
 COLUMN = np.uint64(2)
-"""The lowest bits of an item say which column it is of."""
-NO_WORD = r"[^\pL\pN\pM]+"
-ALONE = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])"
-"""Characters of scripts without blanks are words of their own."""
+"""Number of low bits of an item that hold its column."""
+NOT_WORD = r"[^\pL\pN\pM]+"
+SINGLE_CHARACTERS = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}])"
+"""Characters of scripts without blanks, each of which counts as a word."""
 
 
 @dataclass(frozen=True)
 class Sets:
-    """The items of N rows: words and pairs of words of all compared columns."""
+    """The items (words and word bigrams) in all compared columns of N rows."""
 
     keys: np.ndarray
-    """(M,) uint64, sorted, each once: row << 46 | item."""
+    """(M,) uint64, sorted and unique: row << 46 | item."""
     sizes: np.ndarray
-    """(N, columns) how many items each column of a row has."""
+    """(N, columns) number of items."""
 
     @property
     def rows(self) -> np.ndarray:
@@ -56,8 +56,7 @@ class Sets:
 
 
 def near(splits: dict[str, DataSplit], exact: dict[str, np.ndarray], task: Task, seed: int) -> Iterator[Issue]:
-    """Rows of other parts that are near to one of train; `exact` (E,) flags those of each part that are in train as
-    they are."""
+    """Yield an issue for near-duplicates of train in other splits; `exact` (E,) flags exact duplicates to skip."""
     train, seen = splits["train"], []
     searched = _sample(np.arange(len(train)), MOST_SEARCHED, seed)
     among = f"{len(searched):,} sampled rows of " if len(searched) < len(train) else ""
@@ -69,11 +68,11 @@ def near(splits: dict[str, DataSplit], exact: dict[str, np.ndarray], task: Task,
             places = pairs_of_places(splits[name], tested[rows], train, searched[near[rows]])
             seen.append(Seen(f"{len(rows):,} of {len(tested):,}{drawn} in {name}", places))
     text = f"{task.traits.examples} that are nearly in {among}train (word similarity of at least {SIMILAR})"
-    yield from found("near leak", text, "remove them from train if scores shall be those of new ones", seen)
+    yield from found("near leak", text, "remove them from train; otherwise test scores are inflated", seen)
 
 
 def search(tested: "Dataset", searched: "Dataset", columns: Sequence[str]) -> np.ndarray:
-    """(E,) for each row of `tested` (at most 2^18 of them), a row of `searched` that is near to it, or -1."""
+    """Return (E,) a row of `searched` that is a near-duplicate of each row of `tested` (at most 2^18), or -1."""
     found = np.full(len(tested), -1)
     if not len(tested):
         return found
@@ -87,7 +86,7 @@ def search(tested: "Dataset", searched: "Dataset", columns: Sequence[str]) -> np
 
 
 def sets(table: dict[str, Any], columns: Sequence[str]) -> Sets:
-    """The items of at most CHUNK rows."""
+    """Return the items of at most CHUNK rows."""
     keys, sizes = [], []
     for number, name in enumerate(columns):
         rows, hashes = _items(table[name])
@@ -100,8 +99,11 @@ def sets(table: dict[str, Any], columns: Sequence[str]) -> Sets:
 
 
 class Index:
-    """The sets of some rows, to be searched by other rows. An item's rank is its place among all items by how many of
-    these rows have it, the rarest first; an item that none has is of rank -1."""
+    """Inverted index of the rarest items of some rows.
+
+    An item's rank is its position among all items by the number of rows that have it, the rarest first; unknown items
+    have rank -1.
+    """
 
     def __init__(self, indexed: Sets) -> None:
         self.sizes = indexed.sizes
@@ -118,7 +120,7 @@ class Index:
         self.begins = np.searchsorted(ranks[first][order], np.arange(len(count) + 1))
 
     def find(self, mine: Sets, found: np.ndarray, begin: int) -> None:
-        """Writes into `found`, where it is -1, begin + a row of `mine` that is near to the indexed row."""
+        """Set `found`, where it is -1, to begin + a row of `mine` that is a near-duplicate of the indexed row."""
         place = np.searchsorted(self.vocabulary, mine.items)
         place[place == len(self.vocabulary)] = 0
         known = self.vocabulary[place] == mine.items if len(self.vocabulary) else np.zeros(len(place), bool)
@@ -137,12 +139,12 @@ class Index:
     def _candidates(
         self, rows: np.ndarray, ranks: np.ndarray, mine: Sets, found: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Pairs (indexed rows, rows of `mine`) that share one of their rarest items and are about as long."""
+        """Yield pairs (indexed rows, rows of `mine`) that share one of their rarest items and have similar lengths."""
         sizes, own = self.sizes.sum(axis=1), mine.sizes.sum(axis=1)
         lengths = self.begins[ranks + 1] - self.begins[ranks]
-        for split in _slices(lengths, AT_ONCE):
-            at = np.repeat(self.begins[ranks[split]], lengths[split]) + _counted(lengths[split])
-            other, row = self.posted[at], np.repeat(rows[split], lengths[split])
+        for part in _slices(lengths, AT_ONCE):
+            at = np.repeat(self.begins[ranks[part]], lengths[part]) + _ranges(lengths[part])
+            other, row = self.posted[at], np.repeat(rows[part], lengths[part])
             small, large = np.minimum(sizes[other], own[row]), np.maximum(sizes[other], own[row])
             fits = (small >= SIMILAR * large) & (found[other] < 0)
             row, other = np.divmod(np.unique(row[fits] * len(sizes) + other[fits]), len(sizes))
@@ -150,9 +152,9 @@ class Index:
                 yield other[some], row[some]
 
     def _shared(self, other: np.ndarray, row: np.ndarray, ranks: np.ndarray, lists: np.ndarray) -> np.ndarray:
-        """(P, columns) how many items each pair shares. `ranks`: those of row r are at lists[r] : lists[r + 1]."""
+        """Return (P, columns) the number of items that each pair shares; row r has ranks[lists[r] : lists[r + 1]]."""
         lengths = lists[row + 1] - lists[row]
-        of = ranks[np.repeat(lists[row], lengths) + _counted(lengths)]
+        of = ranks[np.repeat(lists[row], lengths) + _ranges(lengths)]
         wanted = np.repeat(other, lengths) * len(self.rank) + of
         place = np.searchsorted(self.keys, wanted)
         place[place == len(self.keys)] = 0
@@ -162,7 +164,7 @@ class Index:
 
 
 def _in_prefix(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """(M,) whether each item, sorted by row and rank, is among the rarest of its row: similar rows share one."""
+    """Return (M,) whether each item, sorted by row and rank, is in its row's prefix, which similar rows share."""
     enough = sizes - np.ceil(SIMILAR * sizes - 1e-9).astype(np.int64) + 1
     begins = np.cumsum(sizes) - sizes
     inside: np.ndarray = np.arange(len(rows)) - begins[rows] < enough[rows]
@@ -170,7 +172,7 @@ def _in_prefix(rows: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def _slices(lengths: np.ndarray, most: int) -> Iterator[slice]:
-    """Stretches whose lengths sum to about `most`."""
+    """Yield consecutive slices whose lengths sum to about `most`."""
     ends = np.cumsum(lengths)
     begin = 0
     while begin < len(lengths):
@@ -180,23 +182,23 @@ def _slices(lengths: np.ndarray, most: int) -> Iterator[slice]:
         begin = end
 
 
-def _counted(lengths: np.ndarray) -> np.ndarray:
-    """0, 1, ... for each length."""
+def _ranges(lengths: np.ndarray) -> np.ndarray:
+    """Return the concatenation of range(length) for each length."""
     ends = np.cumsum(lengths)
-    counted: np.ndarray = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
-    return counted
+    ranges: np.ndarray = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    return ranges
 
 
 def _items(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, hashes) of the words and the pairs of neighbouring words of texts, or of lists of words."""
+    """Return (rows, hashes) of the words and word bigrams of texts or of lists of words."""
     import pyarrow.compute as pc
     import pyarrow.types
 
     if pyarrow.types.is_string(values.type) or pyarrow.types.is_large_string(values.type):
         plain = pc.utf8_lower(values)
         if not pc.all(pc.string_is_ascii(plain)).as_py():
-            plain = pc.replace_substring_regex(plain, ALONE, r" \1 ")
-        values = pc.split_pattern(pc.replace_substring_regex(plain, NO_WORD, " "), " ")
+            plain = pc.replace_substring_regex(plain, SINGLE_CHARACTERS, r" \1 ")
+        values = pc.split_pattern(pc.replace_substring_regex(plain, NOT_WORD, " "), " ")
     words = pc.utf8_lower(values.flatten())
     rows = np.repeat(np.arange(len(values)), values.value_lengths().fill_null(0).to_numpy())
     real = pc.not_equal(words, "").to_numpy(zero_copy_only=False)
@@ -213,7 +215,7 @@ def _joined(several: list[Sets]) -> Sets:
 
 
 def _sample(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """At most `most` of the rows, in order."""
+    """Return a random sample of at most `most` rows, in order."""
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

@@ -1,4 +1,4 @@
-"""The file formats and their readers. A new format is one function and one line here."""
+"""The table of file formats and their readers; a new format is one function and one line here."""
 
 import json
 import re
@@ -47,15 +47,15 @@ SUFFIXES = {
     ".arrow": "arrow", ".conll": "conll", ".bio": "conll", ".iob2": "conll", ".conllu": "conllu",
 }  # fmt: skip
 TEXT_SUFFIXES = (".txt", ".text")
-"""Files of lines."""
+"""Endings of plain text files."""
 LOOKED_AT = 200
-"""Lines by which the format is recognised."""
+"""Number of lines from which the format is detected."""
 
 _IDEOGRAPH = re.compile(r"[\u4e00-\u9fff]")
 
 
 def bare(path: Path) -> Path:
-    """The path without the ending of a compressed file."""
+    """Return the path without the ending of a compressed file."""
     return path.with_suffix("") if path.suffix.lower() in COMPRESSED else path
 
 
@@ -63,8 +63,11 @@ def reader_of(
     name: str, format: str | None, column_names: Sequence[str] = (), delimiter: str | None = None,
     encoding: str | None = None,
 ) -> Reader:  # fmt: skip
-    """The reader of a file, by its format or else by its ending. `column_names`: of a table without a header line;
-    `delimiter`: of a csv file; `encoding`: of a text file. Raises DataError for options that the format has not."""
+    """Return the reader for a format, or for the file's ending if no format is given.
+
+    `column_names`: for a table without a header line; `delimiter`: for csv; `encoding`: for text formats. Raises
+    DataError for options that the format does not have.
+    """
     found = format or _format_of(name)
     if found not in READERS:
         guess = did_you_mean(found, READERS)
@@ -81,24 +84,19 @@ def reader_of(
 
 
 def format_of(path: Path) -> str:
-    """The format of a file by its ending and its contents. Raises DataError where it cannot be read."""
-    suffix = bare(path).suffix.lower()
-    told = SUFFIXES.get(suffix)
-    if told not in (None, "csv", "tsv", "json"):
-        return told
+    """Detect the format of a file from its ending and its first lines. Raises DataError if it cannot be read."""
+    named = SUFFIXES.get(bare(path).suffix.lower())
+    if named not in (None, "csv", "tsv", "json"):
+        return named
+    longest, count = (LARGEST_JSON, 2) if named == "json" else (LONGEST_LINE, LOOKED_AT)
     with opened(str(path)) as file:
-        first = list(
-            islice(
-                lines(file, str(path), LARGEST_JSON if told == "json" else LONGEST_LINE),
-                2 if told == "json" else LOOKED_AT,
-            )
-        )
-    if told == "json":
+        first = list(islice(lines(file, str(path), longest), count))
+    if named == "json":
         return "jsonl" if len(first) > 1 and all(map(_is_object, first)) else "json"
-    if told == "csv":
+    if named == "csv":
         return "tsv" if "\t" in first[0] and "," not in first[0].partition("\t")[0] else "csv"
     found = _looks_like([line.rstrip("\r\n") for line in first])
-    return found if told is None or found in ("conll", "conllu") else told
+    return found if named is None or found in ("conll", "conllu") else named
 
 
 def _is_object(line: str) -> bool:
@@ -109,7 +107,7 @@ def _is_object(line: str) -> bool:
 
 
 def _looks_like(first: list[str]) -> str:
-    """The format of a text file, by its first lines."""
+    """Guess the format of a text file from its first lines."""
     full = [line for line in first if line.strip()]
     if not full:
         return "text"

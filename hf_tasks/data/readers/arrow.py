@@ -1,6 +1,4 @@
-"""Readers of Parquet and Arrow files and of data sets of the Hub. Label ids become the names that the file knows.
-
-Data sets of the Hub."""
+"""Readers of Parquet and Arrow files and of Hub datasets; label ids become the label names in the file's metadata."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ BATCH = 1000
 
 
 def read_parquet(file: BinaryIO, name: str) -> Rows:
-    """The rows of a Parquet file, counted from 1."""
+    """Yield the rows of a Parquet file with their numbers, counted from 1."""
     import pyarrow
     from pyarrow import parquet
 
@@ -31,7 +29,7 @@ def read_parquet(file: BinaryIO, name: str) -> Rows:
 
 
 def read_arrow(file: BinaryIO, name: str) -> Rows:
-    """The rows of an Arrow file (IPC file or stream format), counted from 1."""
+    """Yield the rows of an Arrow file (IPC file or stream format) with their numbers, counted from 1."""
     import pyarrow
 
     data = pyarrow.py_buffer(everything(file, name))
@@ -45,12 +43,12 @@ def read_arrow(file: BinaryIO, name: str) -> Rows:
 
 
 def dataset_rows(data: "Dataset") -> Rows:
-    """The rows of a `datasets.Dataset`, counted from 1."""
+    """Yield the rows of a `datasets.Dataset` with their numbers, counted from 1."""
     yield from _rows(data.features.arrow_schema, data.with_format("arrow").iter(BATCH))
 
 
 def _batches(reader: Any) -> Iterator[Any]:
-    """The record batches of an IPC file, or of a stream, one after the other."""
+    """Yield the record batches of an IPC file or stream."""
     if hasattr(reader, "num_record_batches"):
         yield from (reader.get_batch(i) for i in range(reader.num_record_batches))
     else:
@@ -62,20 +60,20 @@ def _pieces(batch: Any) -> Iterator[Any]:
 
 
 def _counted(batches: Any, expansion: Expansion) -> Iterator[Any]:
-    """The batches, whose bytes are counted. Raises DataError where the file holds more than any text gives."""
+    """Yield the batches and count their bytes. Raises DataError if the file expands beyond the limit."""
     for batch in batches:
         expansion.add(batch.nbytes)
         yield batch
 
 
 def _broken(kind: str, error: Exception) -> str:
-    return f"is broken or no {kind} file ({str(error).splitlines()[0].rstrip('.')}); copy or download it again"
+    return f"is damaged or not valid {kind} ({str(error).splitlines()[0].rstrip('.')}); copy or download it again"
 
 
 def _rows(schema: Any, batches: Any) -> Rows:
     from datasets import Features
 
-    described = b"huggingface" in (schema.metadata or {})  # written by `datasets`: knows the label names
+    described = b"huggingface" in (schema.metadata or {})  # written by `datasets`, with the label names
     features = Features.from_arrow_schema(schema) if described else {}
     named = {column: feature for column, feature in features.items() if _has_names(feature)}
     number = 0
@@ -105,7 +103,7 @@ def _leaves(feature: Any) -> Iterator[Any]:
 
 
 def _named(feature: Any, value: Any) -> Any:
-    """`value` with label ids turned to names; -1, the Hub's mark of an unlabelled row, and None become None."""
+    """Replace label ids by names; -1, the Hub's id of unlabelled rows, becomes None."""
     from datasets import ClassLabel, LargeList, List
 
     match feature:
@@ -122,8 +120,10 @@ def _named(feature: Any, value: Any) -> Any:
 
 
 def pinned(data: Data) -> Data:
-    """The section with the commit of its dataset on the Hub as `revision`; unchanged for files, and where the Hub does
-    not answer, so that the cache serves."""
+    """Return the section with the dataset's current commit on the Hub as `revision`.
+
+    The section is unchanged for files, and if the Hub does not answer, so that the cache is used.
+    """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
@@ -137,15 +137,15 @@ def pinned(data: Data) -> Data:
 
 
 def load(data: Data, split: str) -> tuple[Rows, dict[str, str]]:
-    """The rows of a split, and {`id@revision`: fingerprint}. Raises DataError where the Hub does not give them."""
+    """Load a split of a Hub dataset: its rows and {`id@revision`: fingerprint}. Raises DataError."""
     from datasets import load_dataset
 
     try:
         dataset = load_dataset(data.path, data.name, revision=data.revision, split=split)
-    except Exception as e:  # every library below `datasets` raises its own kinds
+    except Exception as e:  # the libraries that `datasets` uses raise many types
         reason = re.split(r"[\n.] ?", str(e).strip())[0] or type(e).__name__
         remedy = "check data.path, data.name, data.revision and the split, and that the Hub can be reached"
-        raise DataError(f"{data.path} {split}: the data set cannot be loaded: {reason}; {remedy}") from None
+        raise DataError(f"{data.path} {split}: the dataset cannot be loaded: {reason}; {remedy}") from None
     commits = re.findall(r"@([0-9a-f]{40})/", " ".join(dataset.info.download_checksums or {}))
     revision = commits[0] if commits else data.revision or "main"
     return dataset_rows(dataset), {f"{data.path}@{revision}": str(dataset._fingerprint)}

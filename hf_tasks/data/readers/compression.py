@@ -1,4 +1,4 @@
-"""Opening data files, compressed or not, and reading their lines as UTF-8 text."""
+"""Open data files, compressed or not, and read their lines as UTF-8 text."""
 
 import bz2
 import codecs
@@ -21,20 +21,20 @@ from hf_tasks.core.errors import DataError
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 STDIN = "standard input"
 LONGEST_LINE = 64 << 20
-"""Bytes of a line."""
+"""Maximum size of a line in bytes."""
 LARGEST_JSON = 512 << 20
-"""Bytes of a JSON file that is one value, since it is read at once."""
+"""Maximum size in bytes of a JSON file that is one value, since it is read at once."""
 EXPANSION = 200
-"""Times its own size that a compressed file may hold; texts are compressed to a third or a thirtieth."""
-ALWAYS = 256 << 20
-"""Bytes that any compressed file may hold."""
+"""Maximum ratio of decompressed to compressed size; texts have ratios from 3 to 30."""
+ALWAYS_ALLOWED = 256 << 20
+"""Decompressed size in bytes that is allowed at any ratio."""
 PROGRESS_BYTES = 50_000_000
-"""Files above this size show a progress bar on a terminal."""
+"""Size in bytes from which reading shows a progress bar on a terminal."""
 
 
 @contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
-    """The decompressed bytes of a file; "-" is standard input."""
+    """Open a file and decompress it if necessary; "-" is standard input."""
     if path == "-":
         yield sys.stdin.buffer
         return
@@ -48,7 +48,7 @@ def opened(path: str) -> Iterator[BinaryIO]:
 
 
 class _Recoded(io.RawIOBase):
-    """Text of another encoding as UTF-8."""
+    """Converts text in another encoding to UTF-8."""
 
     def __init__(self, file: BinaryIO, name: str, encoding: str) -> None:
         self.file, self.name, self.encoding = file, name, encoding
@@ -73,32 +73,32 @@ class _Recoded(io.RawIOBase):
 
 
 def recoded(file: BinaryIO, name: str, encoding: str) -> BinaryIO:
-    """A text file in another encoding, as UTF-8. Reading it raises DataError where it is not in that encoding."""
+    """Convert a text file to UTF-8. Reading raises DataError if the file does not have the encoding."""
     return io.BufferedReader(_Recoded(file, name, encoding), 1 << 16)
 
 
 @dataclass
 class Expansion:
-    """How much a file holds that takes fewer bytes on the disk."""
+    """Limits the decompressed size of a file (protection against decompression bombs)."""
 
     name: str
-    stored: int
+    compressed: int
     """Bytes on the disk."""
-    held: int = 0
+    decompressed: int = 0
 
     def add(self, size: int) -> None:
-        """Count bytes. Raises DataError where there are more than any text gives."""
-        self.held += size
-        most = max(ALWAYS, EXPANSION * self.stored)
-        if self.held > most:
+        """Count decompressed bytes. Raises DataError above the limit."""
+        self.decompressed += size
+        most = max(ALWAYS_ALLOWED, EXPANSION * self.compressed)
+        if self.decompressed > most:
             raise DataError(
-                f"{self.name}: its {self.stored:,} bytes hold more than {most:,}, which no real text does; "
-                "if this is meant, unpack it, and name the unpacked file"
+                f"{self.name}: its {self.compressed:,} bytes expand to more than {most:,}, which no real text does; "
+                "if this is intended, unpack it, and name the unpacked file"
             )
 
 
 class _Bounded(io.RawIOBase):
-    """Decompressed bytes, counted."""
+    """Counts the decompressed bytes that are read."""
 
     def __init__(self, file: Any, expansion: Expansion) -> None:
         self.file, self.expansion = file, expansion
@@ -107,7 +107,7 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        piece = self.file.read1(len(buffer))  # what there is, so that an error comes where it is
+        piece = self.file.read1(len(buffer))  # only what is available, so that errors name the right line
         buffer[: len(piece)] = piece
         self.expansion.add(len(piece))
         return len(piece)
@@ -118,7 +118,7 @@ def _bounded(file: Any, expansion: Expansion) -> BinaryIO:
 
 
 class _Progress(io.FileIO):
-    """A file that shows on a terminal how much of it has been read."""
+    """A file that shows its reading progress on a terminal."""
 
     def __init__(self, path: str) -> None:
         from tqdm import tqdm
@@ -155,7 +155,7 @@ def _decompressed(file: BinaryIO, suffix: str) -> Any:
             return file
 
 
-_OTHER_KINDS = {
+_OTHER_FORMATS = {
     b"\xff\xfe": "is UTF-16 text; give data.encoding: utf-16, or save it as UTF-8",
     b"\xfe\xff": "is UTF-16 text; give data.encoding: utf-16, or save it as UTF-8",
     b"\x1f\x8b": "is compressed with gzip; add .gz to its name",
@@ -169,13 +169,15 @@ _OTHER_KINDS = {
 
 
 def lines(file: BinaryIO, name: str, longest: int = LONGEST_LINE) -> Iterator[str]:
-    r"""The lines of a UTF-8 file, each with its "\n" (lines end there and nowhere else). Raises DataError, also where
-    a line has more than `longest` bytes."""
+    r"""Yield the lines of a UTF-8 file, each with its "\n", the only line separator.
+
+    Raises DataError, also if a line has more than `longest` bytes.
+    """
     number, raw = 0, b""
     try:
         for number, raw in enumerate(iter(partial(file.readline, longest + 1), b""), 1):
             if len(raw) > longest:
-                raise DataError(f"{name}:{number}: the line has more than {longest:,} bytes; write a row in each line")
+                raise DataError(f"{name}:{number}: the line has more than {longest:,} bytes; write one row per line")
             if number == 1:
                 raw = _beginning(raw, name)
             text = raw.decode("utf-8")
@@ -195,43 +197,42 @@ def lines(file: BinaryIO, name: str, longest: int = LONGEST_LINE) -> Iterator[st
 
 
 def everything(file: BinaryIO, name: str) -> bytes:
-    """All bytes of a file. Raises DataError where it cannot be decompressed."""
+    """Return all bytes of a file. Raises DataError if it cannot be decompressed."""
     try:
         data = file.read()
     except BROKEN as e:
         raise DataError(f"{name}: {broken(e, name)}") from None
-    if problem := _no_data(data[:200]):
+    if problem := _not_data(data[:200]):
         raise DataError(f"{name}: {problem}")
     return data
 
 
 BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
-"""What reading a file, compressed or not, can raise."""
+"""Exceptions that reading a file, compressed or not, can raise."""
 
 
 def broken(error: Exception, name: str) -> str:
+    """Return the message for an error of reading a file."""
     suffix = Path(name).suffix
     match error:
-        case EOFError():
-            return f"the {suffix} file breaks off here; copy or download it again"
         case OSError(errno=int(), strerror=str(reason)) if suffix not in COMPRESSED:
             return f"cannot be read: {reason}"
-        case _ if "Truncated" in str(error):
-            return f"the {suffix} file breaks off here; copy or download it again"
+        case _ if isinstance(error, EOFError) or "Truncated" in str(error):
+            return f"the {suffix} file is truncated here; copy or download it again"
         case _:
-            return f"is broken, or no {suffix} file though its name says so; rename it, or copy it again"
+            return f"is damaged, or not a {suffix} file in spite of its name; rename it, or copy it again"
 
 
 def _beginning(raw: bytes, name: str) -> bytes:
-    """The first line without a byte order mark. Raises DataError where the file is no UTF-8 text at all."""
-    kinds = [kind for magic, kind in _OTHER_KINDS.items() if raw.startswith(magic)]
-    if problem := kinds[0] if kinds else _no_data(raw):
+    """Return the first line without a byte order mark. Raises DataError if the file is not UTF-8 text."""
+    formats = [message for magic, message in _OTHER_FORMATS.items() if raw.startswith(magic)]
+    if problem := formats[0] if formats else _not_data(raw):
         raise DataError(f"{name}: {problem}")
     return raw.removeprefix(b"\xef\xbb\xbf")
 
 
-def _no_data(first: bytes) -> str | None:
-    """What a download left in the place of the data, by its first bytes; None for anything else."""
+def _not_data(first: bytes) -> str | None:
+    """Return a message if a failed download is in the place of the data, by its first bytes; else None."""
     if first.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the data; fetch the data with: git lfs pull"
     if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head)\b", first, re.IGNORECASE):

@@ -1,6 +1,6 @@
 """Readers of tagged sentences: CoNLL columns, CoNLL-U, words separated by blanks, word/TAG.
 
-Like all readers they yield (line, row), or (line, ValueError) for a sentence that cannot be read.
+They yield (line, row), or (line, ValueError) for a sentence that cannot be read.
 """
 
 import re
@@ -10,11 +10,11 @@ from hf_tasks.data.readers.delimited import Rows
 from hf_tasks.tasks.types import RawRow
 
 CONLL_2003 = ("pos", "chunk")
-"""Names of the middle columns where there are two of them."""
+"""Names of the middle columns if there are two."""
 CONLLU = ("id", "tokens", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 
 LONGEST = 2_000
-"""Words in a sentence; a longer one is a file whose sentences no blank line ends."""
+"""Maximum number of words in a sentence; a longer one means that blank lines between sentences are missing."""
 
 _METADATA = re.compile("# .*=")
 _BLANKS = " \t"
@@ -24,14 +24,14 @@ Sentence = list[tuple[int, str]]
 
 
 def read_conll(lines: Iterable[str], name: str) -> Rows:
-    """One word a line, its tag in the last column, a blank line after each sentence.
+    """Read a file with one word per line, its tag in the last column, and a blank line after each sentence.
 
         EU       NNP  B-NP  B-ORG
         rejects  VBZ  B-VP  O
 
-    Columns are separated by a tab where the first line has one, else by blanks. Middle columns are called pos and
-    chunk where they are two (as in CoNLL-2003), else column_2, column_3 and so on; a file with one column has words
-    only. Lines of -DOCSTART- and, before a sentence, of metadata (`# id = 7`) are skipped.
+    Columns are separated by tabs if the first line has one, else by blanks. Two middle columns are named pos and chunk
+    (as in CoNLL-2003), others column_2, column_3 and so on; a single column holds the words. Lines with -DOCSTART- and
+    metadata before a sentence (`# id = 7`) are skipped.
     """
     columns: list[str] = []
     split: Callable[[str], list[str]] = str.split
@@ -51,8 +51,10 @@ def read_conll(lines: Iterable[str], name: str) -> Rows:
 
 
 def read_conllu(lines: Iterable[str], name: str) -> Rows:
-    """CoNLL-U (https://universaldependencies.org/format.html): tokens are the forms; the other columns keep their
-    names (upos, xpos, ...). Multi-word tokens (`4-5`) and empty nodes (`8.1`) are not words and are skipped."""
+    """Read CoNLL-U (https://universaldependencies.org/format.html), with the forms as tokens.
+
+    The other columns keep their names (upos, xpos, ...). Multi-word tokens (`4-5`) and empty nodes (`8.1`) are skipped.
+    """
     for sentence in _sentences(lines, lambda line, inside: line.startswith("#")):
         try:
             yield sentence[0][0], _conllu_row(sentence)
@@ -61,8 +63,11 @@ def read_conllu(lines: Iterable[str], name: str) -> Rows:
 
 
 def read_segmented(lines: Iterable[str], name: str) -> Rows:
-    """One sentence a line, its words separated by blanks (also ideographic ones): the tokens are the characters, and
-    the tags say where words begin (B), go on (M), end (E), or are one character (S). Blank lines are skipped."""
+    """Read one sentence per line with words separated by blanks (also ideographic ones) for word segmentation.
+
+    The tokens are the characters; the tags mark the beginning (B), middle (M) and end (E) of a word and words of a
+    single character (S). Blank lines are skipped.
+    """
     for number, line in enumerate(lines, 1):
         if words := line.split():
             tags = "".join("S" if len(word) == 1 else f"B{'M' * (len(word) - 2)}E" for word in words)
@@ -70,14 +75,14 @@ def read_segmented(lines: Iterable[str], name: str) -> Rows:
 
 
 def read_slashed(lines: Iterable[str], name: str) -> Rows:
-    """One sentence a line of `word/TAG`, separated by blanks; the last slash counts (`1/2/CD`)."""
+    """Read one sentence per line of `word/TAG` separated by blanks; the last slash separates (`1/2/CD`)."""
     for number, line in enumerate(lines, 1):
-        splits = [split.rpartition("/") for split in line.split()]
-        bad = next(("".join(split) for split in splits if not (split[0] and split[2])), None)
+        words = [word.rpartition("/") for word in line.split()]
+        bad = next(("".join(word) for word in words if not (word[0] and word[2])), None)
         if bad is not None:
-            yield number, ValueError(f'"{bad}" is not of the form word/TAG; write the word, a slash and its tag')
-        elif splits:
-            yield number, {"tokens": [split[0] for split in splits], "tags": [split[2] for split in splits]}
+            yield number, ValueError(f'"{bad}" does not have the form word/TAG; write the word, a slash and its tag')
+        elif words:
+            yield number, {"tokens": [word[0] for word in words], "tags": [word[2] for word in words]}
 
 
 class _BadLine(Exception):
@@ -87,8 +92,10 @@ class _BadLine(Exception):
 
 
 def _sentences(lines: Iterable[str], is_comment: Callable[[str, bool], bool]) -> Iterator[Sentence]:
-    """The lines between blank ones, without comments; `is_comment(line, inside a sentence)`. A line of blanks and
-    tabs is blank; one of other spaces is not, as it may be the word itself."""
+    """Yield the sentences, which blank lines separate, without comments (`is_comment(line, inside a sentence)`).
+
+    A line of other spaces than blanks and tabs is not blank: such a space can be a word.
+    """
     sentence: Sentence = []
     for number, line in enumerate(lines, 1):
         line = line.rstrip("\r\n")
@@ -103,7 +110,7 @@ def _sentences(lines: Iterable[str], is_comment: Callable[[str, bool], bool]) ->
 
 
 def _is_conll_comment(line: str, inside: bool) -> bool:
-    """A sentence may well begin with the word `#`: only metadata lines are taken for comments."""
+    """Whether a line is metadata; a sentence can begin with the word `#`, so that other lines are not comments."""
     return not inside and _METADATA.match(line) is not None
 
 

@@ -1,8 +1,7 @@
-"""Readers of text files with one row per line or record.
+"""Readers of csv, tsv and plain text files.
 
-A reader yields (line, row) for each row of a file: the line where the row begins, counted from 1, and its values as
-the file has them. In the place of a row that cannot be read it yields a ValueError: what is wrong; what to do.
-Trouble that makes the rest of the file unreadable is a DataError.
+A reader yields (line, row): the first line of the row, counted from 1, and its values. For a row that cannot be read
+it yields (line, ValueError) with the message. It raises DataError if the rest of the file cannot be read.
 """
 
 import csv
@@ -17,7 +16,7 @@ Rows = Iterator[tuple[int, RawRow | ValueError]]
 
 
 class RowNumber(int):
-    """The number of a row, counted from 1, where it has no line of its own."""
+    """The number of a row, counted from 1, in files whose rows have no line number."""
 
     unit = "row"
 
@@ -27,13 +26,15 @@ class QuestionNumber(RowNumber):
 
 
 def before_number(name: str, number: int) -> str:
-    """What is written before the number of a row: `train.csv:` before a line, `train.json: question `."""
+    """Return the prefix of a row's number in messages: `train.csv:` for a line, `train.json: question ` else."""
     return f"{name}: {number.unit} " if isinstance(number, RowNumber) else f"{name}:"
 
 
 def read_csv(lines: Iterable[str], name: str, header: Sequence[str] = (), delimiter: str = ",") -> Rows:
-    """Comma-separated values (RFC 4180), or with another delimiter; the first record names the columns unless `header`
-    does. Blank lines are skipped."""
+    """Read comma-separated values (RFC 4180) or another delimiter; the first record is the header unless it is given.
+
+    Blank lines are skipped.
+    """
     limit = csv.field_size_limit(LONGEST_LINE)
     try:
         records = _csv_records(lines, name, delimiter)
@@ -46,8 +47,10 @@ def read_csv(lines: Iterable[str], name: str, header: Sequence[str] = (), delimi
 
 
 def read_tsv(lines: Iterable[str], name: str, header: Sequence[str] = ()) -> Rows:
-    """Tab-separated values without quoting, the first line naming the columns unless `header` does; blank lines are
-    skipped."""
+    """Read tab-separated values without quoting; the first line is the header unless it is given.
+
+    Blank lines are skipped.
+    """
     numbered = enumerate(map(_bare, lines), 1)
     records = ((number, line.split("\t")) for number, line in numbered if line)
     first = list(header) or next(records, (1, []))[1]
@@ -55,14 +58,14 @@ def read_tsv(lines: Iterable[str], name: str, header: Sequence[str] = ()) -> Row
 
 
 def read_text(lines: Iterable[str], name: str) -> Rows:
-    """One text a line; a blank line is an empty text."""
+    """Read one text per line; a blank line is an empty text."""
     for number, line in enumerate(map(_bare, lines), 1):
         yield number, {"text": line}
 
 
 def _csv_records(lines: Iterable[str], name: str, delimiter: str) -> Iterator[tuple[int, list[str] | ValueError]]:
-    """(first line, fields) of each record that is not blank."""
-    record: list[str] = []  # the lines of the record that is being read
+    """Yield (first line, fields) of each record that is not blank."""
+    record: list[str] = []  # the lines of the current record
 
     def kept() -> Iterator[str]:
         for line in lines:
@@ -91,7 +94,7 @@ def _csv_records(lines: Iterable[str], name: str, delimiter: str) -> Iterator[tu
 
 
 def _last_opening(record: list[str]) -> int:
-    """The last line of an unfinished record in which a quoted field opens; a doubled quote opens and closes nothing."""
+    """Return the last line of an unfinished record in which a quoted field opens; doubled quotes are escapes."""
     opening, inside = 0, False
     for i, line in enumerate(record):
         quotes = line.replace('""', "").count('"')
@@ -112,7 +115,10 @@ def _csv_trouble(message: str) -> str:
 
 
 def _table(header: list[str], records: Any, name: str, delimiter: str, *, given: bool) -> Rows:
-    """Records as rows; each must have as many fields as the header, which data.column_names may have `given`."""
+    """Yield records as rows, with a ValueError for each record whose number of fields differs from the header.
+
+    `given`: the header comes from data.column_names.
+    """
     columns = [column.strip() for column in header]
     if not given:
         _check_header(columns, name, delimiter)
@@ -138,7 +144,7 @@ def _check_header(columns: list[str], name: str, delimiter: str) -> None:
         first, *others = [i for i, other in enumerate(columns, 1) if other == column]
         if others:
             places = f"fields {first} and {others[0]}"
-            raise DataError(f'{name}:1: column "{column}" is twice in the header ({places}); rename one of them')
+            raise DataError(f'{name}:1: the header has column "{column}" twice ({places}); rename one of them')
     delimiters = {"\t": ("tabs", "name data.format: tsv"), ";": ("semicolons", 'name data.delimiter: ";"'),
               ",": ("commas", "name data.format: csv"), "|": ("bars", 'name data.delimiter: "|"')}  # fmt: skip
     for other, (word, remedy) in delimiters.items():

@@ -1,6 +1,6 @@
-"""Readers of JSON: one object a line, a list of objects, or the nested articles of SQuAD.
+"""Readers of JSON: one object per line, a list of objects, or the nested articles of SQuAD.
 
-SQuAD's nested JSON: articles, their paragraphs, the questions of each (Rajpurkar et al. 2016 and 2018).
+SQuAD's format has articles, their paragraphs, and the questions of each (Rajpurkar et al. 2016 and 2018).
 
     {"data": [{"title": ..., "paragraphs": [{"context": ..., "qas": [
         {"id": ..., "question": ..., "answers": [{"text": ..., "answer_start": 177}], "is_impossible": false}]}]}]}
@@ -19,13 +19,13 @@ from hf_tasks.tasks.types import RawRow
 
 
 def read_jsonl(lines: Iterable[str], name: str) -> Rows:
-    """One JSON object a line; blank lines are no rows."""
+    """Read one JSON object per line; blank lines are skipped."""
     decode = json.JSONDecoder(object_pairs_hook=_unique).decode
     for number, line in enumerate(lines, 1):
         if line.isspace():
             continue
         if number == 1 and line.startswith("["):
-            raise DataError(f"{name}:1: a JSON list, not an object a line; name data.format: json")
+            raise DataError(f"{name}:1: a JSON list, not one object per line; name data.format: json")
         try:
             yield number, _object(decode(line.rstrip()), line)
         except json.JSONDecodeError as e:
@@ -37,7 +37,7 @@ def read_jsonl(lines: Iterable[str], name: str) -> Rows:
 
 
 def read_json(lines: Iterable[str], name: str) -> Rows:
-    """A JSON list of objects, or the nested articles of SQuAD: {"data": [{"paragraphs": ...}]}."""
+    """Read a JSON list of objects, or the nested articles of SQuAD: {"data": [{"paragraphs": ...}]}."""
     text = "".join(_within(lines, name))
     decoder = json.JSONDecoder(object_pairs_hook=_unique)
     try:
@@ -56,12 +56,12 @@ def read_json(lines: Iterable[str], name: str) -> Rows:
 
 
 def _within(lines: Iterable[str], name: str) -> Iterator[str]:
-    """The lines of a file that is read at once. Raises DataError where it is too large for that."""
+    """Yield the lines of a file that is read at once. Raises DataError if it is too large."""
     size = 0
     for line in lines:
         size += len(line)
         if size > LARGEST_JSON:
-            raise DataError(f"{name}: has more than {LARGEST_JSON:,} characters; write an object a line, as .jsonl")
+            raise DataError(f"{name}: has more than {LARGEST_JSON:,} characters; write one object per line, as .jsonl")
         yield line
 
 
@@ -70,15 +70,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f'the key "{twice}" stands twice in one JSON object; remove one of them')
+        raise ValueError(f'the key "{twice}" occurs twice in one JSON object; remove one of them')
     return values
 
 
 def _object(value: Any, text: str) -> RawRow:
-    """`value`, decoded from `text`. Raises ValueError where it is no object or holds half a character."""
+    """Return `value`, decoded from `text`. Raises ValueError if it is not an object or has a lone surrogate."""
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, found {_kind(value)}; write {{...}} for each row")
-    if "\\ud" in text or "\\uD" in text:  # a surrogate; alone, it is no character and cannot be stored
+    if "\\ud" in text or "\\uD" in text:  # a surrogate; a lone one is not a character and cannot be stored
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as e:
@@ -87,19 +87,19 @@ def _object(value: Any, text: str) -> RawRow:
 
 
 def _kind(value: Any) -> str:
-    kinds = {list: "a list", str: "a text", bool: "true or false", type(None): "null", dict: "an object"}
+    kinds = {list: "a list", str: "a string", bool: "true or false", type(None): "null", dict: "an object"}
     return kinds.get(type(value), "a number")
 
 
 def _skip(text: str, at: int) -> int:
-    """The place of the next character that is no blank, or the end."""
+    """Return the index of the next character that is not a blank, or of the end."""
     while at < len(text) and text[at] in " \t\r\n":
         at += 1
     return at
 
 
 def _items(text: str, at: int, decoder: json.JSONDecoder, name: str) -> Rows:
-    """The objects of a JSON list that opens before `at`."""
+    """Yield the objects of a JSON list that opens before `at`."""
     line, counted = 1, 0
     at = _skip(text, at)
     more = text[at : at + 1] != "]"
@@ -120,7 +120,7 @@ def _items(text: str, at: int, decoder: json.JSONDecoder, name: str) -> Rows:
 
 
 def _decoded(text: str, at: int, decoder: json.JSONDecoder, where: str) -> tuple[Any, int]:
-    """The JSON value that begins at `at`, and where it ends."""
+    """Return the JSON value that begins at `at`, and its end."""
     try:
         return decoder.raw_decode(text, at)
     except json.JSONDecodeError:
@@ -130,8 +130,11 @@ def _decoded(text: str, at: int, decoder: json.JSONDecoder, where: str) -> tuple
 
 
 def _nested(document: Any) -> Rows:
-    """The rows of SQuAD's articles; of the only list of objects in an object; of columns, as pandas and datasets write
-    them (`{"text": {"0": ...}}`, `{"text": [...]}`); of objects by id (`{"q1": {...}}`)."""
+    """Yield the rows of a JSON object, which can have one of several forms. Raises ValueError for others.
+
+    SQuAD's articles; an object with one list of objects; columns, as pandas and datasets write them
+    (`{"text": {"0": ...}}`, `{"text": [...]}`); objects by id (`{"q1": {...}}`).
+    """
     if not isinstance(document, dict):
         raise ValueError(f"a list of objects was expected, found {_kind(document)}; write [{{...}}, ...]")
     values = list(document.values())
@@ -161,21 +164,18 @@ def _nested(document: Any) -> Rows:
 
 def _objects(values: Iterable[Any]) -> Rows:
     for number, value in enumerate(values, 1):
-        if isinstance(value, dict):
-            yield RowNumber(number), value
-        else:
-            yield (
-                RowNumber(number),
-                ValueError(f"a JSON object was expected, found {_kind(value)}; write {{...}} for each row"),
-            )
+        wrong = ValueError(f"a JSON object was expected, found {_kind(value)}; write {{...}} for each row")
+        yield RowNumber(number), value if isinstance(value, dict) else wrong
 
 
 COLUMNS = ("id", "question", "answers", "is_impossible")
 
 
 def squad_rows(document: dict[str, Any]) -> Rows:
-    """Each question with its number, counted from 1: a row of its columns and the paragraph's context. In the place of
-    an article, paragraph or question with another nesting, a ValueError."""
+    """Yield each question with its number, counted from 1: a row of its columns and the paragraph's context.
+
+    An article, paragraph or question with another structure gives a ValueError.
+    """
     number = 0
     for i, article in enumerate(document["data"]):
         try:

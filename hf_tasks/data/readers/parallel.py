@@ -1,4 +1,4 @@
-"""Parallel text files: line i of the target is the text to be written for line i of the source.
+"""Reader of parallel text files: line i of the target belongs to line i of the source.
 
 train.en  A dog runs.
 train.de  Ein Hund rennt.
@@ -15,22 +15,27 @@ from hf_tasks.data.section import Parallel
 
 
 def files(named: Parallel, folders: Sequence[Path]) -> list[tuple[str, list[str]]]:
-    """(a source file, the files of its references), for each file that the source's pattern names. A pattern of
-    targets must name as many files, which are paired in the order of their names. Raises DataError."""
+    """Return (source file, files of its references) for each file that matches the source's pattern.
+
+    A target pattern must match the same number of files, which are paired in the order of their names. Raises
+    DataError.
+    """
     sources = find([named.source], folders)
     references = [find([pattern], folders) for pattern in named.targets]
     for pattern, found in zip(named.targets, references, strict=True):
         if len(found) != len(sources):
             raise DataError(
-                f"{named.source} names {_count(len(sources), 'file')} and {pattern} names {len(found)}; "
+                f"{named.source} matches {_count(len(sources), 'file')} and {pattern} matches {len(found)}; "
                 "each source file needs its target file"
             )
     return [(str(source), [str(found[i]) for found in references]) for i, source in enumerate(sources)]
 
 
 def rows(source: str, targets: Sequence[str], *, labelled: bool) -> Rows:
-    """The rows of a source file: `source`, and the list of `target` texts. Raises DataError where the files have
-    different numbers of lines."""
+    """Yield the rows of a source file: `source`, and `target`, the list of references.
+
+    Raises DataError if the files have different numbers of lines.
+    """
     texts = list(_texts(source))
     references = [list(_texts(target)) for target in targets] if labelled else []
     different = [

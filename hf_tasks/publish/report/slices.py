@@ -37,7 +37,7 @@ def by_length(measured: MeasuredSplit) -> Iterator[Group]:
     """Quartiles by the number of tokens; and the examples that were cut."""
     yield from quartiles(measured.lengths, "tokens")
     if measured.cut.any():
-        yield Group("cut to max_length", np.flatnonzero(measured.cut))
+        yield Group("truncated to max_length", np.flatnonzero(measured.cut))
         yield Group("not cut", np.flatnonzero(measured.cut == 0))
 
 

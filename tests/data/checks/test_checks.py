@@ -37,7 +37,7 @@ def findings(task: Task, readable: int = 512, encoded: dict[str, Any] | None = N
         name: EncodedSplit(split.examples, _features(len(split), encoded or {})) for name, split in splits.items()
     }
     checked = run_checks(task, splits, encoded_splits, readable=readable, seed=1)
-    return [str(finding) for finding in checked.findings]
+    return [str(finding) for finding in checked.issues]
 
 
 def _features(size: int, columns: dict[str, Any]) -> Dataset:
@@ -56,7 +56,7 @@ def test_duplicates_and_contradictions() -> None:
     assert findings(CLASSIFIER, train=train, test=[{"text": "new", "label": "bad"}] * 2) == [
         "texts repeated with other labels: 1 of 23 in train (train.jsonl:22 = :1); correct them, or remove the rows",
         "texts repeated with the same labels: 2 of 23 in train, 1 of 2 in test (train.jsonl:21 = :1, :23 = :2, "
-        "test.jsonl:2 = :1); remove them, or they count more than others",
+        "test.jsonl:2 = :1); remove them; otherwise they count several times",
     ]
 
 
@@ -64,8 +64,8 @@ def test_a_text_with_three_labels_contradicts_twice() -> None:
     train = [*CLEAN, *({"text": "odd", "label": label} for label in ("good", "bad", "good"))]
     assert findings(CLASSIFIER, train=train) == [
         "texts repeated with other labels: 1 of 23 in train (train.jsonl:22 = :21); correct them, or remove the rows",
-        "texts repeated with the same labels: 1 of 23 in train (train.jsonl:23 = :21); remove them, or they count more "
-        "than others",
+        "texts repeated with the same labels: 1 of 23 in train (train.jsonl:23 = :21); remove them; otherwise they "
+        "count several times",
     ]
 
 
@@ -73,11 +73,11 @@ def test_leaks_between_all_parts() -> None:
     new = {"text": "seen nowhere else", "label": "good"}
     splits = {"validation": [CLEAN[3], new], "test": [CLEAN[4] | {"label": "bad"}, new, CLEAN[3]]}
     assert findings(CLASSIFIER, train=CLEAN, **splits) == [
-        "texts that are in train too: 1 of 2 in validation, 2 of 3 in test (validation.jsonl:1 = train.jsonl:4, "
-        "test.jsonl:1 = train.jsonl:5, :3 = :4); 1 of them have other labels there; remove them from train, or scores "
-        "are not those of unseen texts",
-        "texts that are in validation too: 2 of 3 in test (test.jsonl:2 = validation.jsonl:2, :3 = :1); remove them "
-        "from validation, or scores are not those of unseen texts",
+        "texts that are also in train: 1 of 2 in validation, 2 of 3 in test (validation.jsonl:1 = train.jsonl:4, "
+        "test.jsonl:1 = train.jsonl:5, :3 = :4); 1 of them have other labels there; remove them from train; otherwise "
+        "the scores are not those of unseen texts",
+        "texts that are also in validation: 2 of 3 in test (test.jsonl:2 = validation.jsonl:2, :3 = :1); remove them "
+        "from validation; otherwise the scores are not those of unseen texts",
     ]
 
 
@@ -85,8 +85,8 @@ def test_a_leak_has_another_label_only_where_no_such_row_has_the_same() -> None:
     other = CLEAN[4] | {"label": "bad"}
     leak, _ = findings(CLASSIFIER, train=[*CLEAN, other], test=[other])
     assert leak == (
-        "texts that are in train too: 1 of 1 in test (test.jsonl:1 = train.jsonl:5); remove them from train, or scores "
-        "are not those of unseen texts"
+        "texts that are also in train: 1 of 1 in test (test.jsonl:1 = train.jsonl:5); remove them from train; "
+        "otherwise the scores are not those of unseen texts"
     )
 
 
@@ -100,7 +100,7 @@ def test_near_leaks_differ_in_case_and_signs_or_a_word_of_many() -> None:
     ]
     assert findings(CLASSIFIER, train=train, test=test) == [
         "texts that are nearly in train (word similarity of at least 0.8): 2 of 3 in test (test.jsonl:1 = "
-        "train.jsonl:21, :2 = :21); remove them from train if scores shall be those of new ones"
+        "train.jsonl:21, :2 = :21); remove them from train; otherwise test scores are inflated"
     ]
 
 
@@ -113,16 +113,16 @@ def test_pairs_are_alike_only_where_both_sides_are() -> None:
     ]
     assert findings(CLASSIFIER, train=train, test=test) == [
         "pairs that are nearly in train (word similarity of at least 0.8): 1 of 2 in test (test.jsonl:2 = "
-        "train.jsonl:8); remove them from train if scores shall be those of new ones"
+        "train.jsonl:8); remove them from train; otherwise test scores are inflated"
     ]
 
 
 def test_labels_that_differ_only_by_case_or_blanks_and_rare_ones() -> None:
     train = [*CLEAN, {"text": "one", "label": "Good "}, {"text": "two", "label": "Good "}]
     assert findings(CLASSIFIER, train=train) == [
-        'train: labels differ only by case or blanks: "good" 10 times, "Good " 2 times; write "good" in all rows, or '
-        "they are learned as different labels",
-        "train: 1 of 3 labels have fewer than 10 examples: Good  2; add examples, or join these labels",
+        'train: labels differ only by case or blanks: "good" 10 times, "Good " 2 times; write "good" in all rows; '
+        "otherwise they are different labels",
+        "train: 1 of 3 labels have fewer than 10 examples: Good  2; add examples, or merge these labels",
     ]
 
 
@@ -138,8 +138,8 @@ def test_labels_without_examples() -> None:
 def test_uneven_labels() -> None:
     train = CLEAN + [{"text": f"film number {i}", "label": "good"} for i in range(90)]
     assert findings(CLASSIFIER, train=train) == [
-        "train: the rarest label has 10 examples (bad), the most frequent 100 (good); choose by macro F1; "
-        "accuracy hides rare labels"
+        "train: the rarest label has 10 examples (bad), the most frequent 100 (good); select the "
+        "checkpoint by macro F1; accuracy hides rare labels"
     ]
 
 
@@ -148,8 +148,8 @@ def test_the_order_of_several_labels_means_nothing() -> None:
     train += [{"text": "0", "labels": ["b", "a"]}, {"text": "1", "labels": ["b"]}]
     assert findings(CLASSIFIER, train=train) == [
         "texts repeated with other labels: 1 of 12 in train (train.jsonl:12 = :2); correct them, or remove the rows",
-        "texts repeated with the same labels: 1 of 12 in train (train.jsonl:11 = :1); remove them, or they count more "
-        "than others",
+        "texts repeated with the same labels: 1 of 12 in train (train.jsonl:11 = :1); remove them; otherwise they "
+        "count several times",
     ]
 
 
@@ -198,8 +198,8 @@ def test_answers_and_contexts() -> None:
     ]
     test = [question("What?", context, "cities")]
     assert findings(QuestionAnswering(name="question-answering"), train=train, test=test) == [
-        "questions whose context is in train too: 1 of 1 in test (test.jsonl:1 = train.jsonl:1); let each "
-        "context stand in one part",
+        "questions whose context is also in train: 1 of 1 in test (test.jsonl:1 = train.jsonl:1); put each "
+        "context into only one split",
         "questions repeated with other answers: 1 of 4 in train (train.jsonl:4 = :1); correct them, or remove the rows",
         "questions with blanks around an answer: 1 of 4 in train (train.jsonl:3); remove them",
         "questions with an answer that begins or ends inside a word: 1 of 4 in train (train.jsonl:2); let it begin and "
@@ -222,16 +222,16 @@ def test_cut_texts_with_the_limits_that_would_hold_them() -> None:
     task = TextClassification(name="text-classification", max_length=16)
     lengths = {"length": [10] * 17 + [16] * 3, "tokens_cut": [0] * 17 + [5, 9, 30]}
     assert findings(task, encoded=lengths, train=CLEAN) == [
-        "texts cut to max_length 16: 3 of 20 in train, 44 tokens (16.8%) lost; task.max_length: 48 holds all for 20.2% "
-        "more tokens to read"
+        "texts truncated to max_length 16: 3 of 20 in train, 44 tokens (16.8%) lost; task.max_length: 48 holds all for "
+        "20.2% more tokens to read"
     ]
     assert findings(task, readable=32, encoded=lengths, train=CLEAN) == [
-        "texts cut to max_length 16: 3 of 20 in train, 44 tokens (16.8%) lost; task.max_length: 32 holds 95.0 % for "
-        "13.8% more tokens to read"
+        "texts truncated to max_length 16: 3 of 20 in train, 44 tokens (16.8%) lost; task.max_length: 32 holds 95.0 % "
+        "for 13.8% more tokens to read"
     ]
     assert findings(task, readable=16, encoded=lengths, train=CLEAN) == [
-        "texts cut to max_length 16: 3 of 20 in train, 44 tokens (16.8%) lost; the model reads 16 tokens at most; "
-        "task.long_texts: windows reads them whole"
+        "texts truncated to max_length 16: 3 of 20 in train, 44 tokens (16.8%) lost; the model reads 16 tokens at "
+        "most; task.long_texts: windows reads them whole"
     ]
 
 
@@ -246,12 +246,12 @@ def test_the_facts_and_the_brief_form() -> None:
         "  lengths    95 % of the texts have at most 29 tokens, 99 % 30, all 30; max_length 512",
     ]
     repeated = (
-        "  warning    texts repeated with the same labels: 1 of 21 in train (train.jsonl:21 = :1); remove them, "
-        "or they count more than others"
+        "  warning    texts repeated with the same labels: 1 of 21 in train (train.jsonl:21 = :1); remove them; "
+        "otherwise they count several times"
     )
     assert list(checked.brief()) == [repeated]
-    many = type(checked)(checked.facts, checked.findings * 7, checked.seconds)
-    assert list(many.brief())[5:] == ["  warning    2 more of lesser weight; hf-tasks check shows all"]
+    many = type(checked)(checked.facts, checked.issues * 7, checked.seconds)
+    assert list(many.brief())[5:] == ["  warning    2 more, less severe; hf-tasks check shows all"]
 
 
 def test_the_search_finds_what_comparing_all_pairs_finds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,8 +309,8 @@ def test_labels_that_mean_that_there_is_none(mark: str) -> None:
     names = ["2", "3", "4", mark]
     rows = [{"text": f"film {i} of {i + 7} hours", "label": names[i % 4]} for i in range(80)]
     assert findings(CLASSIFIER, train=rows) == [
-        f'train: labels that may mean that there is none: "{mark}" 20 times; they are learned as a class of their own; '
-        "remove these rows, or leave them if that is meant"
+        f'train: labels that may mean "no label": "{mark}" 20 times; they are learned as a class of their own; '
+        "remove these rows unless that is intended"
     ]
 
 
@@ -339,6 +339,6 @@ def test_tags_of_no_known_scheme() -> None:
 def test_a_length_beyond_the_model() -> None:
     task = TextClassification(name="text-classification", max_length=1024)
     assert findings(task, readable=512, train=CLEAN) == [
-        "task.max_length is 1,024, the model reads 512 tokens; it counts as 512; write that, or choose a model that "
+        "task.max_length is 1,024, the model reads 512 tokens; 512 is used; write that, or choose a model that "
         "reads more"
     ]

@@ -220,14 +220,14 @@ def test_the_course_of_the_training_is_a_table(recipe: Recipe, results: dict[str
 
 def test_what_is_known_of_the_data(recipe: Recipe, results: dict[str, Any]) -> None:
     results |= {
-        "checked": ["texts that are in train too: 9 of 40 in test"],
+        "checked": ["texts that are also in train: 9 of 40 in test"],
         "labels": {"train": {"yes": 60, "n|o": 40}, "test": {"yes": 40}},
         "samples": [{"text": "Is <it>?", "label": "yes"}],
         "baseline": {"what": "the most frequent label", "parts": {"test": {"accuracy": 0.5}}},
     }
     card = render(recipe, results)
     text = blocks(card)["data"]
-    assert "The data checks found:\n\n- texts that are in train too: 9 of 40 in test\n" in text
+    assert "The data checks found:\n\n- texts that are also in train: 9 of 40 in test\n" in text
     assert "| label | train | test |\n| --- | ---: | ---: |\n| yes | 60 | 40 |\n| n\\|o | 40 | 0 |\n" in text
     assert "| text | label |\n| --- | --- |\n| Is &lt;it&gt;? | yes |\n" in text
     assert "Baseline, the most frequent label: on test `accuracy` 0.5000.\n" in blocks(card)["results"]
