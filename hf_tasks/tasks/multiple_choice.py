@@ -168,13 +168,16 @@ class ChoicesCollator:
 
 
 def _choices(value: Any) -> tuple[list[str], list[str]]:
-    """(names of the choices, choices) in a list, a JSON list, lines, one column each, or as ARC has them."""
+    """(names of the choices, choices) in a list, a JSON list, lines, one column each, or as ARC and
+    CommonsenseQA have them."""
     names: list[str] = []
     match value:
         case None:
             raise ValueError("the choices are missing; write a list of two or more, or remove the row")
         case {"text": [*texts], "label": [*labels]}:
             names, value = list(map(str, labels)), texts
+        case [{"text": _, "label": _}, *_] if all(isinstance(one, dict) and "text" in one for one in value):
+            names, value = [str(one.get("label")) for one in value], [one["text"] for one in value]
         case str() if value.lstrip().startswith("["):
             try:
                 value = json.loads(value)

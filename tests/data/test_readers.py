@@ -36,7 +36,7 @@ ENDINGS = (
         (
             "b.csv", "cvs",
             'data.format: there is no format "cvs"; did you mean "csv"? '
-            "(one of: csv, tsv, json, jsonl, text, parquet, arrow, conll, conllu, segmented, slashed)",
+            "(one of: csv, tsv, json, jsonl, text, fasttext, parquet, arrow, conll, conllu, segmented, slashed)",
         ),
     ],
 )  # fmt: skip

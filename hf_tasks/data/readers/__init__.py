@@ -1,17 +1,14 @@
 """The table of file formats and their readers; a new format is one function and one line here."""
 
-import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.core.section import did_you_mean
 from hf_tasks.data.readers import arrow, conll, delimited, json_rows
-from hf_tasks.data.readers.compression import COMPRESSED, LARGEST_JSON, LONGEST_LINE, lines, opened, recoded
+from hf_tasks.data.readers.compression import COMPRESSED, LARGEST_JSON, LONGEST_LINE, lines, recoded
 from hf_tasks.data.readers.delimited import Rows
 
 Reader = Callable[[BinaryIO, str], Rows]
@@ -32,6 +29,7 @@ READERS: dict[str, Reader] = {
     "json": _of_lines(json_rows.read_json, LARGEST_JSON),
     "jsonl": _of_lines(json_rows.read_jsonl),
     "text": _of_lines(delimited.read_text),
+    "fasttext": _of_lines(delimited.read_fasttext),
     "parquet": arrow.read_parquet,
     "arrow": arrow.read_arrow,
     "conll": _of_lines(conll.read_conll),
@@ -48,10 +46,6 @@ SUFFIXES = {
 }  # fmt: skip
 TEXT_SUFFIXES = (".txt", ".text")
 """Endings of plain text files."""
-LOOKED_AT = 200
-"""Number of lines from which the format is detected."""
-
-_IDEOGRAPH = re.compile(r"[\u4e00-\u9fff]")
 
 
 def bare(path: Path) -> Path:
@@ -81,55 +75,6 @@ def reader_of(
     options = ({"header": column_names} if column_names else {}) | ({"delimiter": delimiter} if delimiter else {})
     reader = _of_lines(partial(TABLES[found], **options)) if options else READERS[found]
     return _recoded(reader, encoding) if encoding else reader
-
-
-def format_of(path: Path) -> str:
-    """Detect the format of a file from its ending and its first lines. Raises DataError if it cannot be read."""
-    named = SUFFIXES.get(bare(path).suffix.lower())
-    if named not in (None, "csv", "tsv", "json"):
-        return named
-    longest, count = (LARGEST_JSON, 2) if named == "json" else (LONGEST_LINE, LOOKED_AT)
-    with opened(str(path)) as file:
-        first = list(islice(lines(file, str(path), longest), count))
-    if named == "json":
-        return "jsonl" if len(first) > 1 and all(map(_is_object, first)) else "json"
-    if named == "csv":
-        return "tsv" if "\t" in first[0] and "," not in first[0].partition("\t")[0] else "csv"
-    found = _looks_like([line.rstrip("\r\n") for line in first])
-    return found if named is None or found in ("conll", "conllu") else named
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
-
-
-def _looks_like(first: list[str]) -> str:
-    """Guess the format of a text file from its first lines."""
-    full = [line for line in first if line.strip()]
-    if not full:
-        return "text"
-    tabs = {line.count("\t") for line in full if not line.startswith("#")}
-    if full[0].startswith("[") and len(full[0]) < 3 or full[0].startswith("[{"):
-        return "json"
-    if full[0].strip() == "{" or _is_object(full[0]):
-        return "jsonl" if _is_object(full[0]) else "json"
-    if tabs == {9}:
-        return "conllu"
-    widths = {len(line.split()) for line in full if not line.startswith("-DOCSTART-")}
-    if len(full) < len(first) and len(widths) == 1:
-        return "conll" if 2 <= widths.pop() <= 6 else "text"
-    if len(tabs) == 1 and tabs != {0}:
-        return "tsv"
-    words = [word for line in full for word in line.split()]
-    if sum("/" in word.strip("/") and not word.startswith("http") for word in words) > 0.9 * len(words):
-        return "slashed"
-    ideographs = sum(len(_IDEOGRAPH.findall(word)) for word in words)
-    if ideographs > 0.5 * sum(map(len, words)) and len(words) > 2 * len(full):
-        return "segmented"
-    return "text"
 
 
 def _format_of(name: str) -> str:

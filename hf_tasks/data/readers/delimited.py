@@ -12,6 +12,8 @@ from hf_tasks.core.errors import DataError
 from hf_tasks.data.readers.compression import LONGEST_LINE
 from hf_tasks.tasks.types import RawRow
 
+FASTTEXT = "__label__"
+"""What fastText writes before a label."""
 Rows = Iterator[tuple[int, RawRow | ValueError]]
 
 
@@ -61,6 +63,22 @@ def read_text(lines: Iterable[str], name: str) -> Rows:
     """Read one text per line; a blank line is an empty text."""
     for number, line in enumerate(map(_bare, lines), 1):
         yield number, {"text": line}
+
+
+def read_fasttext(lines: Iterable[str], name: str) -> Rows:
+    """fastText's lines (https://fasttext.cc/docs/en/supervised-tutorial.html): labels, each after `__label__`, then the
+    text. A row has `label` where no line has several, else `labels`; blank lines are skipped."""
+    rows = []
+    for number, line in enumerate(map(_bare, lines), 1):
+        words = line.split(" ")
+        count = next((i for i, word in enumerate(words) if not word.startswith(FASTTEXT)), len(words))
+        if line.strip() and not count:
+            rows.append((number, [], line))
+        elif line.strip():
+            rows.append((number, [word.removeprefix(FASTTEXT) for word in words[:count]], " ".join(words[count:])))
+    several = any(len(labels) > 1 for _, labels, _ in rows)
+    for number, labels, text in rows:
+        yield number, {"text": text} | ({"labels": labels} if several else {"label": labels[0]} if labels else {})
 
 
 def _csv_records(lines: Iterable[str], name: str, delimiter: str) -> Iterator[tuple[int, list[str] | ValueError]]:

@@ -146,6 +146,14 @@ def _nested(document: Any) -> Rows:
             yield from _objects(document[lists[0]])
         case _ if lists:
             raise ValueError(f"an object with several lists of rows ({', '.join(lists)}); write each to its own file")
+        case _ if len(values) > 1 and all(
+            isinstance(value, list) and value and isinstance(value[0], list) for value in values
+        ):
+            listed = ", ".join(document)
+            raise ValueError(
+                f"an object with several lists ({listed}), whose rows have no names of columns; write each list to a "
+                'file of its own, with rows such as {"text": ..., "label": ...}'
+            )
         case _ if all(isinstance(value, list) and value for value in values) and len(set(map(len, values))) == 1:
             yield from _objects(dict(zip(document, row, strict=True)) for row in zip(*values, strict=True))
         case _ if len(values) > 1 and all(

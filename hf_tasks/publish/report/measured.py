@@ -187,5 +187,5 @@ def _raw(measured: MeasuredSplit, place: str) -> Iterable[tuple[int, RawRow]]:
         yield from ((line, row) for line, row in rows if isinstance(row, dict))
         return
     with opened(place) as file:
-        rows = reader_of(place, section.format, section.column_names)(file, place)
+        rows = reader_of(place, section.format, section.column_names, section.delimiter, section.encoding)(file, place)
         yield from ((line, row) for line, row in rows if isinstance(row, dict))

@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from hf_tasks.core.errors import DataError, RecipeError
-from hf_tasks.data.readers import SUFFIXES, bare, format_of
+from hf_tasks.data.readers import SUFFIXES, bare
+from hf_tasks.data.readers.recognise import delimiter_of, encoding_of, format_of
+from hf_tasks.data.section import FileOptions
 from hf_tasks.recipe import validate, yaml_file
 from hf_tasks.recipe.init import defaults
 from hf_tasks.recipe.init.columns import Columns, language_of, profile
@@ -30,6 +32,10 @@ FEW_TO_HOLD_OUT = 200
 OTHERS_SHOWN = 5
 COMMENTS_AT = 40
 WIDTH = 120
+ENCODINGS = {
+    "cp1252": "the files are not UTF-8; Western European letters, change it if they look wrong",
+    "utf-16": "the files begin as UTF-16 does",
+}
 SCRATCH = (
     "from nothing but these data (better with 10,000 pairs or more): instead of name_or_path",
     "tokenizer: {vocab_size: 8000}",
@@ -52,8 +58,7 @@ class _Seen:
     """All that was found in the data."""
 
     files: DataFiles
-    format: str | None
-    column_names: tuple[str, ...]
+    options: FileOptions
     samples: dict[SplitName, RowSample]
     columns: Columns
     found: Detection
@@ -106,7 +111,8 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> _Seen:
     files, format = _with_one_format(files, explicit=not Path(arguments[0]).is_dir())
     train = files.splits["train"]
     where = str(train.paths[0])
-    sample, column_names = _train_sample(train, format)
+    sample, options = _train_sample(train, _options(files, format))
+    column_names = options.column_names
     columns = profile(sample.rows, sample.columns)
     _check_splits(columns, where)
     languages = _languages(train)
@@ -122,17 +128,18 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> _Seen:
         for name, canonical in names_of.items():
             reason = reason.replace(f'"{name}"', f'"{canonical}"')
         found = replace(found, columns={name: name for name in found.columns}, reason=reason)
-        sample = read_sample(train, format, column_names)
+        options = replace(options, column_names=column_names)
+        sample = read_sample(train, options)
         columns = profile(sample.rows, sample.columns)
     task = task_of(found)
     names = names_for(found, task, sample.columns)
     reading = examples(sample, names, task)
     if len(reading.examples) < len(reading.bad):
         raise DataError(f"{where}: most rows cannot be used, the first: {reading.bad[0]}")
-    kept, notes = _usable(files, {"train": sample}, names, task, reading, format, column_names)
+    kept, notes = _usable(files, {"train": sample}, names, task, reading, options)
     used = replace(files, splits={name: files.splits[name] for name in kept})
     others = tuple(candidates[1 : 1 + OTHERS_SHOWN]) if not column_names else ()
-    return _Seen(used, format, column_names, kept, columns, found, others, task, names, reading, (*files.notes, *notes))
+    return _Seen(used, options, kept, columns, found, others, task, names, reading, (*files.notes, *notes))
 
 
 def _with_one_format(files: DataFiles, *, explicit: bool) -> tuple[DataFiles, str | None]:
@@ -156,18 +163,35 @@ def _with_one_format(files: DataFiles, *, explicit: bool) -> tuple[DataFiles, st
     return replace(files, splits=splits, notes=(*files.notes, *dropped)), next(iter(formats["train"]))
 
 
-def _train_sample(train: SplitFiles, format: str | None) -> tuple[RowSample, tuple[str, ...]]:
+def _options(files: DataFiles, format: str | None) -> FileOptions:
+    """How the files are read, beside what their endings say. Raises DataError where their encodings differ."""
+    several = [path for split in files.splits.values() for path in split.all]
+    encodings = {path: encoding for path in several if (encoding := encoding_of(path)) != "ascii"}
+    encoding = next(iter(encodings.values()), "utf-8")
+    if len(set(encodings.values())) > 1:
+        listed = ", ".join(f"{path} {name}" for path, name in encodings.items())
+        raise DataError(f"{listed}: the files have different encodings; save all of them as UTF-8")
+    train = files.splits["train"]
+    table = not train.targets and (format or format_of(train.paths[0])) == "csv"
+    delimiter = delimiter_of(train.paths[0]) if table else ","
+    return FileOptions(
+        format, delimiter=None if delimiter == "," else delimiter, encoding=None if encoding == "utf-8" else encoding
+    )
+
+
+def _train_sample(train: SplitFiles, options: FileOptions) -> tuple[RowSample, FileOptions]:
     """A sample of train; and names for the columns, where the first line of a table is a row."""
-    sample = read_sample(train, format)
-    if train.targets or (format or format_of(train.paths[0])) not in ("csv", "tsv"):
-        return sample, ()
+    sample = read_sample(train, options)
+    if train.targets or (options.format or format_of(train.paths[0])) not in ("csv", "tsv"):
+        return sample, options
     columns = profile(sample.rows, sample.columns)
     like_a_row = [name for name in columns if len(name) > 40 or name.count(" ") > 3 or _is_number(name)]
     like_a_row += [name for name, column in columns.items() if column.few and name in column.counts]
     if not like_a_row:
-        return sample, ()
+        return sample, options
     names = tuple(f"column_{i}" for i in range(1, len(sample.columns) + 1))
-    return read_sample(train, format, names), names
+    options = replace(options, column_names=names)
+    return read_sample(train, options), options
 
 
 def _is_number(name: str) -> bool:
@@ -186,8 +210,8 @@ def _languages(train: SplitFiles) -> tuple[str | None, ...]:
 
 
 def _usable(
-    files: DataFiles, samples: dict[SplitName, RowSample], names: Names, task: Task, train: Reading, format: str | None,
-    column_names: tuple[str, ...],
+    files: DataFiles, samples: dict[SplitName, RowSample], names: Names, task: Task, train: Reading,
+    options: FileOptions,
 ) -> tuple[dict[SplitName, RowSample], list[str]]:  # fmt: skip
     """Samples of the splits that the recipe can name, and why others cannot serve."""
     known = set(defaults.measure(train.examples).labels)
@@ -196,7 +220,7 @@ def _usable(
         if name == "train":
             continue
         try:
-            sample = read_sample(split, format, column_names)
+            sample = read_sample(split, options)
             found = examples(sample, names, task)
         except (DataError, ValueError) as e:
             notes.append(f"{split.paths[0]}: is not used: {str(e).partition('; ')[0]}")
@@ -266,10 +290,15 @@ def _data_lines(seen: _Seen, bad_rows: str) -> list[Line]:
     if "validation" not in splits:
         share = 0.2 if seen.samples["train"].total < FEW_TO_HOLD_OUT else 0.1
         lines.append(("validation_size", share, "there is no validation file: this share of train is held out"))
-    if seen.format:
-        lines.append(("format", seen.format, "the file's ending does not say it"))
-    if seen.column_names:
-        lines.append(("column_names", list(seen.column_names), "the table has no header line"))
+    options = seen.options
+    if options.format:
+        lines.append(("format", options.format, "the file's ending does not say it"))
+    if options.delimiter:
+        lines.append(("delimiter", options.delimiter, "between the fields of a row"))
+    if options.encoding:
+        lines.append(("encoding", options.encoding, ENCODINGS[options.encoding]))
+    if options.column_names:
+        lines.append(("column_names", list(options.column_names), "the table has no header line"))
     if seen.names:
         lines.append(("columns", seen.names, "the task's name of a column: its name here"))
     if bad_rows:

@@ -67,7 +67,10 @@ _IDENTIFIER = re.compile(
     r"(?i:(.*[_\-. ])?(id|idx|uuid|guid|index|key|hash|identifiant|kennung)|unnamed.*|)|[A-Za-z]+I[Dd]"
 )
 _URL = re.compile(r"(https?://|www\.)\S+")
-_DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./]\d\d?[./]\d{2,4}( .*)?")
+_DATE = re.compile(
+    r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./]\d\d?[./]\d{2,4}( .*)?|"
+    r"[A-Z][a-z]{2},? ([A-Z][a-z]{2} \d\d?|\d\d? [A-Z][a-z]{2}).* \d{4}.*"  # Mon Apr 06 22:19:45 PDT 2009
+)
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 
 

@@ -3,12 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 from statistics import mean, median
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.recipe.init.columns import (
     CONTEXTS,
+    LABELS,
     LANGUAGES,
     QUESTIONS,
     TAGS,
@@ -24,6 +26,7 @@ from hf_tasks.recipe.init.columns import (
 )
 from hf_tasks.recipe.init.detect_labels import classification, label_problem, text_score
 from hf_tasks.recipe.init.detection import Detection, Names, Wishes
+from hf_tasks.recipe.init.languages import likely_language
 from hf_tasks.tasks import MultipleChoice
 from hf_tasks.tasks.types import RawRow
 
@@ -59,6 +62,7 @@ def detect(
         found = [
             *_tagging(rows, columns),
             *_translation(columns),
+            *_translation_by_contents(columns),
             *_question_answering(rows, columns),
             *_multiple_choice(rows, columns),
             *_text_to_text(rows, columns, wishes),
@@ -191,13 +195,15 @@ def _multiple_choice(rows: Sequence[RawRow], columns: Columns) -> Iterator[Detec
     series = next((tuple(names) for names in several.values() if len(names) > 1), None)
     choices: str | tuple[str, ...] | None = listed or series
     label = named(columns, RIGHT_CHOICES)
-    others = [name for name in columns if name not in (listed, label, *(series or ()))]
+    taken = (listed, label, *(series or ()))
+    others = [name for name, column in columns.items() if name not in taken and column.kind not in ("other", "list")]
     question = named(others, (*QUESTIONS, "sent2"))
     rest = [name for name in others if name != question and columns[name].kind == "text"]
     context = named(others, (*CONTEXTS, "sent1", "ctx", "premise")) or next(iter(rest), question)
     if not choices or not label or not context:
         return
-    mapped: Names = {"context": context, "choices": choices, "label": label}
+    text = "question" if context.startswith("question.") else "context"
+    mapped: Names = {text: context, "choices": choices, "label": label}
     mapped |= {"question": question} if question and question != context else {}
     if all(_is_choice(row, choices, label) for row in rows[:LOOKED_AT]):
         reason = f'"{label}" is one of the choices in "{listed or ", ".join(series or ())}"'
@@ -276,6 +282,20 @@ def _translation(columns: Columns) -> Iterator[Detection]:
             reason = f'the columns "{first}" and "{second}" are called after languages'
             swapped = f"columns: {{source: {second}, target: {first}}}, and "
             yield _translated({"source": first, "target": second}, source, target, reason, swapped)
+
+
+def _translation_by_contents(columns: Columns) -> Iterator[Detection]:
+    """Two columns of texts in different languages."""
+    languages = {name: likely_language(column.values) for name, column in columns.items() if column.kind == "text"}
+    known = {name: language for name, language in languages.items() if language}
+    if len(set(known.values())) < 2:
+        return
+    source, first = next(iter(known.items()))
+    target, second = next((name, language) for name, language in known.items() if language != first)
+    reason = f'"{source}" seems to be {LANGUAGES[first]}, "{target}" {LANGUAGES[second]}'
+    swapped = f"columns: {{source: {target}, target: {source}}}, and "
+    found = _translated({"source": source, "target": target}, first, second, reason, swapped)
+    yield replace(found, score=2 if named(columns, LABELS) else 7)
 
 
 def _code_of(name: str) -> str | None:

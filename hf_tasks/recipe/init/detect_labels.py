@@ -19,6 +19,7 @@ _METADATA = {
 }  # fmt: skip
 """Words in the names of columns that describe a text and are seldom its label."""
 _COUNTED = re.compile(r"(.+?)[ _.-]?([12]|[abAB])")
+_CODE = re.compile(r"(?=.*[A-Za-z])(?=.*\d)\S+")
 _YEAR = re.compile(r"(19|20)\d\d")
 
 
@@ -185,6 +186,8 @@ def _single(columns: Columns) -> Iterator[Detection]:
         score = (
             2 + name_score(name) + 0.3 * (column.kind == "label") + 0.3 * (different <= SCALE) + 0.1 * (name == last)
         )
+        if name.startswith("column_"):  # nameless: of two columns, numbers are more often the label than codes
+            score += 0.5 * column.flags - 0.5 * all(map(_CODE.fullmatch, column.counts))
         score -= 1.5 * all(map(_YEAR.fullmatch, column.counts)) + 0.5 * (different > SCALE and column.integers)
         yield _single_target(column, score)
 

@@ -18,9 +18,11 @@ from typing import Any, Literal
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.data.paths import find
-from hf_tasks.data.readers import SUFFIXES, TEXT_SUFFIXES, bare, format_of, parallel, reader_of
+from hf_tasks.data.readers import SUFFIXES, TEXT_SUFFIXES, bare, parallel, reader_of
 from hf_tasks.data.readers.compression import opened
 from hf_tasks.data.readers.delimited import Rows, before_number
+from hf_tasks.data.readers.recognise import format_of
+from hf_tasks.data.section import FileOptions
 from hf_tasks.recipe.init.columns import language_of
 from hf_tasks.tasks.types import RawRow
 
@@ -29,9 +31,9 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 SPLIT_WORDS: dict[SplitName, str] = {
     "train": "train training trn trainings entrenamiento entrainement entraînement apprentissage addestramento treino "
     "treinamento 训练 訓練 学習 обучение",
-    "validation": "dev devel development valid val validation validate trial heldout eval validación validacion "
+    "validation": "dev devel development valid val validation validate trial testa heldout eval validación validacion "
     "validazione validierung entwicklung 验证 驗證 開発 开发 валидация",
-    "test": "test tst testing gold devtest prueba essai teste 测试 測試 テスト тест",
+    "test": "test testb tst testing gold devtest prueba essai teste 测试 測試 テスト тест",
 }
 SIZE = 10_000
 """Rows in a sample; those of a longer file are drawn from all of it."""
@@ -346,13 +348,13 @@ class RowSample:
         return tuple(dict.fromkeys(name for row in self.rows for name in row))
 
 
-def read_sample(files: SplitFiles, format: str | None, column_names: Sequence[str] = ()) -> RowSample:
+def read_sample(files: SplitFiles, options: FileOptions) -> RowSample:
     """A sample of the rows of one split. Raises DataError where a file cannot be read, or has no rows."""
     draw = random.Random(42).randrange
     kept: list[tuple[int, RawRow]] = []
     bad: list[str] = []
     total = 0
-    for place, row in _rows(files, format, column_names):
+    for place, row in _rows(files, options):
         if isinstance(row, ValueError):
             bad.append(f"{place}: {row}")
             continue
@@ -367,15 +369,13 @@ def read_sample(files: SplitFiles, format: str | None, column_names: Sequence[st
     return RowSample(rows, total, tuple(bad))
 
 
-def _rows(
-    files: SplitFiles, format: str | None, column_names: Sequence[str]
-) -> Iterator[tuple[str, RawRow | ValueError]]:
+def _rows(files: SplitFiles, options: FileOptions) -> Iterator[tuple[str, RawRow | ValueError]]:
     if files.targets:
         pairs: Rows = parallel.rows(str(files.paths[0]), list(map(str, files.targets)), labelled=True)
         yield from ((f"{files.paths[0]}:{line}", row) for line, row in pairs)
         return
     for path in map(str, files.paths):
-        read_rows = reader_of(path, format, column_names)
+        read_rows = reader_of(path, options.format, options.column_names, options.delimiter, options.encoding)
         with opened(path) as file:
             yield from ((f"{before_number(path, line)}{line}", row) for line, row in read_rows(file, path))
 

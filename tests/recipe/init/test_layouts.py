@@ -8,11 +8,14 @@ import pytest
 from init_layouts import Layout
 
 from hf_tasks import recipe as recipes
+from hf_tasks.core.errors import DataError
 from hf_tasks.recipe import resolve, yaml_file
 from hf_tasks.recipe.init import propose
 
 
-@pytest.mark.parametrize("layout", [*layouts.TUNING, *layouts.HELD_BACK], ids=lambda layout: layout.__name__)
+@pytest.mark.parametrize(
+    "layout", [*layouts.TUNING, *layouts.HELD_BACK, *layouts.LATER], ids=lambda layout: layout.__name__
+)
 def test_a_layout_is_recognised(layout: Layout, tmp_path: Path) -> None:
     expected = layout(tmp_path, Random(layouts.SEED))
     written = propose([str(tmp_path)]).recipe
@@ -29,3 +32,13 @@ def test_a_layout_is_recognised(layout: Layout, tmp_path: Path) -> None:
     rows = [*splits.train.rows(), *(splits.validation.rows() if splits.validation else ())]
     read = [{name: row.get(name) for name in expected.example} for row in rows]
     assert expected.example in read
+
+
+def test_all_splits_in_one_file_are_refused(tmp_path: Path) -> None:
+    layouts.clinc(tmp_path, Random(layouts.SEED))
+    with pytest.raises(DataError) as error:
+        propose([str(tmp_path)])
+    assert str(error.value) == (
+        f"{tmp_path}/data_full.json: an object with several lists (oos_val, val, train, test, oos_train), whose rows "
+        'have no names of columns; write each list to a file of its own, with rows such as {"text": ..., "label": ...}'
+    )

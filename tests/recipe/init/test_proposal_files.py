@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hf_tasks.core.errors import DataError
-from hf_tasks.data.readers import format_of
+from hf_tasks.data.readers.recognise import format_of
 from hf_tasks.recipe.init.columns import language_of, words
 from hf_tasks.recipe.init.defaults import language_of as guess
 from hf_tasks.recipe.init.files import find_files
