@@ -4,12 +4,11 @@ process computes the same from what was saved."""
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 import torch
 from conftest import Tiny
@@ -161,13 +160,8 @@ for line in sys.stdin:
 def test_a_fresh_process_computes_the_same(trained: Any) -> None:
     built = [trained(*case) for case in CASES]
     folders = "\n".join(str(folder) for folder, *_ in built)
-    fresh = subprocess.run(
-        [sys.executable, "-c", FRESH, json.dumps(IDS.tolist())],
-        input=folders,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    fresh = processes.run(["-c", FRESH, json.dumps(IDS.tolist())], input=folders)
+    assert fresh.returncode == 0, fresh.stderr
     for case, (_, model, _), line in zip(CASES, built, fresh.stdout.splitlines(), strict=True):
         torch.testing.assert_close(torch.tensor(json.loads(line)), logits(model, case[1]), msg=str(case))
 

@@ -1,10 +1,9 @@
 """New models: what is learned from texts, what is built, and that runs of them load plainly."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 import torch
 from conftest import Tiny
@@ -63,7 +62,7 @@ def test_the_same_texts_give_the_same_tokenizer_in_another_process() -> None:
         f"for kind in ('bpe', 'unigram'):\n    for _ in range(3):\n"
         f"        print(train_tokenizer(Subwords(vocab_size=300, kind=kind), {TEXTS!r})._tokenizer.to_str())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
+    done = processes.run(["-c", code])
     here = [train_tokenizer(Subwords(vocab_size=300, kind=kind), TEXTS) for kind in ("bpe", "unigram")]
     assert done.stdout.splitlines() == [one._tokenizer.to_str() for one in here for _ in range(3)]
 

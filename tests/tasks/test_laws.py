@@ -2,12 +2,11 @@
 once it has a sample in samples.py."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import processes
 import pytest
 import torch
 from conftest import Tiny
@@ -170,10 +169,7 @@ def fresh(ready: Any) -> dict[int, tuple[list[float], list[float]]]:
         "for path, examples in json.load(sys.stdin):\n"
         "    sys.stdin = io.StringIO(json.dumps(examples))\n    main(path)\n    print()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], input=json.dumps(list(zip(paths, examples, strict=True))),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = processes.run(["-c", script], input=json.dumps(list(zip(paths, examples, strict=True))))
     assert done.returncode == 0, done.stderr[-2000:]
     found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     return {id(sample): pair for sample, pair in zip(SAMPLES, zip(expected, found, strict=True), strict=True)}

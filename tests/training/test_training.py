@@ -1,12 +1,11 @@
 """The straight line, on tiny checkpoints: what is trained is what is saved, loaded, measured and predicted."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import processes
 import pytest
 import torch
 import transformers
@@ -309,11 +308,12 @@ def test_predict_keeps_every_row_in_order_through_the_command_line(
     run = train(make(training={"num_train_epochs": 6, "learning_rate": 5e-3}))
     texts = [BAD, GOOD, GOOD + " good" * 40, BAD, GOOD]
     (tmp_path / "in.csv").write_text("text\n" + "\n".join(texts) + "\n", encoding="utf-8")
-    command = [sys.executable, "-m", "hf_tasks", "predict", str(run.path)]
-    subprocess.run([*command, str(tmp_path / "in.csv"), "-o", str(tmp_path / "out.jsonl")], check=True)
+    command = ["-m", "hf_tasks", "predict", run.path]
+    assert processes.run([*command, tmp_path / "in.csv", "-o", tmp_path / "out.jsonl"]).returncode == 0
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [row["label"] for row in rows] == ["bad", "good", "good", "bad", "good"]
-    stdin = subprocess.run([*command, "-"], input="\n".join(texts), check=True, capture_output=True, text=True)
+    stdin = processes.run([*command, "-"], input="\n".join(texts))
+    assert stdin.returncode == 0
     assert [json.loads(line)["label"] for line in stdin.stdout.splitlines()] == ["bad", "good", "good", "bad", "good"]
 
 

@@ -1,14 +1,14 @@
 """Arrays on disk: whole or not there, whoever writes or dies."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
+import processes
 import pytest
 
 from hf_tasks.training.feature_cache import store
@@ -128,16 +128,21 @@ with locked("key"):
 """
 
 
-def writer(pause: float) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", WRITER, "key", str(pause)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy())
+@contextmanager
+def writer(pause: float) -> Iterator[tuple[Any, TextIO]]:
+    """(a process that pauses when half is written, what it prints)."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as printed, Path(os.devnull).open("rb") as nothing:
+        with os.fdopen(writing, "wb") as output:
+            process = processes.start(["-c", WRITER, "key", str(pause)], nothing, output)
+        yield process, printed
+        process.join()
 
 
 def test_a_killed_writer_leaves_no_entry_and_no_lock(folder: Path) -> None:
-    with writer(60) as killed:
-        assert killed.stdout is not None
-        assert killed.stdout.readline() == "half\n"
-        killed.send_signal(signal.SIGKILL)
+    with writer(60) as (killed, printed):
+        assert printed.readline() == "half\n"
+        killed.kill()
     assert names(folder) == ["key.partial"]
     assert find("key", SHAPE) is None
     make_room(0)  # of another entry
@@ -147,15 +152,14 @@ def test_a_killed_writer_leaves_no_entry_and_no_lock(folder: Path) -> None:
 
 
 def test_one_of_two_writers_waits_for_the_other(folder: Path) -> None:
-    with writer(0.5) as first:
-        assert first.stdout is not None
-        assert first.stdout.readline() == "half\n"
+    with writer(0.5) as (_, printed):
+        assert printed.readline() == "half\n"
         make_room(0)  # what is being written is not removed
         began = time.monotonic()
         with locked("key"):
             waited = time.monotonic() - began
             assert np.array_equal(find("key", SHAPE), VALUES)  # type: ignore[arg-type]
-        assert first.stdout.readline() == "written\n"
+        assert printed.readline() == "written\n"
     assert waited > 0.2
 
 
