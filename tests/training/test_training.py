@@ -251,8 +251,8 @@ def test_a_label_that_only_the_test_part_has_is_named(make: Make, tmp_path: Path
 
 
 def test_arguments_that_transformers_refuses_are_recipe_errors(make: Make) -> None:
-    with pytest.raises(RecipeError, match=r"^training: .*sometimes"):
-        train(make(training={"eval_strategy": "sometimes"}))
+    with pytest.raises(RecipeError, match=r"^training: .*saving steps .* multiple of the evaluation steps.* 4, .* 3\b"):
+        train(make(training={"eval_strategy": "steps", "eval_steps": 3, "save_strategy": "steps", "save_steps": 4}))
 
 
 def test_a_metric_that_is_not_measured_cannot_choose_the_checkpoint(make: Make) -> None:
