@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: help quickstart test lint clean
+.PHONY: help quickstart test docs lint clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -20,6 +20,12 @@ help:  ## List the targets
 	$(PYTHON) -m venv .venv
 	$(PIP) install torch==2.13.0 -c constraints.txt
 	$(PIP) install -e ".[test]" -c constraints.txt
+	@touch $@
+
+.venv/docs: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) install torch==2.13.0 -c constraints.txt
+	$(PIP) install -e ".[docs]" -c constraints.txt
 	@touch $@
 
 define SHOW_ANSWERS
@@ -45,6 +51,11 @@ quickstart: .venv/quickstart  ## Install, fine-tune a small model on real data, 
 
 test: .venv/test lint  ## The whole test suite, lint and types included
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2
+
+docs: .venv/docs  ## The documentation site, in build/site
+	$(BIN)/python docs/site/pages.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
+	@echo "build/site/index.html"
 
 lint: .venv/test  ## Style and types
 	$(BIN)/ruff check .

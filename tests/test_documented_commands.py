@@ -9,7 +9,7 @@ from typing import Any
 import pandas
 import pytest
 from conftest import Tiny
-from test_readme import TEXTS, blocks
+from test_readme import PAGES, TEXTS, blocks
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -132,10 +132,16 @@ def test_the_python_of_the_readme_runs(here: Path, tiny: Tiny, monkeypatch: pyte
     shutil.rmtree(here / "runs")
     frame = pandas.DataFrame(ROWS, columns=["text", "label"])
     names: dict[str, Any] = {"frame": frame}
-    for block in blocks("python"):
+    for block in blocks("python", PAGES[:1]):
         exec(block.replace("distilbert/distilbert-base-uncased", str(tiny("bert"))), names)
     assert names["run"].predict([{"text": "where is my card"}])[0]["label"] in ("card_arrival", "top_up_failed")
     assert (here / "runs" / "intent" / "results.json").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=[page.stem for page in PAGES[1:]])
+def test_the_python_of_the_docs_runs(here: Path, page: Path) -> None:
+    for block in blocks("python", [page]):
+        exec(block, {})
 
 
 def test_the_messages_of_the_readme_are_those_that_come(here: Path) -> None:

@@ -23,12 +23,12 @@ class UserError(Exception):
 
 
 class RecipeError(UserError):
-    pass
+    """A mistake in a recipe file or an override."""
 
 
 class DataError(UserError):
-    pass
+    """A mistake in a data file or a dataset."""
 
 
 class RunError(UserError):
-    pass
+    """A run directory or a checkpoint that cannot be used."""

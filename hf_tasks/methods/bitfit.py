@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 
 class BitFit(Method):
+    """Trains the biases and the new head (Ben Zaken et al. 2022, https://aclanthology.org/2022.acl-short.1)."""
+
     learning_rate: ClassVar[float] = 1e-3
     """The paper's range is 1e-4 to 1e-3."""
     saves: ClassVar[Saved] = "trained"

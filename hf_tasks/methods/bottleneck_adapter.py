@@ -29,6 +29,9 @@ PUBLISHED_ACTIVATION = {"houlsby": "gelu", "pfeiffer": "relu"}
 
 
 class BottleneckAdapter(Method):
+    """Trains small layers inside every block, and the new head (Houlsby et al. 2019, https://arxiv.org/abs/1902.00751;
+    Pfeiffer et al. 2021, https://aclanthology.org/2021.eacl-main.39)."""
+
     learning_rate: ClassVar[float] = 1e-3
     """Within the 3e-5 to 3e-3 that Houlsby et al. search."""
     saves: ClassVar[Saved] = "trained"

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 
 class Frozen(Method):
+    """Trains the head on the cached outputs of a frozen encoder (Peters et al. 2019,
+    https://aclanthology.org/W19-4302)."""
+
     learning_rate: ClassVar[float] = 5e-3
     """A new head alone bears far more than full fine-tuning: the best of 3e-4 to 3e-2 with MiniLM."""
     saves: ClassVar[Saved] = "trained"

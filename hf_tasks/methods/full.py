@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 
 class Full(Method):
+    """Trains all parameters (Devlin et al. 2019, https://aclanthology.org/N19-1423)."""
+
     name: Literal["full"]
     layer_decay: float = Field(1.0, gt=0, le=1)
     """Each block learns at this fraction of the rate of the block above it, the head at the full rate (Howard and Ruder

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 
 class GradualUnfreezing(Method):
+    """Trains the head first, then one more block from the top at a time (Howard and Ruder 2018,
+    https://aclanthology.org/P18-1031)."""
+
     name: Literal["gradual-unfreezing"]
     epochs_per_block: float = Field(1.0, gt=0)
     """Epochs until one more block is freed, as in the paper; a fraction frees several in an epoch."""

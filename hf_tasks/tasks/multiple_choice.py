@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 
 class MultipleChoice(Task):
+    """Choose one of several texts, given a context and optionally a question."""
+
     name: Literal["multiple-choice"]
     questions: bool | None = None
     """Whether every row has a question beside its context; found in the training data where not given."""

@@ -52,6 +52,8 @@ LEAST_PROMPT = 1
 
 
 class TextGeneration(Task):
+    """Complete a prompt with a decoder-only model."""
+
     name: Literal["text-generation"]
     separator: str = ""
     """Follows every prompt, e.g. "\\nTL;DR:"; without a blank at its end, since completions begin with one."""

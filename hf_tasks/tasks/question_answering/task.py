@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 
 class QuestionAnswering(Task):
+    """Find the answer to a question as a span of a context, or predict that it has none."""
+
     name: Literal["question-answering"]
     max_length: int = Field(384, ge=32)
     """The longest window in tokens, question and special tokens included."""

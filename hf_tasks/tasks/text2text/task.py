@@ -51,6 +51,8 @@ DEFAULT_METRICS = {
 
 
 class TextToText(Task):
+    """Generate a text from a text: summarization, translation or any rewriting."""
+
     name: Literal["summarization", "translation", "text2text-generation"]
     prefix: str = ""
     """Text that is put before every source: T5 was pretrained with "summarize: " or "translate English to German: "."""

@@ -60,6 +60,8 @@ EACH_ITS_OWN = 30
 
 
 class TextClassification(Task):
+    """Predict a label, a set of labels or a number for a text or a pair of texts."""
+
     name: Literal["text-classification"]
     problem_type: ProblemType | None = None
     """Found from the target column where it is not given: label, labels or score."""

@@ -56,6 +56,8 @@ CHARACTERS = 0.9
 
 
 class TokenClassification(Task):
+    """Predict a tag for every word: entities, parts of speech or word segmentation."""
+
     name: Literal["token-classification"]
     scheme: Scheme | None = None
     """How the tags write down entities or words; found in the training data where not given."""
