@@ -68,7 +68,7 @@ def read_text(lines: Iterable[str], name: str) -> Rows:
 def read_fasttext(lines: Iterable[str], name: str) -> Rows:
     """fastText's lines (https://fasttext.cc/docs/en/supervised-tutorial.html): labels, each after `__label__`, then the
     text. A row has `label` where no line has several, else `labels`; blank lines are skipped."""
-    rows = []
+    rows: list[tuple[int, list[str], str]] = []
     for number, line in enumerate(map(_bare, lines), 1):
         words = line.split(" ")
         count = next((i for i, word in enumerate(words) if not word.startswith(FASTTEXT)), len(words))
