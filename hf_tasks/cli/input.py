@@ -1,6 +1,9 @@
 """What a command reads: files, standard input, splits of a run's own data; and where it may write."""
 
+import contextlib
 import io
+import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -36,25 +39,45 @@ def labelled(run: "Run", data: str | None, split: SplitName, format: str | None,
 
 def read(run: "Run", path: str, format: str | None, targets: Sequence[str] = (), *, labelled: bool) -> Any:
     """The examples of a file; one with the ending of the training files is read as the run's recipe says."""
-    from hf_tasks.data import read_file
-    from hf_tasks.data.section import FileOptions
+    from hf_tasks.runs import input_files
 
-    section = run.recipe.data
     if path == "-" and format is None:
-        reading = FileOptions(format_of(path, format))
-        if reading.format == "text":
-            _check_one_column(run)
-    elif format is None and section.is_like(path):
-        reading = section.reading
-    elif format is None:
-        reading = FileOptions(section.format if labelled else None)
-    else:
-        reading = FileOptions(format, encoding=section.encoding if path != "-" and section.is_like(path) else None)
-    bad_rows = section.bad_rows if labelled else "stop"
-    return read_file(
-        path, run.recipe.task, columns=section.columns, labelled=labelled, bad_rows=bad_rows, targets=targets,
-        reading=reading,
-    )  # fmt: skip
+        format = format_of(path, format)
+        if format == "text":
+            _check_one_column(run, "standard input")
+    task, section = run.recipe.task, run.recipe.data
+    return input_files.read(
+        path, task, section, format=format, labelled=labelled, targets=targets, keep_rows=not labelled
+    )
+
+
+def read_text(run: "Run", text: str) -> Any:
+    """The example in an argument: one text, or a JSON object."""
+    from hf_tasks.core.errors import DataError
+    from hf_tasks.data import read_rows
+
+    if not _JSON_OBJECT.match(text.encode()):
+        _check_one_column(run, "a text")
+        return read_rows([{run.recipe.task.traits.inputs[0]: text}], run.recipe.task, labelled=False)
+    try:
+        row = json.loads(text)
+    except ValueError as e:
+        raise DataError(f"{text}: not valid JSON: {e}; correct it") from None
+    return read_rows([row], run.recipe.task, labelled=False, columns=run.recipe.data.columns)
+
+
+def is_text(input: str) -> bool:
+    """Whether an argument is a text to predict rather than a path: no such file, and not like the path of one."""
+    from hf_tasks.core.errors import DataError
+    from hf_tasks.data.paths import find
+    from hf_tasks.data.readers import SUFFIXES, TEXT_SUFFIXES, bare
+
+    if input == "-":
+        return False
+    with contextlib.suppress(DataError):
+        return not find([input], [Path()])
+    like_a_path = bare(Path(input)).suffix.lower() in (*SUFFIXES, *TEXT_SUFFIXES) or os.sep in input
+    return bool(input.strip()) and (not like_a_path or any(char.isspace() for char in input.strip()))
 
 
 def check_output(output: Path | None, inputs: Sequence[str | Path], overwrite: bool) -> None:
@@ -76,17 +99,16 @@ def format_of(path: str, format: str | None) -> str | None:
     return "jsonl" if _JSON_OBJECT.match(_first_line()) else "text"
 
 
-def _check_one_column(run: "Run") -> None:
+def _check_one_column(run: "Run", place: str) -> None:
     """DataError where lines of plain text are given to a task that needs several columns."""
     from hf_tasks.core.errors import DataError
 
     pair = {"text_pair"} & run.recipe.data.columns.keys()
-    needed = [*run.recipe.task.columns.required, *pair]
+    needed = list(dict.fromkeys([*run.recipe.task.columns.required, *pair]))
     if len(needed) > 1:
         example = ", ".join(f'"{name}": "..."' for name in needed)
-        raise DataError(
-            f"standard input: a row needs {' and '.join(needed)}; give one JSON object on each line: {{{example}}}"
-        )
+        object = "one JSON object on each line" if place == "standard input" else "a JSON object"
+        raise DataError(f"{place}: a row needs {' and '.join(needed)}; give {object}: {{{example}}}")
 
 
 def _first_line() -> bytes:

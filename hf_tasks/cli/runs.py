@@ -1,12 +1,13 @@
 """Commands that take a trained run."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hf_tasks.cli.input import check_output, labelled, read
+from hf_tasks.cli.input import check_output, is_text, labelled, read, read_text
 from hf_tasks.cli.options import (
     DecodingOption,
     FormatOption,
@@ -78,29 +79,42 @@ def compare(
 def predict(
     run: RunArg,
     input: Annotated[
-        str, typer.Argument(help="A data file, or - for standard input (one text or one JSON object a line).")
+        str,
+        typer.Argument(
+            help="A data file, a text in quotes, or - for standard input (one text or one JSON object a line)."
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A .jsonl or .csv file (generated texts: or .txt); default stdout."),
+        typer.Option("--output", "-o", help="A .jsonl, .csv or .parquet file (generated texts: or .txt)."),
     ] = None,
     format: FormatOption = None,
     top: Annotated[int | None, typer.Option(min=1, help="Keep only the highest probabilities.")] = None,
+    inputs: Annotated[bool, typer.Option(help="Write the columns of the input too.")] = True,
     overwrite: OverwriteOption = False,
     overrides: DecodingOption = None,
 ) -> None:
-    """Predict each row of a file, in order."""
+    """Predict a text, or each row of a file, in order.
+
+    The output has the columns of the input, then the prediction: a table on a terminal, else JSON lines.
+    """
     from hf_tasks import load_run
     from hf_tasks.core.files import top_probabilities, writer
+    from hf_tasks.runs.predictions import Predictions, text_table
 
     check_output(output, [input], overwrite)
     loaded = load_run(run, overrides or ())
     with writer(output, texts=loaded.recipe.decoding is not None) as write:
-        split = read(loaded, input, format, labelled=False)
+        split = read_text(loaded, input) if is_text(input) else read(loaded, input, format, labelled=False)
         predictions = loaded.predict_split(split, "Predicting").predictions
-        write([top_probabilities(row, top) for row in predictions] if top else predictions)
+        kept = [top_probabilities(row, top) for row in predictions] if top else predictions
+        rows = [*Predictions(kept, split.rows_read if inputs else ()).rows()]
+        if output is None and sys.stdout.isatty():
+            print(text_table(rows, shutil.get_terminal_size().columns))
+        else:
+            write(rows)
     if output:
-        print(f"{len(predictions)} predictions in {output}", file=sys.stderr)
+        print(f"{len(rows)} predictions in {output}", file=sys.stderr)
 
 
 @app.command()

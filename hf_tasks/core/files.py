@@ -162,7 +162,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
-    """Give a function that writes predictions in order to a .jsonl or .csv file, or as JSON lines to standard output.
+    """Give a function that writes rows to a .jsonl, .csv or .parquet file, or as JSON lines to standard output.
 
     With `texts`, it can also write a .txt file with one text per line. The file is opened at once, so that errors come
     before the work, and appears under its name only when it is complete. Raises DataError.
@@ -172,9 +172,9 @@ def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequ
         return
     writers = WRITERS | ({".txt": _write_txt} if texts else {})
     if path.suffix not in writers:
-        endings = " or ".join(writers)
+        endings = ", ".join(writers)
         raise DataError(f"{path}: predictions are written as {endings}; give the file such an ending")
-    with atomic_output(path) as file:
+    with atomic_output(path, "wb" if path.suffix == ".parquet" else "w") as file:
         yield lambda rows: writers[path.suffix](rows, file)
 
 
@@ -186,22 +186,23 @@ def top_probabilities(row: dict[str, Any], top: int) -> dict[str, Any]:
     return row | {"probabilities": dict(ranked[:top])}
 
 
-def flatten(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Flatten a prediction: {"probabilities": {"yes": 0.9}} becomes {"probabilities.yes": 0.9}; lists become JSON."""
+def flatten(row: Mapping[str, Any], *, lists: bool = False) -> dict[str, Any]:
+    """Flatten a prediction: {"probabilities": {"yes": 0.9}} becomes {"probabilities.yes": 0.9}; lists become JSON
+    unless `lists` keeps them."""
     cells: dict[str, Any] = {}
     for name, value in row.items():
         match value:
             case dict():
-                cells |= flatten({f"{name}.{key}": cell for key, cell in value.items()})
-            case list():
-                cells[name] = json.dumps(value, ensure_ascii=False)
+                cells |= flatten({f"{name}.{key}": cell for key, cell in value.items()}, lists=lists)
+            case list() if not lists:
+                cells[name] = json.dumps(value, ensure_ascii=False, default=str)
             case _:
                 cells[name] = value
     return cells
 
 
 def _write_jsonl(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
-    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
@@ -210,6 +211,21 @@ def _write_csv(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
     table = csv.DictWriter(file, columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # a bare "\r" too
     table.writeheader()
     table.writerows(cells)
+
+
+def _write_parquet(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    cells = [flatten(row, lists=True) for row in rows]
+    columns = {}
+    for name in dict.fromkeys(name for row in cells for name in row):
+        values = [row.get(name) for row in cells]
+        try:
+            columns[name] = pyarrow.array(values)
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):  # values of several types
+            columns[name] = pyarrow.array([None if value is None else str(value) for value in values])
+    parquet.write_table(pyarrow.table(columns), file)
 
 
 def _write_txt(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
@@ -221,7 +237,8 @@ def _write_txt(rows: Sequence[Mapping[str, Any]], file: IO[str]) -> None:
         print(f"{broken} predictions have line breaks, written as blanks; a .jsonl file keeps them", file=sys.stderr)
 
 
-WRITERS: dict[str, Callable[[Sequence[Mapping[str, Any]], IO[str]], None]] = {
+WRITERS: dict[str, Callable[[Sequence[Mapping[str, Any]], IO[Any]], None]] = {
     ".jsonl": _write_jsonl,
     ".csv": _write_csv,
+    ".parquet": _write_parquet,
 }

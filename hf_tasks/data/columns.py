@@ -85,7 +85,8 @@ def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, adv
     sources: dict[str, str | tuple[str, ...]] = {}
     for column in (*spec.required, *spec.optional, *(targets if labelled else ())):
         own_name = column in found and column not in _taken(names)
-        if column in names and not (own_name and _absent(names[column], found)):
+        absent = column in names and _absent(names[column], found)
+        if column in names and not (absent and (own_name or (column in spec.optional and not labelled))):
             sources[column] = names[column]
         elif own_name:
             sources[column] = column

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core.files import flatten
+from hf_tasks.core.printable import printable
 from hf_tasks.tasks.types import Prediction, RawRow
 
 if TYPE_CHECKING:
@@ -12,8 +13,14 @@ if TYPE_CHECKING:
 
 GIVEN = "_given"
 """Ends the name of an input column that is called like one of the predictions."""
-HIDDEN = ("probabilities", "candidates", "expected_utilities", "n_best")
+ECHOED = ("id", "tokens")
+"""Columns that predictions repeat from their inputs."""
+HIDDEN = ("probabilities", "candidates", "expected_utilities", "n_best", "nbest")
 """Values of a prediction that a table for people leaves out."""
+ON_TERMINAL = 50
+"""Rows of the table on a terminal."""
+NARROWEST = 12
+"""Characters of a column in that table."""
 SHOWN = 10
 """Rows of the table in a notebook."""
 
@@ -65,8 +72,35 @@ def _flat_but_probabilities(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def beside(row: Mapping[str, Any], prediction: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of an input, then those of its prediction."""
-    given = {f"{name}{GIVEN}" if name in prediction else name: value for name, value in row.items()}
+    others = {name: value for name, value in row.items() if name not in ECHOED or prediction.get(name) != value}
+    given = {f"{name}{GIVEN}" if name in prediction else name: value for name, value in others.items()}
     return {**given, **prediction}
+
+
+def text_table(rows: Sequence[Mapping[str, Any]], width: int) -> str:
+    """Format the first rows as a table for a terminal of `width` characters: inputs and predictions, long cells cut."""
+    shown = [{name: _cell(value) for name, value in brief(row).items()} for row in rows[:ON_TERMINAL]]
+    names = list(dict.fromkeys(name for row in shown for name in row))
+    needed = {name: max(len(name), *(len(row.get(name, "")) for row in shown)) for name in names}
+    while sum(needed.values()) + 2 * len(names) > width and max(needed.values()) > NARROWEST:
+        needed[max(needed, key=lambda name: needed[name])] -= 1
+    lines = [
+        "  ".join(f"{_cut(cells.get(name, ''), needed[name]):<{needed[name]}}" for name in names).rstrip()
+        for cells in ({name: name for name in names}, *shown)
+    ]
+    more = [f"... and {len(rows) - len(shown):,} more; -o FILE writes all of them"] if len(rows) > len(shown) else []
+    return printable("\n".join([*lines, *more]))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    words = value if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
+    return " ".join((" ".join(words) if words is not None else str(value)).split())
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def brief(prediction: Mapping[str, Any]) -> dict[str, Any]:

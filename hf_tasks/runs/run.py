@@ -33,7 +33,7 @@ from hf_tasks.data import DataSplit
 from hf_tasks.decoding import Decoding
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe, yaml_file
-from hf_tasks.runs import evaluation, manifest, mbr_baselines, model_files, provenance, trained_here
+from hf_tasks.runs import evaluation, input_files, manifest, mbr_baselines, model_files, provenance, trained_here
 from hf_tasks.runs.example import example
 from hf_tasks.runs.predictions import Predictions
 from hf_tasks.runs.scores import Scores, main_value, to_frame, to_html
@@ -197,10 +197,7 @@ class Run:
             case DataSplit():
                 return values
             case Path():
-                return data.read_file(
-                    str(values), task, columns=section.columns, labelled=labelled, keep_rows=True,
-                    bad_rows=section.bad_rows if labelled else "stop",
-                )  # fmt: skip
+                return input_files.read(str(values), task, section, labelled=labelled, keep_rows=True)
             case _:
                 return data.read_inputs(values, task, section.columns, labelled=labelled)
 

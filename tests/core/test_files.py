@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.core.files import flatten, top_probabilities, writer
@@ -72,7 +73,7 @@ def test_other_endings_are_refused_before_the_work(tmp_path: Path, name: str) ->
     path = tmp_path / name
     with pytest.raises(DataError) as e, writer(path):
         raise AssertionError("the work began")
-    assert str(e.value) == f"{path}: predictions are written as .jsonl or .csv; give the file such an ending"
+    assert str(e.value) == f"{path}: predictions are written as .jsonl, .csv, .parquet; give the file such an ending"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -125,8 +126,17 @@ def test_only_texts_are_written_as_lines(tmp_path: Path) -> None:
     with pytest.raises(DataError) as e, writer(tmp_path / "out.txt"):
         pass
     assert str(e.value) == (
-        f"{tmp_path}/out.txt: predictions are written as .jsonl or .csv; give the file such an ending"
+        f"{tmp_path}/out.txt: predictions are written as .jsonl, .csv, .parquet; give the file such an ending"
     )
     with pytest.raises(DataError) as e, writer(tmp_path / "out.tsv", texts=True):
         pass
-    assert "written as .jsonl or .csv or .txt;" in str(e.value)
+    assert "written as .jsonl, .csv, .parquet, .txt;" in str(e.value)
+
+
+def test_parquet_keeps_lists_and_flattens_probabilities(tmp_path: Path) -> None:
+    with writer(tmp_path / "out.parquet") as write:
+        write([{"id": 1, "tags": ["A", "B"], "probabilities": {"yes": 0.25}}, {"id": "x", "more": 2.0}])
+    assert parquet.read_table(tmp_path / "out.parquet").to_pylist() == [
+        {"id": "1", "tags": ["A", "B"], "probabilities.yes": 0.25, "more": None},
+        {"id": "x", "tags": None, "probabilities.yes": None, "more": 2.0},
+    ]

@@ -4,7 +4,7 @@ import json
 
 import pandas
 
-from hf_tasks.runs.predictions import Predictions
+from hf_tasks.runs.predictions import Predictions, beside, text_table
 from hf_tasks.runs.scores import Scores, main_value, to_frame, to_html
 
 ROWS = [
@@ -61,3 +61,16 @@ def test_scores_in_a_notebook() -> None:
 def test_the_main_value() -> None:
     assert main_value(("f1", "accuracy"), SCORES) == "accuracy 0.75"
     assert main_value((), {}) == "no metric"
+
+
+def test_a_table_for_the_terminal_has_cut_cells() -> None:
+    rows = [{"id": i, "text": "word " * 30, "label": "yes", "score": 0.5, "nbest": [1, 2]} for i in range(60)]
+    first, second, *_, last = text_table(rows, 60).splitlines()
+    assert first.split() == ["id", "text", "label", "score"]
+    assert second.startswith("0   word word") and second.endswith("...  yes    0.5000") and len(second) <= 60
+    assert last == "... and 10 more; -o FILE writes all of them"
+
+
+def test_echoed_columns_are_written_once() -> None:
+    prediction = {"tokens": ["a"], "tags": ["O"]}
+    assert beside({"tokens": ["a"], "tags": ["B"]}, prediction) == {"tags_given": ["B"], **prediction}

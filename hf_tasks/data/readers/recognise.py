@@ -59,8 +59,8 @@ def encoding_of(path: Path) -> str:
     return "utf-8"
 
 
-def delimiter_of(path: Path) -> str:
-    """The character that separates as many fields in each of the first lines of a csv file; else a comma."""
+def delimiter_of(path: Path) -> str | None:
+    """Return the character that separates as many fields in each of the first lines of a csv file, or None."""
     first = _first_lines(path, LOOKED_AT)
     for delimiter in DELIMITERS:
         try:
@@ -69,7 +69,14 @@ def delimiter_of(path: Path) -> str:
             continue
         if len(widths) == 1 and widths != {1}:
             return delimiter
-    return ","
+    return None
+
+
+def first_fields(path: Path, delimiter: str) -> list[str]:
+    """Return the fields of the first line of a table. Raises DataError if it cannot be read."""
+    first = next(iter(_first_lines(path, 1)), "").rstrip("\r\n")
+    fields = first.split("\t") if delimiter == "\t" else next(csv.reader([first], delimiter=delimiter), [])
+    return [field.strip() for field in fields]
 
 
 def _first_lines(path: Path, count: int = LOOKED_AT, longest: int = LONGEST_LINE) -> list[str]:

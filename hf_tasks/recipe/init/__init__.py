@@ -173,7 +173,7 @@ def _options(files: DataFiles, format: str | None) -> FileOptions:
         raise DataError(f"{listed}: the files have different encodings; save all of them as UTF-8")
     train = files.splits["train"]
     table = not train.targets and (format or format_of(train.paths[0])) == "csv"
-    delimiter = delimiter_of(train.paths[0]) if table else ","
+    delimiter = delimiter_of(train.paths[0]) if table else None
     return FileOptions(
         format, delimiter=None if delimiter == "," else delimiter, encoding=None if encoding == "utf-8" else encoding
     )

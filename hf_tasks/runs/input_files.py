@@ -1,0 +1,62 @@
+"""Read a file for a run: in the format, delimiter, encoding and column names of its training files, or its own."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hf_tasks import data
+from hf_tasks.core.terminal import say
+from hf_tasks.data import DataSplit
+from hf_tasks.data.columns import renaming
+from hf_tasks.data.paths import find
+from hf_tasks.data.readers import TABLES, bare
+from hf_tasks.data.readers.recognise import delimiter_of, encoding_of, first_fields
+from hf_tasks.data.section import Data, FileOptions
+from hf_tasks.tasks import Task
+
+
+def read(
+    path: str, task: Task, section: Data, *, format: str | None = None, labelled: bool, targets: Sequence[str] = (),
+    keep_rows: bool = False,
+) -> DataSplit:  # fmt: skip
+    """Return the examples of a file; "-" is standard input. Raises DataError."""
+    options = FileOptions(format) if path == "-" else _options(path, task, section, format, labelled=labelled)
+    return data.read_file(
+        path, task, columns=section.columns, labelled=labelled, bad_rows=section.bad_rows if labelled else "stop",
+        targets=targets, reading=options, keep_rows=keep_rows,
+    )  # fmt: skip
+
+
+def _options(path: str, task: Task, section: Data, format: str | None, *, labelled: bool) -> FileOptions:
+    """The options of the training files where the file has the same ending, corrected by its first lines."""
+    first = find([path], [Path()])[0]
+    if format:
+        options = FileOptions(format, encoding=section.encoding if section.is_like(path) else None)
+    elif section.is_like(path):
+        options = section.reading
+    else:
+        options = FileOptions(section.format if labelled else None)
+    found = encoding_of(first)
+    if not options.encoding and found in ("cp1252", "utf-16"):
+        say(f"{first}: not UTF-8; read as {found}")
+        options = replace(options, encoding=found)
+    kind = options.format or bare(first).suffix.lower().removeprefix(".")
+    if kind == "csv":
+        options = replace(options, delimiter=delimiter_of(first) or options.delimiter)
+    if kind in TABLES and options.column_names and not labelled:
+        fields = first_fields(first, options.delimiter or "," if kind == "csv" else "\t")
+        options = replace(options, column_names=_column_names(fields, task, section))
+    return options
+
+
+def _column_names(first: Sequence[str], task: Task, section: Data) -> tuple[str, ...]:
+    """The names of the columns of an unlabelled table: () where its first line is a header; without the targets where
+    the first line has as many fields as there are other columns."""
+    try:
+        renaming(first, section.columns, task, labelled=False)
+    except ValueError:
+        mapped = (section.columns.get(name, name) for name in task.columns.targets)
+        targets = {name for names in mapped for name in ((names,) if isinstance(names, str) else names)}
+        others = tuple(name for name in section.column_names if name not in targets)
+        return others if len(first) == len(others) else section.column_names
+    return ()
