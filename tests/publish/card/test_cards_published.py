@@ -1,5 +1,6 @@
 """The cards in `cards/` are what their recipes and results give."""
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_a_card_is_what_its_recipe_and_results_give(folder: Path) -> None:
     assert card == generated(folder)
     assert ModelCard(card).data.to_dict()["model-index"][0]["name"].replace("-", "_") == folder.name
     assert "](pictures/training_curve.png)" in card and (folder / "pictures" / "training_curve.png").is_file()
+
+
+def test_the_table_of_recipes_is_written_from_the_cards() -> None:
+    table = runpy.run_path(str(CARDS / "table.py"))
+    text = table["README"].read_text(encoding="utf-8")
+    assert text == table["written"](text)
+    assert "| `quickstart` | " in text
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
