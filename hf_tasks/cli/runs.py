@@ -241,13 +241,14 @@ def verify(
     from hf_tasks.core.errors import DataError, RunError
     from hf_tasks.runs import manifest, same_data
 
-    if renew:
-        manifest.write(Path(run))
+    trained_here = renew and manifest.renew(Path(run))
     loaded = load_run(run)
     count = manifest.check(loaded.path, thorough=True)
     if not count:
         raise RunError(f"{loaded.path}: has no {manifest.FILE}; accept the files as they are with --renew")
     print(f"{loaded.path}: all {count} files are as they were {'accepted' if renew else 'written'}")
+    if renew and not trained_here and not loaded.trained_here:
+        print("it counts as trained elsewhere: the snippets of its card run only with --run-snippets")
     try:
         changes = list(same_data.changed(loaded).values())
     except DataError as e:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -60,9 +61,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file atomically."""
     temporary = path.with_name(f".{path.name}.partial")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         sync(temporary)
         temporary.replace(path)
     except OSError:
@@ -115,6 +121,32 @@ def atomic_output(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     finally:
         with suppress(OSError):  # closing flushes again, which fails again on a full disk
             file.close()
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A new folder, which appears under its name once it is whole. RunError where another command is writing it."""
+    partial = path.absolute().with_name(f".{path.absolute().name}.part")
+    partial.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(partial, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(descriptor), partial.stat()):
+            raise BlockingIOError  # the other command has just finished
+    except (BlockingIOError, FileNotFoundError):
+        os.close(descriptor)
+        raise RunError(f"{path}: another command is writing it; wait, or name another folder") from None
+    try:
+        for left in partial.iterdir():  # by a command that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        yield partial
+        for written in (*partial.rglob("*"), partial):
+            sync(written)
+        partial.replace(path)
+        sync(path.absolute().parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        os.close(descriptor)
 
 
 @contextmanager

@@ -7,6 +7,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from hf_tasks.core.errors import DataError
+from hf_tasks.core.files import atomic_output
+
 SMALL_FILE = 1 << 20
 """Size in bytes up to which files are not cached."""
 CACHE_SIZE = 1000
@@ -54,8 +57,7 @@ def _read_cache() -> dict[str, str]:
 def _add_to_cache(new: dict[str, str]) -> None:
     """Add entries to the cache if it is writable; of two processes that write at the same time, one may win."""
     file, known = _cache_file(), _read_cache() | new
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with suppress(OSError):
+    with suppress(OSError, DataError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(dict(list(known.items())[-CACHE_SIZE:])), encoding="utf-8")
-        temporary.replace(file)
+        with atomic_output(file) as output:
+            json.dump(dict(list(known.items())[-CACHE_SIZE:]), output)

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 from markupsafe import Markup
 
+from hf_tasks.core.files import write_bytes
 from hf_tasks.core.terminal import short
 
 if TYPE_CHECKING:
@@ -91,7 +92,11 @@ def save(path: Path, size: tuple[float, float], draw: Callable[["Figure"], Any])
         FigureCanvasAgg(figure)
         draw(figure)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date" if path.suffix == ".svg" else "Software": None})
+        content = io.BytesIO()
+        figure.savefig(
+            content, format=path.suffix[1:], metadata={"Date" if path.suffix == ".svg" else "Software": None}
+        )
+    write_bytes(path, content.getvalue())
     return path
 
 

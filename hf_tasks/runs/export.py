@@ -1,11 +1,11 @@
 """`export`: the model of a run as one plain checkpoint, which transformers loads by itself."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core.checkpoint_paths import quiet_transformers
 from hf_tasks.core.errors import RunError
+from hf_tasks.core.files import atomic_folder
 from hf_tasks.models.layers import reads_choices
 from hf_tasks.recipe import to_yaml
 from hf_tasks.runs import model_files
@@ -39,17 +39,14 @@ def export(run: Run, out: Path, *, merge: bool) -> float:
     rows = _rows(model, run)
     expected = _outputs(model, rows)
     merged: Any = run.recipe.method.merge(model)
-    try:
+    with atomic_folder(out) as folder:
         with quiet_transformers():
-            merged.save_pretrained(out)
-            run.tokenizer.save_pretrained(out)
-        (out / CARD).write_text(_card(run), encoding="utf-8")
-        difference = float((_outputs(_plain(run, out), rows) - expected).abs().max())
+            merged.save_pretrained(folder)
+            run.tokenizer.save_pretrained(folder)
+        (folder / CARD).write_text(_card(run), encoding="utf-8")
+        difference = float((_outputs(_plain(run, folder), rows) - expected).abs().max())
         if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
             raise RunError(f"{run.path}: merged, the model computes something else (by {difference}); use it as it is")
-    except (Exception, KeyboardInterrupt):
-        shutil.rmtree(out, ignore_errors=True)
-        raise
     return difference
 
 

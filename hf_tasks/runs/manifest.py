@@ -13,6 +13,7 @@ from hf_tasks.core.errors import RunError
 from hf_tasks.core.files import files_below
 from hf_tasks.core.hashing import cached_sha256, sha256
 from hf_tasks.models.checkpoint_files import is_read
+from hf_tasks.runs import trained_here
 
 FILE = manifest.FILE
 OWN = ("recipe.yaml", "results.json", "train_stats.json", "training_log.jsonl", "environment.json")
@@ -29,6 +30,16 @@ def write(run: Path) -> None:
         raise RunError(f"{run}: no finished run is here; give the directory that `train` wrote")
     names = (path.relative_to(run).as_posix() for path in files_below(run))
     manifest.write(run, manifest.entries(run, filter(is_of_a_run, names)))
+
+
+def renew(run: Path) -> bool:
+    """Accept a run's files as they are; whether it counts as trained here. It does where it did before its files were
+    changed, in this directory: who accepts them has changed them here. RunError where no run is."""
+    trained = trained_here.was_trained_here(run)
+    write(run)
+    if trained:
+        trained_here.record(run)
+    return trained
 
 
 def check(run: Path, *, thorough: bool = False) -> int:

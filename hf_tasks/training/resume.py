@@ -79,10 +79,10 @@ def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None
         if checkpoint is None:
             _empty(path)
         write_status(path, "running", origin=asdict(now), pushed=None, room=" " * RESERVED)
+        stack.enter_context(record_outcome(path))
         begin()
     except OSError as e:
         raise unwritable(path, e) from None
-    stack.enter_context(record_outcome(path))
     return checkpoint
 
 

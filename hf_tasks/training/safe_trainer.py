@@ -29,6 +29,8 @@ from hf_tasks.training.batches import Batches, BatchSharding, Rows
 from hf_tasks.training.callbacks import SafetyCallback
 from hf_tasks.training.loss_meter import LossMeter
 
+UNSAVED = (OSError, RuntimeError, SafetensorError)
+"""What writing a checkpoint raises; tokenizers raise an Exception with the system's error in its message."""
 LONG = 3.0
 """Seconds of an evaluation; before longer ones there is a checkpoint, shorter ones are not interrupted."""
 
@@ -79,6 +81,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
     def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:
         """Raises RunError where no checkpoint can be written, or the loss is not finite; Interrupted after a signal."""
         self.begun = time.perf_counter()
+        given = self.args.max_steps, self.args.num_train_epochs
         if resume_from_checkpoint is not None:
             self._restore(Path(resume_from_checkpoint))
         try:
@@ -90,12 +93,14 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             raise RunError(
                 f"{resume_from_checkpoint}: holds something else than numbers; remove this checkpoint"
             ) from None
-        except (OSError, RuntimeError, SafetensorError) as e:
+        except Exception as e:
             if distributed.is_worker_failure(e):
                 raise RunError("another process of this training has ended; the same command goes on with it") from e
-            if self.saving is None:
+            if self.saving is None or not (isinstance(e, UNSAVED) or os_error_text(e)):
                 raise
             raise self._unsaved(e) from e
+        finally:
+            self.args.max_steps, self.args.num_train_epochs = given
         self.counters["seconds"] += time.perf_counter() - self.begun
         if signum := self._signal():
             raise self.interrupted(signum)

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from hf_tasks.core.errors import DataError, RunError
-from hf_tasks.core.files import atomic_output, os_error_text, overwrite_json, write_errors, write_json
+from hf_tasks.core.files import (
+    atomic_folder,
+    atomic_output,
+    os_error_text,
+    overwrite_json,
+    write_errors,
+    write_json,
+)
+from hf_tasks.core.signals import Interrupted
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -50,6 +58,24 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(
     with pytest.raises(DataError) as e, atomic_output(tmp_path / "out.txt") as file:
         file.write("text")
     assert str(e.value) == f"{tmp_path}/out.txt: cannot be written: {os.strerror(code)}; choose another file with -o"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
+    (tmp_path / ".out.part" / "of").mkdir(parents=True)
+    (tmp_path / ".out.part" / "of" / "a command that was killed").write_text("")
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "file").write_text("text")
+        assert not (tmp_path / "out").exists()
+        with pytest.raises(RunError, match="out: another command is writing it; wait, or name another folder$"):
+            atomic_folder(tmp_path / "out").__enter__()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "out"]
+
+
+def test_a_folder_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted), atomic_folder(tmp_path / "out") as folder:
+        (folder / "file").write_text("text")
+        raise Interrupted(15, "interrupted")
     assert not list(tmp_path.iterdir())
 
 

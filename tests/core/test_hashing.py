@@ -29,6 +29,14 @@ def test_a_file_is_read_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert hashing.cached_sha256(file) == "read again"
 
 
+def test_what_a_kill_left_in_the_cache_is_removed(file: Path) -> None:
+    cache = file.parent / "cache"
+    cache.mkdir()
+    (cache / "hashes.json.part").write_text('{"cut')
+    hashing.cached_sha256(file)
+    assert [path.name for path in cache.iterdir()] == ["hashes.json"]
+
+
 def test_a_changed_file_with_its_old_times_is_read_again(file: Path) -> None:
     hashing.cached_sha256(file)
     before = file.stat()

@@ -10,6 +10,7 @@ import pytest
 from hf_tasks.publish.card import checks
 from hf_tasks.publish.hub import push
 from hf_tasks.recipe import from_dict
+from hf_tasks.runs import manifest
 from hf_tasks.runs.run import Run
 from hf_tasks.runs.trained_here import is_trained_here, record
 
@@ -34,7 +35,37 @@ def test_a_run_is_known_after_it_was_recorded_wherever_it_is(run: Path, tmp_path
     record(run)
     assert is_trained_here(run)
     assert is_trained_here(Path(shutil.copytree(run, tmp_path / "copy")))
-    assert [len(line) for line in state.read_text().splitlines()] == [64]
+    digest, place = state.read_text().split()
+    assert (len(digest), place) == (64, str(run))
+
+
+def test_changes_that_are_accepted_where_it_was_trained(run: Path, tmp_path: Path) -> None:
+    record(run)
+    manifest.write(run)
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    for folder in (run, copy):
+        (folder / "results.json").write_text('{"a": 1}')
+    assert not is_trained_here(run)
+    assert manifest.renew(run)
+    assert is_trained_here(run)
+    (run / "recipe.yaml").write_text("name: y")
+    assert manifest.renew(run)  # again
+    assert is_trained_here(run)
+
+
+def test_changes_of_a_run_from_elsewhere_are_accepted_without_trust(run: Path, tmp_path: Path) -> None:
+    record(run)
+    manifest.write(run)
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))  # its manifest is that of a run that was trained here
+    (copy / "results.json").write_text('{"a": 1}')
+    assert not manifest.renew(copy)
+    assert not is_trained_here(copy)
+    shutil.rmtree(run)
+    copy.rename(run)  # another run in the place of one that was trained here
+    assert not manifest.renew(run)
+    (run / "manifest.json").write_text("{}")
+    assert not manifest.renew(run)
+    assert not is_trained_here(run)
 
 
 @pytest.mark.parametrize("name", ["recipe.yaml", "environment.json", "results.json"])

@@ -1,5 +1,6 @@
 """Whatever interrupts a training, the same command ends with the same weights, bit for bit."""
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import Tiny
+from transformers import PreTrainedTokenizerFast
 
 from hf_tasks.core import hardware
 from hf_tasks.core.errors import RunError
@@ -84,6 +86,7 @@ def facts_of(run: Run) -> dict[str, Any]:
         "curve": run.results["curve"],
         "validation": run.results["validation"],
         "training": training,
+        "arguments": run.results["arguments"],
     }
 
 
@@ -412,6 +415,36 @@ def test_a_lost_or_cut_environment_is_written_again(make: Make, tmp_path: Path, 
     run = train(make(tmp_path / "run"))
     assert "hf_tasks" in json.loads(environment.read_text())["packages"]
     assert run.results["environment"]["packages"] == json.loads(environment.read_text())["packages"]
+
+
+def test_a_training_that_cannot_begin_has_failed(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Run, "begin", full)
+    with pytest.raises(RunError) as e:
+        train(make(tmp_path / "run"))
+    text = f"{tmp_path / 'run'}: cannot be written: No space left on device; choose another --output-dir"
+    assert (str(e.value), status(tmp_path / "run")) == (text, ("failed", text))
+
+
+def test_a_tokenizer_that_cannot_be_written_is_one_message(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tokenizers library raises a plain Exception."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise Exception("Disk quota exceeded (os error 122)")
+
+    monkeypatch.setattr(PreTrainedTokenizerFast, "save_pretrained", full)
+    with pytest.raises(RunError) as e:
+        train(make(tmp_path / "run"))
+    checkpoint = tmp_path / "run" / "checkpoints" / "checkpoint-4"
+    assert str(e.value) == (
+        f"{checkpoint}: the checkpoint cannot be written: Disk quota exceeded; there is no checkpoint yet, make room "
+        "or repair the folder and run the same command again"
+    )
+    assert not checkpoint.exists()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hf_tasks.core.errors import RunError, UserError
-from hf_tasks.core.files import write_errors, write_json
+from hf_tasks.core.files import write_errors, write_json, write_text
 from hf_tasks.core.printable import printable
 from hf_tasks.core.terminal import say
 from hf_tasks.core.untrusted import malformed_as_run_error, parse_yaml, read_text
@@ -138,7 +138,7 @@ def write(run: "Run", model_id: str = MODEL_ID) -> Path:
     content = text(run, model_id)
     with malformed_as_run_error(run.path / "results.json"):
         draw_card(run.results, run.path)
-    (run.path / FILE).write_text(content, encoding="utf-8")
+    write_text(run.path / FILE, content)
     return run.path / FILE
 
 

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from hf_tasks.core.checkpoint_paths import PACKAGE
 from hf_tasks.core.errors import RunError
+from hf_tasks.core.files import atomic_folder
 from hf_tasks.publish.card import markdown, metadata
 from hf_tasks.publish.card.metadata import MODEL_ID
 from hf_tasks.publish.hub import files
@@ -60,23 +61,18 @@ def write(run: Run, out: Path, repo_id: str | None) -> list[str]:
         raise RunError(f"{out}: is not an empty folder; name another one")
     needs = _needs(run)
     copied = [] if repo_id else files.stage(run.path, MODEL_ID)
-    partial = out.absolute().parent / f".{out.absolute().name}.part"
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        _fill(partial, run, repo_id, needs)
-        for file in copied:
-            (partial / COPY / file.name).parent.mkdir(parents=True, exist_ok=True)
-            (partial / COPY / file.name).write_bytes(file.read())
-        partial.replace(out)
+        with atomic_folder(out) as folder:
+            _fill(folder, run, repo_id, needs)
+            for file in copied:
+                (folder / COPY / file.name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / COPY / file.name).write_bytes(file.read())
     except OSError as e:
         raise RunError(f"{out}: cannot be written: {e.strerror}; name another folder") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return _lines(out, repo_id, needs)
 
 
 def _fill(folder: Path, run: Run, repo_id: str | None, needs: Needs) -> None:
-    folder.mkdir(parents=True)
     place = repr(repo_id) if repo_id else f'Path(__file__).parent / "{COPY}"'
     app = APP if not repo_id else APP.replace("from pathlib import Path\n\n", "")
     (folder / "app.py").write_text(app.format(run=place), encoding="utf-8")

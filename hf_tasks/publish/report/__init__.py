@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hf_tasks.core.errors import RunError, UserError
+from hf_tasks.core.files import write_text
 from hf_tasks.core.untrusted import malformed_as_run_error
 from hf_tasks.publish.report import overview, slices
 from hf_tasks.publish.report.blocks import Block, Paragraph, ReportSection
@@ -39,7 +40,7 @@ def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) ->
     with malformed_as_run_error(run.path):
         html = _html(run, columns)
     try:
-        output.write_text(html, encoding="utf-8")
+        write_text(output, html)
     except OSError as e:
         raise RunError(f"{output}: cannot be written: {e.strerror}; name another file with -o") from None
     return output

@@ -2,10 +2,10 @@
  *
  * cc -shared -fPIC -O1 -o faults.so faults.c -ldl;  LD_PRELOAD=./faults.so FAULTS_ROOT=... FAULTS_DO=... COMMAND
  *
- * FAULTS_DO     count        only count, into the file FAULTS_COUNTER (shared by all processes of a command)
- *               stop         SIGSTOP the process before each call: a harness copies the folder, then continues it
- *               kill N       SIGKILL before the N-th call: the process, or FAULTS_PID
- *               fail N ERRNO the N-th call fails with this error, and so does each one after it that needs room
+ * FAULTS_DO     count            only count, into the file FAULTS_COUNTER (shared by all processes of a command)
+ *               stop             SIGSTOP the process before each call: a harness copies the folder, then continues it
+ *               kill N SIGNUM    this signal before the N-th call: to the process, or to FAULTS_PID
+ *               fail N ERRNO     the N-th call fails with this error, and so does each one after it that needs room
  * FAULTS_LOG    a file with a line for each call: its number, its name, its path
  */
 #define _GNU_SOURCE
@@ -55,7 +55,7 @@ static void reached(long number, const char *call, const char *path) {
     if (mode == 's') syscall(SYS_kill, getpid(), SIGSTOP);
     if (mode == 'k' && number == at) {
         const char *other = getenv("FAULTS_PID");
-        syscall(SYS_kill, other ? atoi(other) : getpid(), SIGKILL);
+        syscall(SYS_kill, other ? atoi(other) : getpid(), error);
     }
 }
 
