@@ -58,15 +58,21 @@ def claim_run_dir(path: Path, now: Origin, begin: Callable[[], None], overwrite:
     starts at its beginning. The status records how it ends. Checkpoints are removed once the run is finished."""
     with ExitStack() as stack:
         yield distributed.broadcast_from_main(lambda: _entered(stack, path, now, begin, overwrite))
-        if distributed.is_main():
-            shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
-            (path / LOCK).unlink(missing_ok=True)
+
+
+@contextmanager
+def _emptied_at_the_end(path: Path) -> Iterator[None]:
+    """Remove what a finished training does not need, the lock last: where it is, the next command cleans up."""
+    yield
+    shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+    (path / LOCK).unlink(missing_ok=True)
 
 
 def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None], overwrite: bool) -> Path | None:
     from hf_tasks.core.terminal import say
 
     stack.enter_context(locked(path))
+    stack.enter_context(_emptied_at_the_end(path))
     if (path / FINISHED).exists() and not overwrite:
         raise RunError(f"{path}: another training has just finished here; there is nothing to do")
     if not overwrite and read_origin(path) is None and holds_files(path):

@@ -407,6 +407,22 @@ def test_what_a_kill_left_of_a_whole_run_is_removed_by_the_next_command(
     assert status(tmp_path / "run") == ("finished", "")
 
 
+def test_killed_before_the_status_of_a_whole_run(make: Make, undisturbed: dict[str, Any], tmp_path: Path) -> None:
+    real = write_status
+
+    def deadly(path: Path, status: Any, *args: Any, **options: Any) -> None:
+        if status == "finished":
+            raise Killed
+        real(path, status, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr("hf_tasks.runs.status.write_status", deadly)
+        train(make(tmp_path / "run"))
+    assert status(tmp_path / "run")[0] != "finished"
+    assert facts_of(Run.load(tmp_path / "run")) == undisturbed
+    assert status(tmp_path / "run") == ("finished", "")
+
+
 @pytest.mark.parametrize("content", [None, "", '{"packages"'])
 def test_a_lost_or_cut_environment_is_written_again(make: Make, tmp_path: Path, content: str | None) -> None:
     interrupted_at(make, tmp_path / "run", 6)
@@ -436,10 +452,11 @@ def test_a_tokenizer_that_cannot_be_written_is_one_message(
     def full(*_: Any, **__: Any) -> None:
         raise Exception("Disk quota exceeded (os error 122)")
 
+    recipe = make(tmp_path / "run")
     monkeypatch.setattr(PreTrainedTokenizerFast, "save_pretrained", full)
     with pytest.raises(RunError) as e:
-        train(make(tmp_path / "run"))
-    checkpoint = tmp_path / "run" / "checkpoints" / "checkpoint-4"
+        train(recipe)
+    checkpoint = tmp_path / "run" / "checkpoints" / "checkpoint-3"
     assert str(e.value) == (
         f"{checkpoint}: the checkpoint cannot be written: Disk quota exceeded; there is no checkpoint yet, make room "
         "or repair the folder and run the same command again"
