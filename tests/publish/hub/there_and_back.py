@@ -77,7 +77,7 @@ def from_the_command_line(place: str) -> list[dict[str, Any]]:
     Path("texts.txt").write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        cli.app(["predict", place, "texts.txt"], standalone_mode=False)
+        cli.app(["predict", place, "texts.txt", "--no-inputs"], standalone_mode=False)
     return [json.loads(line) for line in printed.getvalue().splitlines()]
 
 
