@@ -2,12 +2,12 @@
 
 from hf_tasks.data.dataset import DataSplit
 from hf_tasks.data.file_hashes import file_hashes
-from hf_tasks.data.holdout import hold_out
+from hf_tasks.data.holdout import hold_out, sample
 from hf_tasks.data.inputs import is_one_row, read_inputs
 from hf_tasks.data.load import check, check_splits, read_file, read_rows, read_split
 from hf_tasks.data.section import Data
 
 __all__ = [
     "Data", "DataSplit", "check", "check_splits", "file_hashes", "hold_out", "is_one_row", "read_file", "read_inputs",
-    "read_rows", "read_split",
+    "read_rows", "read_split", "sample",
 ]  # fmt: skip

@@ -54,12 +54,6 @@ class DataSplit:
             self, examples=self.examples.select(index), place=self.place[index], line=self.line[index], rows_read=read
         )
 
-    def sample(self, size: int | None, seed: int) -> "DataSplit":
-        """Return at most `size` examples, drawn by the seed, in their original order."""
-        if size is None or size >= len(self):
-            return self
-        return self.select(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
-
     def rows(self) -> Iterator[Example]:
         """Yield the examples; reads them in batches, which is many times faster than `examples[i]`."""
         return rows(self.examples)

@@ -1,5 +1,6 @@
-"""Hold out a validation split from the training examples."""
+"""Hold out a validation split from the training examples, and draw a sample of a split."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,38 @@ def hold_out(split: DataSplit, task: Task, share: float, seed: int) -> tuple[Dat
         if not held.any():
             held = _single(np.zeros(len(split), dtype=np.int64), total, random)
     return split.select(np.flatnonzero(~held)), split.select(np.flatnonzero(held))
+
+
+def sample(split: DataSplit, task: Task, size: int | None, seed: int) -> DataSplit:
+    """Return at most `size` examples, drawn by the seed, in their original order.
+
+    Each stratum of the task, e.g. each label, gives its share, and at least one example if `size` allows one of each;
+    an example of several labels belongs to the rarest of them.
+    """
+    if size is None or size >= len(split):
+        return split
+    random = np.random.default_rng(seed)
+    names = [task.traits.strata(example) or ("",) for example in split.rows()]
+    counts = Counter(name for several in names for name in several)
+    rarest = [min(several, key=lambda name: (counts[name], name)) for several in names]
+    strata = np.unique(rarest, return_inverse=True)[1].reshape(-1)
+    sizes = np.bincount(strata)
+    if len(sizes) == 1:
+        return split.select(np.sort(random.choice(len(split), size, replace=False)))
+    members = np.split(np.argsort(strata, kind="stable"), np.cumsum(sizes)[:-1])
+    drawn = [random.choice(own, n, replace=False) for own, n in zip(members, _shares(sizes, size), strict=True)]
+    return split.select(np.sort(np.concatenate(drawn)))
+
+
+def _shares(sizes: np.ndarray, total: int) -> np.ndarray:
+    """Distribute `total` examples over strata of `sizes` (S,), at least one each where there are enough."""
+    least, quotas = int(total >= len(sizes)), sizes * (total / sizes.sum())
+    taken: np.ndarray = np.maximum(np.floor(quotas).astype(np.int64), least)
+    while taken.sum() < total:
+        taken[np.where(taken < sizes, quotas - taken, -np.inf).argmax()] += 1
+    while taken.sum() > total:
+        taken[np.where(taken > least, taken - quotas, -np.inf).argmax()] -= 1
+    return taken
 
 
 def _units(split: DataSplit, task: Task) -> np.ndarray:

@@ -16,6 +16,7 @@ from hf_tasks.core.hashing import sha256
 from hf_tasks.data import columns as renamings
 from hf_tasks.data.columns import FILE_HAS, ROWS_HAVE, Names
 from hf_tasks.data.dataset import DataSplit, from_examples, join, stack
+from hf_tasks.data.holdout import sample
 from hf_tasks.data.paths import find, folders
 from hf_tasks.data.readers import arrow, parallel, reader_of
 from hf_tasks.data.readers.compression import STDIN, opened
@@ -33,12 +34,13 @@ CHUNK = 10_000
 def read_split(
     data: Data, name: Literal["train", "validation", "test"], task: Task, *, seed: int,
     recipe_dir: Path | None = None, labelled: bool = True, report_errors: bool = True,
+    whole: bool = False,
 ) -> DataSplit | None:  # fmt: skip
     """Read a split of a recipe; returns None if the recipe does not name it. Raises DataError.
 
     Paths are looked up in `data.data_dir` if it is given, else in the current directory, then in `recipe_dir`. A file
-    named twice is read once. `seed` draws the rows if `data.max_examples` is set. With `report_errors=False`, bad rows
-    are kept for `check_splits`, which reports them together with its own errors.
+    named twice is read once. `seed` draws the rows if `data.max_examples` is set, unless the `whole` split is wanted.
+    With `report_errors=False`, bad rows are kept for `check_splits`, which reports them together with its own errors.
     """
     named = data.split(name)
     if named is None:
@@ -46,12 +48,14 @@ def read_split(
     options = _Options(task, data.columns, labelled, data.bad_rows, report_errors=report_errors)
     if isinstance(named, Parallel):
         split = _from_parallel(named, folders(data.data_dir, recipe_dir), options)
-        return split.sample(data.max_examples, seed)
-    several = (named,) if isinstance(named, str) else named
-    if data.path:
-        return _from_hub(data, "+".join(several), options).sample(data.max_examples, seed)
-    paths = find(several, folders(data.data_dir, recipe_dir))
-    return _from_files(list(map(str, paths)), data.reading, options).sample(data.max_examples, seed)
+    else:
+        several = (named,) if isinstance(named, str) else named
+        if data.path:
+            split = _from_hub(data, "+".join(several), options)
+        else:
+            paths = find(several, folders(data.data_dir, recipe_dir))
+            split = _from_files(list(map(str, paths)), data.reading, options)
+    return split if whole else sample(split, task, data.max_examples, seed)
 
 
 def read_file(

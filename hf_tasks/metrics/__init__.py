@@ -45,6 +45,14 @@ METRICS: dict[str, Metric] = {
     "gleu": gleu,
 }
 
+KINDS: dict[str, str] = {
+    **dict.fromkeys(("entity_f1", "conlleval_f1", "entity_errors"), "tags"),
+    **dict.fromkeys(("unseen_entity_recall", "tagging_accuracy", "word_segmentation"), "tags"),
+    **dict.fromkeys(("squad", "squad_v2", "cmrc2018"), "answers"),
+    **dict.fromkeys(("bleu", "chrf", "chrf++", "ter", "rouge", "rougeL", "gleu"), "texts"),
+}
+"""What each metric compares; labels or numbers where it is not here."""
+
 VALUES: dict[str, Value] = {
     "n": Value("examples", is_score=False),
     "loss": Value("mean training loss on these examples", is_score=False),
@@ -101,6 +109,11 @@ def hub_name(name: str) -> str:
     if name in VALUES and VALUES[name].hub_name:
         return VALUES[name].hub_name
     return next((word for word in name.split("_") if word in HUB_FAMILIES), name)
+
+
+def kind_of(name: str) -> str:
+    """What a metric of ours compares: "labels", "tags", "answers" or "texts"."""
+    return KINDS.get(name, "labels")
 
 
 def runs_code_of_others() -> bool:

@@ -162,6 +162,10 @@ def _unknown_metrics(recipe: Recipe) -> Problems:
     for i, name in enumerate(recipe.task.metrics):
         if name not in metrics.METRICS:
             yield ("task", "metrics", i), metrics.unknown(name)
+        elif metrics.kind_of(name) not in recipe.task.traits.metric_kinds:
+            usable = [one for one in metrics.METRICS if metrics.kind_of(one) in recipe.task.traits.metric_kinds]
+            text = f'"{name}" compares {metrics.kind_of(name)}, which {recipe.task.name} does not predict'
+            yield ("task", "metrics", i), f"{text}; choose from: {', '.join(usable)}"
     best = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
     known = {"score": None} | metrics.VALUES
     if best not in known:

@@ -29,6 +29,8 @@ def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
     train, validation, test = _read(recipe, recipe_dir)
     if train is None:
         raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
+    whole = train
+    train = data.sample(train, recipe.task, section.max_examples, recipe.data_seed)
     if validation is None and section.validation_size:
         try:
             train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.data_seed)
@@ -36,7 +38,8 @@ def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
             raise DataError(*train.problems.shown, *e.problems) from None
     flags = section.columns.get("labels")
     try:
-        task = recipe.task.fit(train.examples, flags if isinstance(flags, tuple) else ())
+        fitted = whole if section.max_examples else train  # labels and tags are those of the whole file
+        task = recipe.task.fit(fitted.examples, flags if isinstance(flags, tuple) else ())
     except ValueError as e:
         raise DataError(*train.problems.shown, f"{train.where(0).rpartition(':')[0]}: {e}") from None
     for name in task.metrics:
@@ -55,7 +58,13 @@ def _read(recipe: Recipe, recipe_dir: Path | None) -> tuple[DataSplit | None, Da
     for name in ("train", "validation", "test"):
         try:
             found[name] = data.read_split(
-                recipe.data, name, recipe.task, seed=recipe.data_seed, recipe_dir=recipe_dir, report_errors=False
+                recipe.data,
+                name,
+                recipe.task,
+                seed=recipe.data_seed,
+                recipe_dir=recipe_dir,
+                report_errors=False,
+                whole=name == "train",
             )
         except DataError as e:
             broken += e.problems

@@ -87,6 +87,7 @@ class TextGeneration(Task):
     @property
     def traits(self) -> Traits:
         return Traits(
+            metric_kinds=("texts", "labels"),
             examples="prompts",
             targets="completions",
             inputs=("prompt",),

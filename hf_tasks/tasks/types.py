@@ -125,6 +125,8 @@ class Traits:
     texts of like length would give the tokens of short texts more weight than those of long ones."""
     too_long: str = "shorten them"
     """What to do with examples that are longer than the model."""
+    metric_kinds: tuple[str, ...] = ("labels",)
+    """What the task's metrics can compare: "labels", "tags", "answers", "texts"."""
     kind: str = ""
     """What runs of the task must share to be compared, besides its name."""
 

@@ -46,7 +46,11 @@ def test_conll_sentences_that_cannot_be_read_are_told_apart():
     text = "a\tX\n\tO\n\na X\nb\tO\n\n" + "w\tO\n" * 2001
     assert read(read_conll, text) == [
         (2, "the word is empty; write it in the first column, or remove the line"),
-        (4, "columns separated by blanks where the first line has tabs; separate them by tabs"),
+        (
+            4,
+            "2 columns separated by blanks where the first line has 2 separated by tabs; "
+            "write 2 columns, separated by tabs",
+        ),
         (7, "a sentence of 2,001 words without a blank line; write one after each sentence"),
     ]
 

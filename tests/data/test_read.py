@@ -295,7 +295,7 @@ def test_problems_of_reading_and_of_checking_come_together_in_the_order_of_the_f
 
 
 def test_a_repeated_header():
-    write("f.csv", "text,label\na,neg\ntext,label\nb,pos\n")
+    write("f.csv", "text,label\na,neg\nText,LABEL\nb,pos\n")
     text = "f.csv:3: the header is repeated here; remove the line\ncorrect these rows or remove them"
     assert message(read_file, "f.csv", TASK) == text
 

@@ -1,13 +1,16 @@
 """Held-out parts: sizes counted by hand."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hf_tasks.core.errors import DataError
-from hf_tasks.data import hold_out, read_rows
+from hf_tasks.data import hold_out, read_rows, sample
 from hf_tasks.data.holdout import _apportion
+from hf_tasks.recipe import from_dict
+from hf_tasks.recipe.resolve import resolve
 from hf_tasks.tasks import QuestionAnswering, TextClassification
 
 TASK = TextClassification(name="text-classification")
@@ -148,3 +151,35 @@ def test_one_row():
 )
 def test_largest_remainders(sizes, total, taken):
     assert _apportion(np.array(sizes), total).tolist() == taken
+
+
+@pytest.mark.parametrize(
+    "size, counts",
+    [(50, {"a": 30, "b": 15, "c": 4, "d": 1}), (10, {"a": 5, "b": 3, "c": 1, "d": 1}), (4, dict.fromkeys("abcd", 1))],
+)
+def test_a_sample_has_each_label(size: int, counts: dict[str, int]) -> None:
+    whole = split(["a"] * 600 + ["b"] * 310 + ["c"] * 85 + ["d"] * 5)
+    drawn = sample(whole, TASK, size, 3)
+    assert Counter(drawn.examples["label"][:]) == counts
+    assert np.all(np.diff(drawn.line) > 0)
+    assert (
+        drawn.line.tolist() == sample(whole, TASK, size, 3).line.tolist() != sample(whole, TASK, size, 4).line.tolist()
+    )
+
+
+def test_a_sample_keeps_the_rarest_of_several_labels() -> None:
+    task = TextClassification(name="text-classification")
+    rows = [{"text": str(i), "labels": ["a", "b"] if i == 7 else ["a"]} for i in range(100)]
+    drawn = sample(read_rows(rows, task, labelled=True), task, 5, 0)
+    assert drawn.examples["text"][:].count("7") == 1
+
+
+def test_a_sample_does_not_hide_labels(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("text,label\n" + "".join(f"text {i},{'ab'[i % 2]}\n" for i in range(80)) + "rare,c\n")
+    values = {"name": "r", "task": {"name": "text-classification"}, "model": {"name_or_path": "m"}}
+    data = {"train": str(path), "max_examples": 20, "validation_size": 0.2}
+    recipe, splits = resolve(from_dict({**values, "data": data | {"max_examples": 2, "validation_size": 0}}), None)
+    assert recipe.task.labels == ("a", "b", "c") and len(splits.train) == 2
+    recipe, splits = resolve(from_dict({**values, "data": data}), None)
+    assert (len(splits.train), len(splits.validation or ())) == (16, 4)

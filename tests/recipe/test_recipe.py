@@ -254,6 +254,12 @@ def test_slips_in_a_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line for line in found if line.startswith(start)]
 
 
+def test_a_metric_of_another_task(write: Write) -> None:
+    (found,) = problems(write(GOOD.replace("classification\n", "classification\n  metrics: [f1, squad]\n")))
+    start = 'r.yaml:4: task.metrics.1: "squad" compares answers, which text-classification does not predict; '
+    assert found.startswith(f"{start}choose from: accuracy, f1, ") and "bleu" not in found
+
+
 def test_errors_while_a_recipe_is_used_name_its_lines(write: Write) -> None:
     path = write(GOOD + "training:\n  fp16: true\n")
     with pytest.raises(RecipeError) as e, located(path, ("training.seed=1",)):

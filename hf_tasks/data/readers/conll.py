@@ -134,8 +134,9 @@ def _conll_row(sentence: Sentence, columns: list[str], split: Callable[[str], li
     for line, text in sentence:
         cells.append(split(text))
         if len(cells[-1]) != len(columns):
-            if split is _split_at_tabs and len(_split_at_blanks(text)) == len(columns):
-                raise _BadLine(line, "columns separated by blanks where the first line has tabs; separate them by tabs")
+            if split is _split_at_tabs and "\t" not in text and (found := len(_split_at_blanks(text))) > 1:
+                seen = f"{_count(found)} separated by blanks where the first line has {len(columns)} separated by tabs"
+                raise _BadLine(line, f"{seen}; write {len(columns)} columns, separated by tabs")
             remedy = "write the word and its tag" if len(cells[-1]) < 2 else "separate the columns in one way"
             raise _BadLine(line, f"{_count(len(cells[-1]))} where the first line has {len(columns)}; {remedy}")
         if not cells[-1][0]:

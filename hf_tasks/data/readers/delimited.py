@@ -141,11 +141,13 @@ def _table(header: list[str], records: Any, name: str, delimiter: str, *, given:
     if not given:
         _check_header(columns, name, delimiter)
     width = len(columns)
+    lower = [name.lower() for name in header]
+    first = lower[0] if lower else ""
     counted = f"data.column_names has {width}" if given else f"the header has {width}"
     for line, fields in records:
         if isinstance(fields, ValueError):
             yield line, fields
-        elif fields == header and not given:
+        elif not given and fields[0].lower() == first and [field.lower() for field in fields] == lower:
             yield line, ValueError("the header is repeated here; remove the line")
         elif len(fields) != width:
             quote = f"quote a text that contains {'commas' if delimiter == ',' else repr(delimiter)}"

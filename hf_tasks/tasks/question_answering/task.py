@@ -90,6 +90,7 @@ class QuestionAnswering(Task):
         return Traits(
             examples="questions",
             targets="answers",
+            metric_kinds=("answers",),
             inputs=("question", "context"),
             group="context",
             strata=lambda example: ("answer",) if example["answers"]["text"] else ("no answer",),

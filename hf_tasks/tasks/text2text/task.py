@@ -91,6 +91,7 @@ class TextToText(Task):
     @property
     def traits(self) -> Traits:
         return Traits(
+            metric_kinds=("texts", "labels"),
             examples="sources",
             inputs=("source",),
             one_answer=False,

@@ -101,6 +101,7 @@ class TokenClassification(Task):
         return Traits(
             examples="sentences",
             targets="tags",
+            metric_kinds=("tags",),
             inputs=("text",),
             identity=("tokens",),
             label_column="tags",
