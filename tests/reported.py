@@ -80,7 +80,10 @@ def maker(tmp_path: Path, tokenizer: Path) -> Make:
             "test": {"n": len(rows), **values},
             "data": {"test": {"examples": len(rows), "features": len(rows), "dropped": 0, "tokens_cut": 0,
                               "files": {str(data): sha256(data)}}},
-            "training": {"seconds": 75.2, "parameters": 100, "parameters_trained": 25, "epochs": 2.0},
+            "training": {
+                "seconds": 75.2, "parameters": 100, "parameters_trained": 25, "epochs": 2.0, "steps": 40,
+                "precision": "float32",
+            },  # fmt: skip
             "environment": ENVIRONMENT,
             "energy": {"wh": 1.5, "watts": 20.0, "from": "assumed"},
         }  # fmt: skip

@@ -33,7 +33,16 @@ from hf_tasks.data import DataSplit
 from hf_tasks.decoding import Decoding
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe, yaml_file
-from hf_tasks.runs import evaluation, input_files, manifest, mbr_baselines, model_files, provenance, trained_here
+from hf_tasks.runs import (
+    evaluation,
+    input_files,
+    json_files,
+    manifest,
+    mbr_baselines,
+    model_files,
+    provenance,
+    trained_here,
+)
 from hf_tasks.runs.example import example
 from hf_tasks.runs.predictions import Predictions
 from hf_tasks.runs.scores import Scores, main_value, to_frame, to_html
@@ -91,15 +100,15 @@ class Run:
         if read_origin(path) is not None:
             return True
         try:
-            return "hf_tasks" in _read_json(path / ENVIRONMENT)["packages"]
-        except (RunError, KeyError, TypeError):
+            return "hf_tasks" in json_files.read(path / ENVIRONMENT)["packages"]
+        except (RunError, KeyError):
             return False
 
     @staticmethod
     def begin(recipe: Recipe, recipe_dir: Path | None) -> None:
         """Mark the recipe's output directory as a run: write the environment, unless an interrupted training has done
         so, and the recipe."""
-        if not _is_json(recipe.output_dir / ENVIRONMENT):
+        if not _holds_values(recipe.output_dir / ENVIRONMENT):
             write_json(recipe.output_dir / ENVIRONMENT, provenance.environment(recipe, recipe_dir))
         write_text(recipe.output_dir / RECIPE, recipes.to_yaml(recipe))
 
@@ -244,12 +253,12 @@ class Run:
     @cached_property
     def train_stats(self) -> dict[str, Any]:
         """What the metrics know of the training data."""
-        return _read_json(self.path / TRAIN_STATS)
+        return json_files.read(self.path / TRAIN_STATS)
 
     @cached_property
     def results(self) -> dict[str, Any]:
         """What was measured after training: a dict for each part, and facts about data and training."""
-        return _read_json(self.path / RESULTS)
+        return json_files.read(self.path / RESULTS)
 
     @property
     def metrics(self) -> dict[str, Scores]:
@@ -279,7 +288,7 @@ class Run:
     @property
     def recipe_folder(self) -> Path | None:
         """Where the recipe file was when the run was trained; None for a run that was not trained on this machine."""
-        folder = _read_json(self.path / ENVIRONMENT).get("recipe_folder") if self.trained_here else None
+        folder = json_files.read(self.path / ENVIRONMENT).get("recipe_folder") if self.trained_here else None
         return Path(folder) if folder else None
 
     # -- made by training
@@ -340,26 +349,19 @@ class Run:
 
 
 def _check_results(path: Path) -> None:
-    """RunError where the results of a finished run cannot be read."""
-    if not _is_json(path / RESULTS):
+    """RunError where the results of a finished run, or other values that are shown of it, cannot be read."""
+    if not _holds_values(path / RESULTS):
         raise RunError(f"{path / RESULTS}: is empty or damaged; restore it, or train the run again with --overwrite")
+    for name in (RESULTS, ENVIRONMENT, TRAIN_STATS):
+        if (path / name).exists():
+            json_files.read(path / name)
 
 
-def _is_json(path: Path) -> bool:
+def _holds_values(path: Path) -> bool:
     try:
-        return bool(_read_json(path))
-    except RunError:
-        return False
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = read_json(path)
+        return bool(read_json(path))
     except (OSError, ValueError):
-        raise RunError(f"{path}: the file is missing or broken; the run is not whole, train it again") from None
-    if not isinstance(values, dict):
-        raise RunError(f"{path}: holds no section of keys and values; the run is not whole, train it again")
-    return values
+        return False
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -1,5 +1,4 @@
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from hf_tasks.core.errors import RunError
 from hf_tasks.core.files import overwrite_json, write_errors, write_json
 from hf_tasks.core.signals import Interrupted, signals_blocked
+from hf_tasks.runs import json_files
 from hf_tasks.runs.origin import Origin
 
 Status = Literal["running", "interrupted", "failed", "finished"]
@@ -43,24 +43,26 @@ def unwritable(path: Path, error: OSError) -> RunError:
 
 def status(path: Path) -> tuple[Status, str]:
     """What became of the training in a directory, and why; one that says it runs but holds no lock was killed."""
-    try:
-        values = json.loads((path / STATUS).read_text(encoding="utf-8"))
-        known, text = values["status"], values["message"]
-    except (OSError, ValueError, KeyError, TypeError):
+    values = _read(path)
+    if not values:
         return "interrupted", ""
-    if known == "running" and not _is_locked(path):
+    if values["status"] == "running" and not _is_locked(path):
         return "interrupted", "it was killed"
-    return known, text
+    return values["status"], values["message"]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The values of status.json; empty where no training wrote it, or it was cut short."""
+    try:
+        return json_files.read(path / STATUS)
+    except RunError:
+        return {}
 
 
 def write_status(path: Path, status: Status, message: str = "", **more: Any) -> None:
     """Write the status of the training in a directory; keys of `status.json` that are not given keep their values. On
     a full disk the file is overwritten in place, with a shortened message."""
-    try:
-        before = json.loads((path / STATUS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        before = {}
-    before.pop("room", None)
+    before = {name: value for name, value in _read(path).items() if name != "room"}
     value = before | {"status": status, "message": message} | more
     try:
         write_json(path / STATUS, value)
@@ -87,18 +89,13 @@ def record_outcome(path: Path) -> Iterator[None]:
 
 def pushed_to(path: Path) -> dict[str, Any] | None:
     """The `hub` section by which the finished run in a directory was pushed; None where it was not."""
-    try:
-        return json.loads((path / STATUS).read_text(encoding="utf-8")).get("pushed")  # type: ignore[no-any-return]
-    except (OSError, ValueError, AttributeError):
-        return None
+    return _read(path).get("pushed")
 
 
 def read_origin(path: Path) -> Origin | None:
     """What the training in a directory was begun with, or None where it did not come that far."""
-    try:
-        return Origin(**json.loads((path / STATUS).read_text(encoding="utf-8"))["origin"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    begun = _read(path).get("origin")
+    return Origin(**begun) if begun else None
 
 
 def clean_up(path: Path) -> None:

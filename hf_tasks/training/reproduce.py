@@ -1,12 +1,11 @@
 """Training a run again from its own directory, and saying whether it comes out the same."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hf_tasks.runs import evaluation
+from hf_tasks.runs import evaluation, json_files
 from hf_tasks.runs.origin import Origin
 from hf_tasks.runs.run import ENVIRONMENT, Run
 from hf_tasks.runs.status import read_origin
@@ -44,27 +43,26 @@ class Reproduction:
 
     def changed(self) -> Iterator[str]:
         """What may explain a difference: versions, machine, precision, processes, data."""
-        one, other = (
-            json.loads((run.path / ENVIRONMENT).read_text(encoding="utf-8")) for run in (self.first, self.again)
-        )
-        for name in sorted(one["packages"].keys() | other["packages"].keys()):
-            yield from _change(name, one["packages"].get(name), other["packages"].get(name))
+        one, other = (json_files.read(run.path / ENVIRONMENT) for run in (self.first, self.again))
+        versions, now = one.get("packages", {}), other["packages"]
+        for name in sorted(versions.keys() | now.keys()):
+            yield from _change(name, versions.get(name), now.get(name))
         for name in ("python", "platform", "processor", "accelerator", "threads"):
             if name in one:
                 yield from _change(name, one[name], other.get(name))
-        facts, now = self.first.results, self.again.results
+        facts, found = self.first.results, self.again.results
         for name in ("precision", "world_size"):
-            yield from _change(name, facts["training"][name], now["training"][name])
+            yield from _change(name, facts.get("training", {}).get(name), found["training"][name])
         before, again = (read_origin(run.path) for run in (self.first, self.again))
         if before and again:
             yield from _recipe_changes(before, again)
             yield from before.input_changes(again)
             return
-        for name, seed in one["seeds"].items():
+        for name, seed in one.get("seeds", {}).items():
             yield from _change(name, seed, other["seeds"].get(name))
-        for split, data in facts["data"].items():
+        for split, data in facts.get("data", {}).items():
             files = sorted(data["files"].values())
-            if files != sorted(now["data"].get(split, {}).get("files", {}).values()):
+            if files != sorted(found["data"].get(split, {}).get("files", {}).values()):
                 yield f"the files of the {split} part"
 
 

@@ -23,7 +23,7 @@ from hf_tasks.core.errors import RunError
 from hf_tasks.core.files import write_errors, write_json
 from hf_tasks.core.terminal import say
 from hf_tasks.recipe import Recipe
-from hf_tasks.runs import evaluation, same_data
+from hf_tasks.runs import evaluation, json_files, same_data
 from hf_tasks.runs.run import Run
 from hf_tasks.runs.status import read_origin
 
@@ -56,11 +56,7 @@ class SeedRuns:
     @cached_property
     def results(self) -> dict[str, Any]:
         """`seeds`, and for each part the summary of every number that was measured."""
-        try:
-            return json.loads((self.path / RESULTS).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-        except (OSError, ValueError):
-            text = "the file is missing or broken; give the command of this training again"
-            raise RunError(f"{self.path / RESULTS}: {text}") from None
+        return json_files.read(self.path / RESULTS)
 
     @cached_property
     def runs(self) -> dict[int, Run]:

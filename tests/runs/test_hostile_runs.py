@@ -1,6 +1,7 @@
 """Runs, checkpoints and listings of the Hub that a stranger made: each is refused in one line, and nothing happens."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
@@ -20,6 +21,7 @@ from hf_tasks.models.strange_files import check_adapter, check_config, check_wei
 from hf_tasks.publish import card
 from hf_tasks.publish.hub.fetch import fetch
 from hf_tasks.publish.hub.files import is_one_of, stage
+from hf_tasks.runs import json_files
 from hf_tasks.runs.run import Run
 from hf_tasks.tasks import TextClassification
 
@@ -108,24 +110,62 @@ def test_json_that_is_not_that_of_a_run_is_not_pushed(run: Path, name: str, text
 
 
 @pytest.mark.parametrize(
-    "results",
+    ("results", "said"),
     [
-        {"example": 1}, {"example": {"input": 1, "prediction": {}}}, {"example": {"input": {}, "prediction": []}},
-        {"test": {"accuracy": 0.5}}, {"test": 3}, {"data": {"train": {}}}, {"training": {"steps": "many"}},
-        {"curve": {"train": [[1, "a"]], "validation": []}}, {"environment": 1}, {"base": []},
-        {"test": {"n": 1, "accuracy": 1, "intervals": {"accuracy": 1}}},
+        ({"example": 1}, "example: must be a table of keys and values, found 1"),
+        ({"example": {"input": {"text": 1}, "prediction": {}}},
+         "example.input.text: must be a string or a list of strings, found 1"),
+        ({"example": {"input": {}, "prediction": []}},
+         "example.prediction: must be a table of keys and values, found a list"),
+        ({"test": {"accuracy": 0.5}}, "test.n: is missing"),
+        ({"test": None}, "test: must be a table of keys and values, found None"),
+        ({"data": {"train": {"files": {}, "examples": True}}},
+         "data.train.examples: input should be a valid integer, found True"),
+        ({"training": {"steps": 10**30}},
+         "training.steps: input should be less than or equal to 9007199254740992, found a huge number"),
+        ({"curve": {"train": [[1, "a"]], "validation": []}}, "curve.train.0.1: must be a number, found 'a'"),
+        ({"energy": {"from": "x", "watts": math.inf, "wh": 1}},
+         "energy.watts: input should be a finite number, found inf"),
+        ({"test": {"n": 1, "accuracy": 1, "intervals": {"accuracy": [1]}}},
+         "test.intervals.accuracy: list should have at least 2 items after validation, not 1, found a list"),
+        ({"test": {"n": 1, "accuracy": {"a": {"b": {"c": {"d": 1}}}}}},
+         "test.accuracy: must be a number, a string, null, or a table of them, and not too large, found a dict"),
+        ({"labels": {"train": {"x" * 20_000: 1}}}, f"labels.train.{'x' * 187}"),
     ],
-    ids=str,
 )  # fmt: skip
-def test_results_of_other_kinds_are_one_line(run: Path, results: dict[str, Any]) -> None:
+def test_results_of_other_kinds_are_one_line(run: Path, results: dict[str, Any], said: str) -> None:
+    """Whatever command loads the run, the push of it included."""
     (run / "results.json").write_text(json.dumps(results))
-    (run / "README.md").unlink()
-    strange = Run.load(run)
-    try:
-        card.write(strange)
-    except hf_tasks.core.errors.UserError as e:
-        assert len(e.problems) == 1
-        assert str(e).startswith((f"{run}/results.json: its content is not what hf_tasks writes", "card.template: "))
+    for command in (lambda: Run.load(run), lambda: stage(run, "org/x")):
+        assert message(command).startswith(f"{run}/results.json: {said}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("environment.json", '{"packages": ["torch"]}', ": packages: must be a table of keys and values, found a list"),
+        ("train_stats.json", '{"predictions": []}', ": predictions: extra inputs are not permitted, found a list"),
+        ("training_log.jsonl", '{"step": 1}\n{"step": "2"}\n', ":2: step: input should be a valid integer, found '2'"),
+        ("training_log.jsonl", '{"step": 1}\n\n', ":2: cannot be read: Expecting value: line 2 column 1 (char 1)"),
+        ("predictions/test.jsonl", '{"tags": ["O", 1]}\n', ":1: tags.1: input should be a valid string, found 1"),
+        ("status.json", '{"status": "done", "message": ""}', ": status: input should be 'running', 'interrupted', "),
+        ("seeds.json", '{"seeds": []}', ": seeds: list should have at least 1 item after validation, not 0"),
+    ],
+)
+def test_other_files_are_checked_where_they_are_read(run: Path, name: str, text: str, said: str) -> None:
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).write_text(text)
+    read = json_files.read_rows if name.endswith(".jsonl") else json_files.read
+    assert message(lambda: read(run / name)).startswith(f"{run / name}{said}")
+
+
+def test_files_have_a_largest_size(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_files, "LARGEST_ROWS", 10)
+    (run / "training_log.jsonl").write_text('{"loss": 1234567}\n')
+    assert "cannot be read: has more than 10 bytes" in message(lambda: json_files.read_rows(run / "training_log.jsonl"))
+    monkeypatch.setattr(json_files, "LARGEST_ROWS", 1000)
+    monkeypatch.setattr(json_files, "LONGEST_LINE", 5)
+    assert ":1: cannot be read" in message(lambda: json_files.read_rows(run / "training_log.jsonl"))
 
 
 def test_metadata_of_a_card_that_cannot_be_read(run: Path) -> None:

@@ -3,7 +3,6 @@
 They are stored in results.json, so that the card can be generated again.
 """
 
-import json
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 from hf_tasks.publish.redact import LOCAL
 from hf_tasks.recipe import Recipe
+from hf_tasks.runs import json_files
 
 POINTS = 100
 """Maximum number of points of the training loss; more are averaged."""
@@ -32,7 +32,7 @@ def gather(path: Path, recipe: Recipe, results: Mapping[str, Any], arguments: Ma
 
     `results`: the data and training sections of results.json; `arguments`: transformers' TrainingArguments as a dict.
     """
-    environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+    environment = json_files.read(path / "environment.json")
     environment.pop("recipe_folder", None)
     watts = _watts(recipe, environment)
     return {
@@ -54,7 +54,7 @@ def worth_showing(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def curve(log: Path) -> dict[str, list[list[float]]]:
     """The training log as points: [step, loss] of the training, [step, loss, score] of validation."""
-    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    rows = json_files.read_rows(log)
     losses = [(row["step"], row["loss"]) for row in rows if "loss" in row]
     width = -(-len(losses) // POINTS) or 1
     bins = [losses[start : start + width] for start in range(0, len(losses), width)]

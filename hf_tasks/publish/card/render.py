@@ -147,7 +147,7 @@ def _labels(counts: Mapping[str, Mapping[str, int]]) -> dict[str, Any] | None:
     """How often each label occurs in each split, the most frequent one of train first."""
     if not counts:
         return None
-    names = sorted(set().union(*counts.values()), key=lambda name: (-counts["train"].get(name, 0), name))
+    names = sorted(set().union(*counts.values()), key=lambda name: (-counts.get("train", {}).get(name, 0), name))
     rows = [{"label": name, "counts": [one.get(name, 0) for one in counts.values()]} for name in names]
     return {"splits": list(counts), "rows": rows}
 

@@ -11,7 +11,7 @@ from hf_tasks import data
 from hf_tasks.core.errors import UserError
 from hf_tasks.metrics.tag_schemes import surface
 from hf_tasks.publish.card import markdown
-from hf_tasks.publish.card.write import FRONT, blocks
+from hf_tasks.publish.card.write import FRONT, blocks, read_card
 from hf_tasks.publish.demo import text2text
 from hf_tasks.publish.demo.form import Form
 from hf_tasks.publish.views import view_of
@@ -38,7 +38,7 @@ class About:
 def about(run: Run) -> About:
     """The description of a run, from its card."""
     file = run.path / CARD
-    card = FRONT.sub("", file.read_text(encoding="utf-8"), count=1) if file.is_file() else ""
+    card = FRONT.sub("", read_card(file), count=1) if file.is_file() else ""
     summary = re.sub(r"^# .*$", "", blocks(card).get("summary", ""), count=1, flags=re.MULTILINE)
     sections = dict(SECTION.findall(card))
     texts = [summary, sections.get("Intended use", ""), sections.get("Limits", "")]
@@ -116,7 +116,8 @@ def _choices(form: Form) -> None:
 
 
 def _examples(run: Run, form: Form) -> None:
-    if recorded := example(run):
+    recorded = example(run)
+    if recorded and form.columns.keys() <= recorded.keys():
         row, fields = [_text(recorded[name]) for name in form.columns], list(form.columns.values())
         gr.Examples([row], fields, label="Example", cache_examples=False)
 

@@ -1,12 +1,12 @@
 """The demo of text classification: label probabilities, labels above their threshold, or a number on its scale."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from hf_tasks.publish.demo.form import Form, large, listing, result
+from hf_tasks.runs import json_files
 from hf_tasks.runs.run import Run
 from hf_tasks.tasks import TextClassification
 from hf_tasks.tasks.types import Prediction, RawRow
@@ -53,7 +53,7 @@ def _labels(task: TextClassification, prediction: Prediction) -> list[Any]:
 def scale_of(run: Run) -> tuple[float, float] | None:
     """The lowest and highest stored prediction of the run; None without stored predictions."""
     files = sorted(Path(run.path, "predictions").glob("*.jsonl"))
-    scores = [json.loads(line)["score"] for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    scores = [row["score"] for file in files for row in json_files.read_rows(file) if "score" in row]
     return (min(scores), max(scores)) if scores and min(scores) < max(scores) else None
 
 

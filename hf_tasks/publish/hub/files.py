@@ -19,6 +19,7 @@ from hf_tasks.core.untrusted import parse_yaml
 from hf_tasks.publish import redact
 from hf_tasks.publish.card.metadata import MODEL_ID
 from hf_tasks.publish.plots import CURVE, LAYERS
+from hf_tasks.runs import json_files
 from hf_tasks.runs import manifest as runs
 from hf_tasks.runs.contained import check_inside
 
@@ -81,6 +82,8 @@ def stage(run: Path, repo_id: str, *, predictions: bool = False) -> list[Staged]
     contents = {name: (run / name).read_bytes() for name in names if name.endswith(TEXTS)}
     _check_secrets(run, contents)
     changed = {name: content for name, content in _clean(run, contents, repo_id).items() if content != contents[name]}
+    for name in json_files.FILES.keys() & contents.keys():
+        json_files.read(run / name)
     staged = [Staged(name, changed.get(name, run / name)) for name in names if name != manifest.FILE]
     return sorted([*staged, *_manifest(staged)] if manifest.FILE in names else staged, key=lambda file: file.name)
 

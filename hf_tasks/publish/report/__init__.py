@@ -50,10 +50,12 @@ def _html(run: Run, columns: Sequence[str]) -> str:
     splits, missing = _measured(run)
     if columns and not splits:
         raise RunError(f"--slice {columns[0]}: there are no examples to slice; {' '.join(missing)}")
+    with malformed_as_run_error(run.path / "predictions"):
+        examined = list(_examined(splits, columns))
     sections = [
         ReportSection("Missing data", [Paragraph(text) for text in missing]),
         overview.results(run, nested=not splits),
-        *_examined(splits, columns),
+        *examined,
         overview.curves(run),
         overview.layers(run),
         overview.data(run, splits),

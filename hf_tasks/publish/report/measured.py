@@ -3,7 +3,6 @@
 `values_of` reads any column of the data files, also those that the task does not use.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,7 @@ from hf_tasks.data.readers.compression import opened
 from hf_tasks.metrics import find, score
 from hf_tasks.metrics.intervals import uncertainty_of
 from hf_tasks.publish.results_view import Interval
-from hf_tasks.runs import evaluation
+from hf_tasks.runs import evaluation, json_files
 from hf_tasks.runs.run import Run
 from hf_tasks.tasks import EncodedSplit, Task
 from hf_tasks.tasks.types import Example, MetricInputs, Prediction, RawRow
@@ -142,11 +141,7 @@ def _predictions(run: Run, name: SplitName) -> list[Prediction]:
     file = run.path / "predictions" / f"{name}.jsonl"
     if not file.is_file():
         raise DataError(f"{file}: the predictions are missing from the run")
-    try:
-        with file.open(encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
-    except ValueError:
-        raise DataError(f"{file}: the file is damaged") from None
+    return json_files.read_rows(file)
 
 
 def _read(run: Run, name: SplitName) -> DataSplit:

@@ -1,6 +1,5 @@
 """Sections that every report has, whatever the task: header, results, training, layer weights, data, resources."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from hf_tasks.publish.results_view import (
     tables,
     training_facts,
 )
+from hf_tasks.runs import json_files
 from hf_tasks.runs.run import LOG, RESULTS, Run
 from hf_tasks.tasks.types import max_input_length
 
@@ -84,7 +84,7 @@ def curves(run: Run) -> ReportSection:
     file = run.path / LOG
     if not file.is_file():
         return ReportSection("Training", [Paragraph("The training log is missing from the run.")])
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = json_files.read_rows(file)
     return ReportSection("Training", list(_curves(rows, run.results.get("training", {}).get("best_step"))))
 
 

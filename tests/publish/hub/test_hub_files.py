@@ -26,9 +26,11 @@ RECIPE: dict[str, Any] = {
     "training": {"output_dir": "runs/x", "learning_rate": 2e-5},
 }
 CARD = '# x\n\nFrom /home/ann/models/my-bert and /home/ann/a/rows.csv, in runs/x: load_run("ORG/NAME")\n'
+COUNTS = {"examples": 2, "features": 2, "dropped": 0, "tokens_cut": 0}
+FILES = {"/home/ann/a/rows.csv": "11", "/home/ann/b/rows.csv": "22", "org/set@main": "33"}
 RESULTS = {
     "test": {"per_class": {"/location/city": {"f1": 0.5}}, "n": 2},
-    "data": {"train": {"files": {"/home/ann/a/rows.csv": "11", "/home/ann/b/rows.csv": "22", "org/set@main": "33"}}},
+    "data": {"train": COUNTS | {"files": FILES}},
 }
 
 
@@ -82,7 +84,7 @@ def test_paths_of_this_machine_stay_here(tmp_path: Path) -> None:
     }
     assert json.loads(files["results.json"]) == {
         "test": RESULTS["test"],
-        "data": {"train": {"files": {".../rows.csv": "11", ".../rows.csv (1)": "22", "org/set@main": "33"}}},
+        "data": {"train": COUNTS | {"files": {".../rows.csv": "11", ".../rows.csv (1)": "22", "org/set@main": "33"}}},
     }
     assert json.loads(files["environment.json"]) == {"recipe_folder": None, "packages": {"torch": "2"}}
     assert json.loads(files["config.json"]) == {"_name_or_path": ".../my-bert", "id2label": {"0": "/location/city"}}

@@ -175,7 +175,7 @@ def test_a_folder_that_is_not_there(sentiment: StubRun, tmp_path: Path) -> None:
 def test_damaged_predictions_are_named(sentiment: StubRun) -> None:
     file = sentiment.path / "predictions" / "test.jsonl"
     file.write_text('{"label')
-    assert f"No examples of test are shown: {file}: the file is damaged" in report(sentiment).read_text(
+    assert f"No examples of test are shown: {file}:1: cannot be read: Unterminated" in report(sentiment).read_text(
         encoding="utf-8"
     )
 

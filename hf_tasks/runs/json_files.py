@@ -1,0 +1,96 @@
+"""Reads a run's JSON files, and checks their values: a run may be a stranger's.
+
+results.json, environment.json, train_stats.json, status.json, seeds.json    an object
+training_log.jsonl, predictions/SPLIT.jsonl                                  an object a line
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from hf_tasks.core.errors import RunError
+from hf_tasks.core.untrusted import parse_json, read_json
+from hf_tasks.runs import schema
+
+LONGEST_LINE = 64 << 20
+LARGEST_ROWS = 1 << 30
+"""Bytes of a file of rows."""
+FILES: dict[str, type[schema.Values]] = {
+    "results.json": schema.Results,
+    "environment.json": schema.Environment,
+    "train_stats.json": schema.TrainStats,
+    "status.json": schema.Status,
+    "seeds.json": schema.Seeds,
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The object in one of a run's JSON FILES. Raises RunError with the file and the key that is wrong."""
+    try:
+        values = read_json(path)
+    except (OSError, ValueError):
+        raise RunError(f"{path}: the file is missing or broken; the run is not whole, train it again") from None
+    return check(path, values)
+
+
+def check(path: Path, values: Any) -> dict[str, Any]:
+    """The values of one of FILES, as they are. Raises RunError."""
+    if not isinstance(values, dict):
+        raise RunError(f"{path}: holds no section of keys and values; the run is not whole, train it again")
+    _check(FILES[path.name], values, str(path))
+    return values
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of training_log.jsonl or of predictions. Raises RunError with the file, the line and the key."""
+    kind = schema.LogRow if path.name == "training_log.jsonl" else schema.PredictionValues
+    return [row for line, row in enumerate(_rows(path), 1) if _check(kind, row, f"{path}:{line}")]
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    place = str(path)
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST_ROWS:
+            raise ValueError(f"has more than {LARGEST_ROWS:,} bytes" if path.is_file() else "there is no such file")
+        with path.open("rb") as file:
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+                place = f"{path}:{number}"
+                yield parse_json(line)
+    except (OSError, ValueError) as e:
+        reason = str(e).splitlines()[0]
+        raise RunError(f"{place}: cannot be read: {reason}; restore the file, or train the run again") from None
+
+
+def _check(kind: type[schema.Values], values: Any, place: str) -> bool:
+    try:
+        kind.model_validate(values)
+    except ValidationError as e:
+        error = e.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in error["loc"] if "[" not in str(part))[:200]
+        found = "" if error["type"] == "missing" else f", found {_shown(error['input'])}"
+        where = f"{place}: {key}" if key else place
+        raise RunError(f"{where}: {_wrong(error)}{found}; restore the file, or train the run again") from None
+    return True
+
+
+def _wrong(error: Any) -> str:
+    match error["type"]:
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "missing":
+            return "is missing"
+        case "model_type" | "dict_type":
+            return "must be a table of keys and values"
+    return f"{error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case dict() | list():
+            return f"a {type(value).__name__}"
+        case int() if abs(value) > schema.LARGEST_INTEGER:
+            return "a huge number"
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 60 else text[:57] + "..."
