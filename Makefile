@@ -50,7 +50,7 @@ quickstart: .venv/quickstart  ## Install, fine-tune a small model on real data, 
 	@echo "  .venv/bin/hf-tasks check mine.yaml                   what can be known before training"
 
 test: .venv/test lint  ## The whole test suite, lint and types included
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 docs: .venv/docs  ## The documentation site, in build/site
 	$(BIN)/python docs/site/pages.py

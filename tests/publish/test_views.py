@@ -1,38 +1,20 @@
 """A task without a view of its own: its run has a card, a report and a demo."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Tiny
 
 from hf_tasks.publish.report import report
 from hf_tasks.publish.views import VIEWS, View, view_of
-from hf_tasks.recipe import from_dict
 from hf_tasks.runs.run import Run
 from hf_tasks.tasks import MultipleChoice, TextClassification
-from hf_tasks.training import train
 
 
-@pytest.fixture(scope="module")
-def run(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("views")
-    rows = [
-        {"context": f"mary lives in {place}", "question": "where", "choices": [place, "rome", "london"][: 2 + i % 2],
-         "label": 0}
-        for i, place in enumerate(["paris", "the city", "a book", "the river"] * 3)
-    ]  # fmt: skip
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    data = {name: str(folder / "rows.jsonl") for name in ("train", "test")} | {"validation_size": 0}
-    return train(
-        from_dict(
-            {
-                "name": "choices", "task": {"name": "multiple-choice", "max_length": 32, "metrics": ["accuracy"]},
-                "data": data, "model": {"name_or_path": str(tiny("bert"))},
-                "training": {"max_steps": 2, "batch_size": 4, "output_dir": str(folder / "run")},
-            }
-        )
-    )  # fmt: skip
+@pytest.fixture
+def run(trained: Callable[[str], Run]) -> Run:
+    return trained("choice")
 
 
 def test_the_view_is_that_of_any_task(run: Run) -> None:
@@ -42,10 +24,10 @@ def test_the_view_is_that_of_any_task(run: Run) -> None:
 
 
 def test_the_run_and_its_card(run: Run) -> None:
-    assert run.results["test"]["n"] == 12
+    assert run.results["test"]["n"] == 9
     card = (run.path / "README.md").read_text(encoding="utf-8")
     assert "pipeline_tag: multiple-choice" in card
-    assert 'choices=["paris", "rome"]' in card
+    assert 'choices=["rome", "the queen"]' in card
     assert "from transformers import AutoModelForMultipleChoice, AutoTokenizer" in card
     found = run.predict(context="mary lives in paris", question="where", choices=["paris", "rome", "london", "a bank"])
     assert len(found["probabilities"]) == 4
@@ -56,7 +38,7 @@ def test_the_report_shows_predictions_beside_references(run: Run, tmp_path: Path
     predictions = (run.path / "predictions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
     right = sum(json.loads(line)["label"] == 0 for line in predictions)
     assert f"<dt>equal to the reference</dt><dd>{right}</dd>" in page
-    assert "paris | rome" in page
+    assert "rome | the queen" in page
 
 
 def test_the_demo_has_a_field_for_each_input_and_lines_are_choices(run: Run) -> None:

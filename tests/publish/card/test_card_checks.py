@@ -1,4 +1,4 @@
-"""A card is checked against what it stands for: real runs with a tiny model, their snippets really run."""
+"""A card is compared with what it describes; cards of every kind of task are in tests/publish/test_trained_runs.py."""
 
 import contextlib
 import io
@@ -20,25 +20,10 @@ from hf_tasks.runs.run import Run
 
 Tiny = Callable[[str], Path]
 
-ROWS: dict[str, list[dict[str, Any]]] = {
-    "text-classification": [
-        {"text": "a good film", "label": "good"}, {"text": "a bad film", "label": "ba|d"},
-        {"text": "it was great", "label": "good"}, {"text": "it was slow", "label": "ba|d"},
-    ],
-    "token-classification": [
-        {"tokens": ["john", "was", "in", "paris"], "tags": ["B-PER", "O", "O", "B-LOC"]},
-        {"tokens": ["mary", "went"], "tags": ["B-PER", "O"]},
-    ],
-    "question-answering": [
-        {"id": "1", "question": "who won", "context": "anna won a book",
-         "answers": {"text": ["anna"], "answer_start": [0]}},
-        {"id": "2", "question": "where", "context": "he lives in rome",
-         "answers": {"text": ["rome"], "answer_start": [12]}},
-    ],
-    "translation": [
-        {"source": "a good film", "target": "the good film"}, {"source": "a bad film", "target": "the bad film"},
-    ],
-}  # fmt: skip
+ROWS = [
+    {"text": "a good film", "label": "good"}, {"text": "a bad film", "label": "ba|d"},
+    {"text": "it was great", "label": "good"}, {"text": "it was slow", "label": "ba|d"},
+]  # fmt: skip
 
 
 def run_here(code: str, **_: Any) -> "subprocess.CompletedProcess[str]":
@@ -50,50 +35,21 @@ def run_here(code: str, **_: Any) -> "subprocess.CompletedProcess[str]":
     return subprocess.CompletedProcess([], 0, output.getvalue(), "")
 
 
-@pytest.fixture
-def trained(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    """`trained(task, architecture, method)`: a run of two steps; its snippets run in this process, which is faster."""
+@pytest.mark.parametrize("method", ["lora", "bottleneck-adapter"])
+def test_adapters_say_how_they_are_loaded(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
     monkeypatch.setattr(Run, "verify", lambda *args: None)
     monkeypatch.setattr(checks, "_run", run_here)
-
-    def train(task: str, architecture: str = "bert", method: str = "full", **more: Any) -> Run:
-        rows = tmp_path / "rows.jsonl"
-        rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS[task]))
-        values = {
-            "name": "mine", "task": {"name": task, "max_length": 32} | more,
-            "data": {"train": str(rows), "test": str(rows), "validation_size": 0.0},
-            "model": {"name_or_path": str(tiny(architecture))}, "method": {"name": method},
-            "training": {"output_dir": str(tmp_path / "run"), "max_steps": 2, "bf16": False},
-        }  # fmt: skip
-        return hf_tasks.train(from_dict(values))
-
-    return train
-
-
-@pytest.mark.parametrize(
-    ("task", "architecture", "more"),
-    [
-        ("text-classification", "roberta", {}),
-        ("token-classification", "bert", {}),
-        ("question-answering", "bert", {"version_2_with_negative": True, "doc_stride": 8}),
-        ("translation", "t5", {}),
-    ],
-)
-def test_a_new_run_has_a_card_that_is_true(
-    trained: Callable[..., Run], task: str, architecture: str, more: dict[str, Any]
-) -> None:
-    run = trained(task, architecture, **more)
-    text = (run.path / "README.md").read_text()
-    snippets = [code for _, code, _, _ in checks.SNIPPET.findall(text)]
-    assert ["import hf_tasks" in code for code in snippets] == [True, False]
-    assert [bool(output) for *_, output in checks.SNIPPET.findall(text)] == [True, True]
-    assert run.trained_here  # so that the snippets run
-    assert card.check(run) == []
-
-
-@pytest.mark.parametrize("method", ["lora", "bottleneck-adapter"])
-def test_adapters_say_how_they_are_loaded(trained: Callable[..., Run], method: str) -> None:
-    run = trained("text-classification", "bert", method)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    values = {
+        "name": "mine", "task": {"name": "text-classification", "max_length": 32},
+        "data": {"train": str(rows), "test": str(rows), "validation_size": 0.0},
+        "model": {"name_or_path": str(tiny("bert"))}, "method": {"name": method},
+        "training": {"output_dir": str(tmp_path / "run"), "max_steps": 2, "bf16": False},
+    }  # fmt: skip
+    run = hf_tasks.train(from_dict(values))
     usage = (run.path / "README.md").read_text().partition("hf_tasks:end usage")[0]
     assert "PeftModel.from_pretrained" not in usage  # its base is a folder of this machine
     assert ("With transformers and peft alone it cannot be loaded on other machines" in usage) == (method == "lora")
