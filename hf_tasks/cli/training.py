@@ -31,7 +31,7 @@ def init(
     from hf_tasks.recipe import init
 
     found = init.propose(data, model, init.Wishes(task, text, pair, label))
-    print("\n".join(found.seen), file=sys.stderr)
+    print("\n".join(found.report), file=sys.stderr)
     if output == Path("-"):
         print(found.recipe, end="")
         return

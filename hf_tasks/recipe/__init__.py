@@ -1,6 +1,6 @@
-"""A recipe names four things: data, task, model, method. `load` reads one from a YAML file.
+"""Recipe: data, task, model, method and training options. `load` reads one from a YAML file.
 
-All problems of a file are reported at once, one a line: `file:line: path: what is wrong; what to do`.
+All errors of a file are reported at once, one per line: `file:line: key: what is wrong; what to do`.
 """
 
 import json
@@ -28,37 +28,36 @@ from hf_tasks.tasks.base import TUNED
 
 CURLY = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019")
 Problems = Iterator[tuple[yaml_file.Key, str]]
-"""Keys, and what is wrong with each; what to do."""
+"""(key, message) pairs; a message says what is wrong and what to do."""
 
 
 class Recipe(Section):
-    """One training, whole: what is learned from what, by which model, how."""
+    """The complete description of one training."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    """Names the run's folder: letters, digits, dots, dashes."""
+    """The name of the run's folder: letters, digits, dots, dashes."""
     task: AnyTask
-    """What is learned: the shape of the problem."""
+    """The task and its options."""
     data: Data
-    """What it is learned from."""
+    """The files or Hub dataset of each split."""
     model: Model
     """The checkpoint that training starts from."""
     method: AnyMethod = Full(name="full")
-    """Which parameters train."""
+    """Which parameters are trained."""
     decoding: AnyDecoding | None = None
-    """How a text is found, for tasks whose model writes texts: beam search for translation and summarization, else
-    greedy, where not given."""
+    """How texts are generated; by default beam search for translation and summarization, else greedy search."""
     training: Training = Training()
     """transformers.TrainingArguments, under its own key names."""
     seeds: tuple[int, ...] | None = None
-    """One training for each seed, e.g. [13, 42, 87]; results are their mean and spread."""
+    """One training for each seed, e.g. [13, 42, 87]; results are their mean and standard deviation."""
     early_stopping: EarlyStopping | None = None
     """Stop before the last epoch when the metric no longer improves."""
     card: Card = Card()
-    """What the model card says and no file can tell."""
+    """Texts for the model card: language, license, intended use, limitations."""
     hub: Hub | None = None
-    """Where the run is pushed at the end; nowhere where not given."""
+    """The repository that the run is pushed to at the end; without this section it is not pushed."""
     sweep: Sweep | None = None
-    """What `hf-tasks sweep` varies; a training by itself does not read it."""
+    """The keys that `hf-tasks sweep` varies; `hf-tasks train` ignores this section."""
 
     @property
     def seed(self) -> int:
@@ -66,7 +65,7 @@ class Recipe(Section):
 
     @property
     def data_seed(self) -> int:
-        """What draws the held-out validation part and `data.max_examples`."""
+        """The seed of the holdout and of `data.max_examples`."""
         return self.seed if self.data.seed is None else self.data.seed
 
     @property
@@ -76,28 +75,28 @@ class Recipe(Section):
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read and validate a recipe file, and find its data files; `overrides` are `dotted.key=value` strings.
+    """Read and validate a recipe file and find its data files. Raises RecipeError.
 
-    Raises RecipeError.
+    `overrides`: `dotted.key=value` strings.
     """
     return validate(yaml_file.read(Path(path), tuple(overrides)), recipe_dir=Path(path).parent)
 
 
 def from_dict(values: dict[str, Any]) -> Recipe:
-    """A recipe from plain values. Raises RecipeError."""
+    """Make a recipe from nested dicts. Raises RecipeError."""
     return validate(yaml_file.Source("recipe", values))
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """The recipe as YAML: every key that was given or resolved, defaults left out."""
+    """Return the recipe as YAML, with the keys that were given or resolved, without defaults."""
     values = json.loads(recipe.model_dump_json(exclude_unset=True))
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
 
 
 def validate(source: yaml_file.Source, recipe_dir: Path | None = None) -> Recipe:
-    """The recipe that `source` describes. Raises RecipeError with every problem of the source.
+    """Validate the values of a source. Raises RecipeError with all errors.
 
-    `recipe_dir`: the recipe's folder. Where it is given the data files are looked up too, as `data.read_split` does.
+    `recipe_dir`: the recipe's folder; if it is given, the data files are looked up too, as in `data.read_split`.
     """
     recipe, errors = parsed(Recipe, source.values)
     wrong = [written_key(source.values, error) for error in errors]
@@ -113,7 +112,7 @@ def validate(source: yaml_file.Source, recipe_dir: Path | None = None) -> Recipe
     if recipe_dir and (data := parsed(Data, rest.get("data", {}))[0]):
         problems += missing_files(data, recipe_dir)
     if recipe_dir and known and known.card.template and not (recipe_dir / known.card.template).is_file():
-        problems.append((("card", "template"), f"there is no file {known.card.template} beside the recipe; name one"))
+        problems.append((("card", "template"), f"there is no file {known.card.template} next to the recipe; name one"))
     if problems:
         raise RecipeError(*dict.fromkeys(f"{source.where(key)}: {_dotted(key)}: {text}" for key, text in problems))
     assert recipe is not None
@@ -125,7 +124,7 @@ def _dotted(key: yaml_file.Key) -> str:
 
 
 def _without(values: Any, keys: Sequence[yaml_file.Key]) -> Any:
-    """A copy of nested values without some keys."""
+    """Return a copy of nested values without some keys."""
     if not isinstance(values, dict):
         return values
     below = {name: [key[1:] for key in keys if key[:1] == (name,)] for name in values}
@@ -133,15 +132,15 @@ def _without(values: Any, keys: Sequence[yaml_file.Key]) -> Any:
 
 
 def _clashes(recipe: Recipe) -> Problems:
-    """Combinations of keys that cannot work together."""
+    """Yield an error for each combination of keys that cannot work together."""
     yield from ((("training", *key), text) for key, text in recipe.training.clashes())
     yield from _validation_clashes(recipe)
     yield from _seeds_clashes(recipe)
     yield from _model_clashes(recipe)
     if recipe.decoding and not recipe.task.traits.writes_text:
-        yield ("decoding",), f"{recipe.task.name} writes no text; remove it"
+        yield ("decoding",), f"{recipe.task.name} generates no text; remove it"
     for key in [key for key, value in recipe.task if value == TUNED and recipe.data.no_validation]:
-        yield ("task", key), "is tuned on a validation part, and there is none; give its value, or data.validation"
+        yield ("task", key), "needs a validation split for tuning, and there is none; give a value, or data.validation"
     if not recipe.data.path and recipe.data.train is None:
         yield ("data", "train"), "missing; name the file or glob to train on"
     known = recipe.task.columns.known
@@ -156,7 +155,7 @@ def _clashes(recipe: Recipe) -> Problems:
 
 
 def _unknown_metrics(recipe: Recipe) -> Problems:
-    """Names of metrics and of values that are not ours; metrics of `evaluate` where the environment allows them."""
+    """Yield an error for each unknown metric, unless the environment allows metrics of the library `evaluate`."""
     if metrics.runs_code_of_others():
         return
     for i, name in enumerate(recipe.task.metrics):
@@ -174,7 +173,7 @@ def _unknown_metrics(recipe: Recipe) -> Problems:
 
 
 def _curly_quotes(values: Any, key: yaml_file.Key = ()) -> Problems:
-    """Values in typographic quotes, outside of labels and of texts for people."""
+    """Yield an error for each value in typographic quotes, except labels and texts of the card."""
     if isinstance(values, dict) and key[:1] != ("card",):
         for name, value in values.items():
             yield from _curly_quotes(value, (*key, name))
@@ -187,13 +186,16 @@ def _curly_quotes(values: Any, key: yaml_file.Key = ()) -> Problems:
 
 def _model_clashes(recipe: Recipe) -> Problems:
     if recipe.model.pooling != "cls" and recipe.task.name != "text-classification":
-        yield ("model", "pooling"), f"{recipe.task.name} reads every token by itself; remove it"
+        yield ("model", "pooling"), f"{recipe.task.name} uses the vector of every token; remove it"
     if not recipe.model.is_new:
         return
     if recipe.task.model_spec.tokenizer_texts is None:
         yield ("model",), f"{recipe.task.name} starts from one checkpoint; give name_or_path alone"
     if recipe.method.saves != "model" or not recipe.model.is_plain:
-        yield ("method",), "a model without a checkpoint of its own is trained and saved whole; use name: full"
+        yield (
+            ("method",),
+            "a model without its own checkpoint is trained and saved completely; use name: full",
+        )
 
 
 def _validation_clashes(recipe: Recipe) -> Problems:
@@ -201,7 +203,7 @@ def _validation_clashes(recipe: Recipe) -> Problems:
     if recipe.early_stopping and given.get("eval_strategy") == "no":
         yield ("early_stopping",), 'needs evaluations during training; set training.eval_strategy to "epoch" or "steps"'
     if recipe.data.no_validation and (recipe.early_stopping or given.get("load_best_model_at_end")):
-        yield ("data", "validation_size"), "the best checkpoint is chosen on a validation part; give a size above 0"
+        yield ("data", "validation_size"), "the best checkpoint is chosen on a validation split; give a size above 0"
 
 
 def _seeds_clashes(recipe: Recipe) -> Problems:
@@ -215,6 +217,6 @@ def _seeds_clashes(recipe: Recipe) -> Problems:
     if wrong := [seed for seed in seeds if not 0 <= seed < 2**32]:
         yield ("seeds",), f"must be from 0 to {2**32 - 1}; found {wrong[0]}"
     if recipe.training.given().get("seed") is not None:
-        yield ("training", "seed"), "the recipe names seeds, one for each training; remove one of the two"
+        yield ("training", "seed"), "the recipe also has seeds, one for each training; remove one of the two"
     if recipe.hub:
         yield ("hub",), "there is a run for each seed; remove it, and push the one you choose with hf-tasks push"

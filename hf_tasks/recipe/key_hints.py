@@ -1,4 +1,4 @@
-"""Suggestions for unknown keys: the name elsewhere (`epochs`), the section where a key belongs, its spelling."""
+"""Suggestions for unknown keys: names in other tools (`epochs`), keys of other sections, similar spellings."""
 
 from typing import Any, Literal, get_args, get_origin
 
@@ -43,11 +43,11 @@ ELSEWHERE = {
     "warmup": "warmup_steps",
     "weight_decay_rate": "weight_decay",
 }
-"""Names that other tools give to keys of a recipe."""
+"""Name in other tools -> key of a recipe."""
 
 
 def hint(root: type[Section], values: Any, key: tuple[str | int, ...]) -> str:
-    """What to write for an unknown key, beginning with "; "."""
+    """Return the suggestion for an unknown key, beginning with "; "."""
     word, above = str(key[-1]), key[:-1]
     here = fields_at(root, values, above)
     known = ELSEWHERE.get(word)
@@ -66,7 +66,7 @@ def hint(root: type[Section], values: Any, key: tuple[str | int, ...]) -> str:
 
 
 def fields_at(root: type[Section], values: Any, key: tuple[str | int, ...]) -> list[str]:
-    """The keys that the section at `key` may have; where its type follows from its `name`, those of the given name."""
+    """Return the valid keys of the section at `key`; if its type depends on its `name`, those for the given name."""
     sections = _sections_at(root, key)
     name = _value_at(values, (*key, "name"))
     named = [section for section in sections if name in names(section)]
@@ -74,13 +74,13 @@ def fields_at(root: type[Section], values: Any, key: tuple[str | int, ...]) -> l
 
 
 def names(section: type[Section]) -> tuple[str, ...]:
-    """The values that the key `name` of a section may have; () where it is free."""
+    """Return the valid values of the key `name` of a section; () if any value is valid."""
     field = section.model_fields.get("name")
     return get_args(field.annotation) if field and get_origin(field.annotation) is Literal else ()
 
 
 def named_sections(root: type[Section], key: tuple[str | int, ...]) -> dict[str, type[Section]]:
-    """The section for each `name` that `key` may have."""
+    """Return {name: section class} for the section at `key`."""
     return {name: section for section in _sections_at(root, key) for name in names(section)}
 
 

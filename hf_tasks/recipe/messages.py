@@ -1,4 +1,4 @@
-"""Pydantic's errors as messages about keys of a recipe."""
+"""Convert pydantic's errors to messages about keys of a recipe."""
 
 import json
 import re
@@ -22,8 +22,7 @@ _NO_BLANK = re.compile(r"([A-Za-z_]\w*):(\S+)")
 
 @contextmanager
 def located(path: Path, overrides: Sequence[str]) -> Iterator[None]:
-    """Put the line of the key before each message about a key (`training.fp16: ...`) that is raised while a recipe is
-    used, as `load` does for those that it finds itself."""
+    """Context manager that adds the file and line of the key to errors about a key (`training.fp16: ...`)."""
     try:
         yield
     except (RecipeError, RunError) as e:
@@ -41,7 +40,7 @@ def _located(source: yaml_file.Source, problem: str) -> str:
 
 
 def parsed(section: type[S], values: Any) -> tuple[S | None, list[Any]]:
-    """(the section, or None where there are errors; pydantic's errors)."""
+    """Return (the section, or None if there are errors; pydantic's errors)."""
     try:
         return section.model_validate_json(json.dumps(values, default=str), strict=True), []
     except ValidationError as e:
@@ -49,8 +48,7 @@ def parsed(section: type[S], values: Any) -> tuple[S | None, list[Any]]:
 
 
 def problems_of(root: type[Section], values: Any, errors: Sequence[Any]) -> Iterator[tuple[Key, str]]:
-    """Pydantic's errors as problems (key, what is wrong; what to do) of values for a `root`: one for all types that a
-    key may have, none where a key below it has one."""
+    """Convert pydantic's errors to (key, message), one message per key, none if a key below it has one."""
     texts: dict[Key, list[str]] = {}
     for error in errors:
         key, text = _problem(root, values, error)
@@ -64,7 +62,7 @@ def problems_of(root: type[Section], values: Any, errors: Sequence[Any]) -> Iter
 
 
 def _problem(root: type[Section], values: Any, error: Any) -> tuple[Key, str]:
-    """One pydantic error as (key, what is wrong; what to do)."""
+    """Convert one pydantic error to (key, message)."""
     key = written_key(values, error)
     match error["type"]:
         case "missing":
@@ -95,7 +93,7 @@ def _problem(root: type[Section], values: Any, error: Any) -> tuple[Key, str]:
 
 
 def _missing_name(root: type[Section], key: Key, values: Any) -> str:
-    """The names that a section may have, or those that all of its keys suit."""
+    """Return the message for a missing `name`: the names whose sections have all given keys, or all names."""
     sections = key_hints.named_sections(root, key)
     given = {key_hints.ELSEWHERE.get(name, name) for name in values} if isinstance(values, dict) else set()
     suited = [name for name, section in sections.items() if given and given <= section.model_fields.keys()]
@@ -114,10 +112,10 @@ def _found(value: Any) -> str:
 
 
 def written_key(values: Any, error: Any) -> Key:
-    """The key that an error is about: its `loc` without the names of types that pydantic puts between."""
+    """Return the key of an error: its `loc` without the names of types that pydantic inserts."""
     key: list[str | int] = []
-    for split in error["loc"]:
-        if (isinstance(values, dict) and split in values) or (isinstance(values, list) and isinstance(split, int)):
-            values = values[split]
-            key.append(split)
+    for step in error["loc"]:
+        if (isinstance(values, dict) and step in values) or (isinstance(values, list) and isinstance(step, int)):
+            values = values[step]
+            key.append(step)
     return (*key, error["loc"][-1]) if error["type"] == "missing" else tuple(key)

@@ -1,19 +1,17 @@
+"""Read the splits of a recipe and fill in what depends on the data: labels and metrics."""
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hf_tasks import data, metrics
 from hf_tasks.core.errors import DataError, RecipeError
 from hf_tasks.data import DataSplit
 from hf_tasks.recipe import Recipe
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class Splits:
-    """The data of a recipe; validation and test are None where it has none."""
+    """The splits of a recipe; validation and test are None if the recipe does not have them."""
 
     train: DataSplit
     validation: DataSplit | None
@@ -24,7 +22,10 @@ class Splits:
 
 
 def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
-    """Read and check every part of the data; the recipe comes back resolved (labels, metrics)."""
+    """Read and check all splits; returns them and the recipe with the labels and metrics filled in.
+
+    Raises DataError or RecipeError.
+    """
     section = recipe.data
     train, validation, test = _read(recipe, recipe_dir)
     if train is None:
@@ -52,7 +53,7 @@ def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
 
 
 def _read(recipe: Recipe, recipe_dir: Path | None) -> tuple[DataSplit | None, DataSplit | None, DataSplit | None]:
-    """Train, validation and test. Raises DataError with the problems of all three."""
+    """Read train, validation and test. Raises DataError with the errors of all three."""
     found: dict[str, DataSplit | None] = {}
     broken: list[str] = []
     for name in ("train", "validation", "test"):

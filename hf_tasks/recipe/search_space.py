@@ -1,9 +1,9 @@
-"""What a sweep varies: for each key of a recipe, listed values or a range.
+"""The search space of a sweep: for each key of a recipe, a list of values or a range.
 
-full,lora        listed values: words, numbers, true, false, null
-2..4             every whole number from 2 to 4
-1e-5..1e-3       any number between
-1e-5..1e-3:log   any number between, each order of magnitude as likely as another
+full,lora        a list of values: words, numbers, true, false, null
+2..4             the integers from 2 to 4
+1e-5..1e-3       uniform
+1e-5..1e-3:log   log-uniform
 """
 
 import itertools
@@ -27,14 +27,16 @@ _RANGE = re.compile(rf"\s*({_NUMBER})\.\.({_NUMBER})(?::(\w+))?\s*")
 
 @dataclass(frozen=True)
 class Listed:
+    """A list of values."""
+
     values: tuple[Scalar, ...]
 
     def tried(self) -> tuple[Scalar, ...]:
-        """The values that must be valid for all others to be."""
+        """The values to validate before the sweep."""
         return self.values
 
     def every(self) -> tuple[Scalar, ...] | None:
-        """All values, or None where there is no end of them."""
+        """All values, or None if there are infinitely many."""
         return self.values
 
     def suggest(self, trial: "Trial", key: str) -> Scalar:
@@ -46,23 +48,25 @@ class Listed:
 
 @dataclass(frozen=True)
 class Range:
+    """A range of numbers, of integers if both ends are integers."""
+
     low: float
     high: float
     log: bool
 
     @property
-    def whole(self) -> bool:
+    def is_integer(self) -> bool:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def tried(self) -> tuple[Scalar, ...]:
         return self.low, self.high
 
     def every(self) -> tuple[Scalar, ...] | None:
-        return tuple(range(int(self.low), int(self.high) + 1)) if self.whole and not self.log else None
+        return tuple(range(int(self.low), int(self.high) + 1)) if self.is_integer and not self.log else None
 
     def suggest(self, trial: "Trial", key: str) -> Scalar:
-        """A number of three significant digits, as people would write it."""
-        if self.whole:
+        """Sample a number, rounded to three significant digits unless it is an integer."""
+        if self.is_integer:
             return trial.suggest_int(key, int(self.low), int(self.high), log=self.log)
         number = float(f"{trial.suggest_float(key, self.low, self.high, log=self.log):.3g}")
         return min(max(number, self.low), self.high)
@@ -76,7 +80,7 @@ Space = Mapping[str, Values]
 
 
 def parse(text: str | Sequence[Any]) -> Values:
-    """Values as they stand on the command line or in a recipe. Raises ValueError: what is wrong; what to do."""
+    """Parse values as written on the command line or in a recipe. Raises ValueError."""
     if not isinstance(text, str):
         return _listed(list(text))
     if match := _RANGE.fullmatch(text):
@@ -88,7 +92,7 @@ def parse(text: str | Sequence[Any]) -> Values:
 
 
 def combinations(space: Space) -> list[dict[str, Scalar]] | None:
-    """Every combination of the values, in order; None where there is no end of them."""
+    """Return all combinations of values in order (grid search), or None if there are infinitely many."""
     every = {key: values.every() for key, values in space.items()}
     if None in every.values():
         return None
@@ -96,12 +100,12 @@ def combinations(space: Space) -> list[dict[str, Scalar]] | None:
 
 
 def size(space: Space) -> float:
-    """How many combinations there are."""
+    """Return the number of combinations."""
     return math.prod(len(values.every() or ()) or math.inf for values in space.values())
 
 
 def to_try(space: Space) -> Iterator[tuple[str, dict[str, Scalar]]]:
-    """(key, combination): each listed value and each end of a range once, beside the first values of other keys."""
+    """Yield (key, combination) for each listed value and each end of a range, with the first values of other keys."""
     first = {key: values.tried()[0] for key, values in space.items()}
     for key, values in space.items():
         for value in values.tried():
@@ -109,12 +113,12 @@ def to_try(space: Space) -> Iterator[tuple[str, dict[str, Scalar]]]:
 
 
 def assignments(values: Mapping[str, Scalar]) -> list[str]:
-    """The values as `dotted.key=value`."""
+    """Return the values as `dotted.key=value` strings."""
     return [f"{key}={json.dumps(value)}" for key, value in values.items()]
 
 
 def shown(value: Scalar) -> str:
-    """A value as people write it: full, true, 3, 0.1, 5e-5."""
+    """Format a value as in a recipe: full, true, 3, 0.1, 5e-5."""
     match value:
         case str():
             return value
@@ -126,7 +130,7 @@ def shown(value: Scalar) -> str:
 
 def _listed(values: Any) -> Listed:
     if not values or any(isinstance(value, list | dict) for value in values):
-        raise ValueError("must be values with commas (words, numbers, true, false), or a range such as 2..4")
+        raise ValueError("must be values separated by commas (words, numbers, true, false), or a range such as 2..4")
     written = [json.dumps(value) for value in values]
     if double := [text for i, text in enumerate(written) if text in written[:i]]:
         raise ValueError(f"{double[0]} is listed twice; keep one of them")
@@ -140,5 +144,5 @@ def _range(first: str, last: str, scale: str | None) -> Range:
     if not low < high:
         raise ValueError(f"a range goes from low to high; found {first}..{last}")
     if scale and low <= 0:
-        raise ValueError(f"a range in orders of magnitude starts above 0; found {first}")
+        raise ValueError(f"a logarithmic range must start above 0; found {first}")
     return Range(low, high, scale == "log")

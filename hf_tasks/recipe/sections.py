@@ -1,4 +1,4 @@
-"""The sections of a recipe that say nothing about learning: `card`, `hub` and `sweep`."""
+"""The sections `card`, `hub` and `sweep` of a recipe."""
 
 import re
 from typing import Annotated
@@ -15,39 +15,40 @@ TEMPLATE = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*\.jinja")
 
 
 class Card(Section):
+    """Fields of the model card that cannot be inferred."""
+
     language: Language | tuple[Language, ...] | None = None
-    """Of the texts: ISO 639 codes (`en`), or `multilingual`."""
+    """Language(s) of the texts: ISO 639 codes (`en`), or `multilingual`."""
     license: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]*$")
-    """Of the trained model, by the Hub's identifier (`apache-2.0`); where not given, that of the base model."""
+    """License of the trained model, by the Hub's identifier (`apache-2.0`); that of the base model by default."""
     base_model: HubId | None = None
-    """The Hub id of the base model, where `model.name_or_path` is a folder or a package."""
+    """Hub id of the base model, if `model.name_or_path` is a folder or a package."""
     base_revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
-    """The commit of `base_model` that has the same weights; the snippets and the adapter name it."""
+    """Commit of `base_model` that has the same weights; the card's code examples and the adapter refer to it."""
     datasets: tuple[HubId, ...] = ()
-    """The Hub ids of the data sets that the files come from."""
+    """Hub ids of the datasets that the files come from."""
     data_name: str | None = None
-    """What people call the data, e.g. "SQuAD v1.1, a sample"."""
+    """Name of the data, e.g. "SQuAD v1.1, a sample"."""
     data_license: str | None = None
-    """Of the data, in words."""
+    """License of the data."""
     citation: str | None = None
     """BibTeX of the data."""
     intended_use: str | None = None
-    """Whom and what the model is for."""
+    """Intended users and uses of the model."""
     limits: str | None = None
-    """What the model should not be used for, what it is known to get wrong."""
+    """Limitations: uses that the model is not suited for, known errors."""
     samples: int = Field(3, ge=0, le=20)
-    """Training examples that the card shows."""
+    """Number of training examples that the card shows."""
     watts: float | None = Field(None, gt=0)
-    """Power that the machine drew in training, where it was measured; otherwise it is assumed."""
+    """Measured power of the machine in watts during training; otherwise it is estimated."""
     template: str | None = None
-    """A Jinja template of one's own, beside the recipe or below its folder, whose name ends in .jinja; it may extend
-    `card.md.jinja`."""
+    """A custom Jinja template (.jinja) in the recipe's folder or below; it can extend `card.md.jinja`."""
 
     @field_validator("template")
     @classmethod
     def _is_beside(cls, template: str | None) -> str | None:
         if template and not TEMPLATE.fullmatch(template):
-            raise ValueError("name a file beside the recipe, or in a folder there, that ends in .jinja")
+            raise ValueError("name a file that ends in .jinja, in the recipe's folder or below")
         return template
 
     @property
@@ -59,18 +60,18 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]{1,96}")
 
 
 class Hub(Section):
-    """A repository of the Hub, and what may be done to it."""
+    """The Hub repository that the run is pushed to."""
 
     repo_id: str
-    """The repository, ORG/NAME or USER/NAME; it is made where there is none."""
+    """The repository, ORG/NAME or USER/NAME; it is created if it does not exist."""
     private: bool = True
-    """Whether only those who may see the organization's private models see it. False allows a public one."""
+    """Whether the repository must be private; False allows a public one."""
     update: bool = False
-    """Whether a repository that holds something already may be changed."""
+    """Whether an existing repository with files may be changed."""
     revision: str | None = None
-    """The branch that is pushed to, made where there is none; the default branch where not given."""
+    """The branch to push to, created if it does not exist; the default branch by default."""
     tag: str | None = None
-    """A new tag for the pushed revision."""
+    """A new tag for the pushed commit."""
 
     @field_validator("repo_id")
     @classmethod
@@ -80,7 +81,7 @@ class Hub(Section):
         return repo_id
 
     def flags(self) -> str:
-        """The options of `hf-tasks push` that mean the same, each with a space before it."""
+        """Return the equivalent options of `hf-tasks push`, each with a space before it."""
         flags = [*([] if self.private else ["--public"]), *(["--update"] if self.update else [])]
         flags += [f"--revision {self.revision}"] if self.revision else []
         flags += [f"--tag {self.tag}"] if self.tag else []
@@ -88,13 +89,13 @@ class Hub(Section):
 
 
 def wrong_name(repo_id: str) -> str | None:
-    """What is wrong with the name of a repository; None where nothing is."""
+    """Return the message for an invalid repository name, or None if it is valid."""
     name = repo_id.partition("/")[2]
     bad_ends = name.startswith((".", "-")) or name.endswith((".", "-", ".git", ".ipynb"))
     if NAME.fullmatch(repo_id) and not bad_ends and not re.search(r"--|\.\.", repo_id):
         return None
     return (
-        f'"{repo_id}" cannot name a repository; write ORG/NAME with letters, digits, dots, dashes and underscores, '
+        f'"{repo_id}" is not a valid repository name; write ORG/NAME with letters, digits, dots, dashes, underscores, '
         "no two dots or dashes in a row"
     )
 
@@ -108,24 +109,24 @@ def _readable(text: str | tuple[Scalar, ...]) -> str | tuple[Scalar, ...]:
 
 
 class Sweep(Section):
-    """Trainings of the recipe with several values of its keys. Options of the command go before."""
+    """Trainings of the recipe with several values of its keys; the command's options take precedence."""
 
     space: dict[str, Annotated[str | tuple[Scalar, ...], AfterValidator(_readable)]] = {}
     """Dotted key of the recipe: a list of values, or a range: 2..4, 1e-5..1e-3:log."""
     trials: int | None = Field(None, ge=1)
-    """Trainings in all. Where not given: every combination of listed values, at most 50; else 20."""
+    """Number of trials; by default all combinations of listed values (at most 50), 20 if there are ranges."""
     metric: str | None = None
-    """What ranks them, on the validation part; where not given, what chooses the best checkpoint."""
+    """The metric that ranks trials on the validation split; by default the one that selects the best checkpoint."""
     prune: bool = False
-    """Give up a training whose score is below the median of the others' at the same epoch (Golovin et al. 2017,
-    https://doi.org/10.1145/3097983.3098043), after five whole ones."""
+    """Stop a trial whose score is below the median of the others at the same epoch (Golovin et al. 2017,
+    https://doi.org/10.1145/3097983.3098043), after five complete trials."""
     keep: int = Field(1, ge=0)
-    """Of so many best trainings the run directory is kept."""
+    """Number of best trials whose run directory is kept."""
 
 
 def seconds(text: str) -> float:
-    """`90s`, `30m`, `1.5h` in seconds. Raises RecipeError."""
+    """Parse a duration such as `90s`, `30m` or `1.5h` into seconds. Raises RecipeError."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh])", text.strip())
     if match is None or not float(match[1]):
-        raise RecipeError(f"--timeout {text}: is no time; write for example 90s, 30m or 1.5h")
+        raise RecipeError(f"--timeout {text}: is not a duration; write for example 90s, 30m or 1.5h")
     return float(match[1]) * SECONDS[match[2]]

@@ -19,35 +19,35 @@ CHOICES = {
     "logging_strategy": ("transformers.trainer_utils", "IntervalStrategy"),
     "save_strategy": ("transformers.trainer_utils", "SaveStrategy"),
 }
-"""Keys whose values are those of an enumeration of transformers: (its module, its class)."""
+"""Key -> (module, class) of the enumeration in transformers with its values."""
 LARGEST_RATE = 1
-"""A learning rate above this is a slip: of usual methods none trains with more than 0.3."""
+"""A higher learning rate is a mistake; the usual methods need at most 0.3."""
 POSITIVE = {"learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps"}
 NOT_NEGATIVE = {"warmup_steps", "weight_decay", "max_grad_norm", "eval_delay"}
 INTERVALS = {"logging_steps", "eval_steps", "save_steps"}
 NOT_HERE = {
     "hub_token": "a token does not belong in a recipe; remove it, log in with: hf auth login",
-    "push_to_hub": "the trainer pushes nothing; remove it, and add hub: {repo_id: ORG/NAME} beside training",
-    "label_smoothing_factor": "remove it; a task whose model writes texts has task.label_smoothing",
-    "resume_from_checkpoint": "the same command goes on with an interrupted training; remove it",
-    "auto_find_batch_size": "a step that does not fit in memory is divided by itself; remove it",
-    "enable_jit_checkpoint": "a signal to stop saves a checkpoint by itself; remove it",
-    "save_only_model": "an interrupted training goes on from whole checkpoints; remove it",
-    "ignore_data_skip": "a training that goes on sees each row as often as any other; remove it",
-    "dataloader_drop_last": "every row trains; remove it",
+    "push_to_hub": "the trainer does not push; remove it, and add a section hub: {repo_id: ORG/NAME}",
+    "label_smoothing_factor": "remove it; tasks that generate text have task.label_smoothing",
+    "resume_from_checkpoint": "the same command resumes an interrupted training; remove it",
+    "auto_find_batch_size": "a step that does not fit in memory is divided automatically; remove it",
+    "enable_jit_checkpoint": "a signal to stop always saves a checkpoint; remove it",
+    "save_only_model": "resuming needs complete checkpoints; remove it",
+    "ignore_data_skip": "a resumed training must see each example as often as an uninterrupted one; remove it",
+    "dataloader_drop_last": "all examples are used for training; remove it",
 }
-"""Keys of TrainingArguments that would be accepted and mean nothing, or harm."""
+"""Keys of TrainingArguments that have no effect here or do harm -> message."""
 
 
 class Training(_Arguments):
-    """transformers.TrainingArguments, under its own key names, and the effective batch."""
+    """transformers.TrainingArguments, under its own key names, and the effective batch size."""
 
     batch_size: int | None = Field(None, ge=1)
-    """Rows that one optimizer step learns from, however many processes share them (32 where nothing says otherwise).
-    With per_device_train_batch_size: at most so many of them on a device at once."""
+    """Examples per optimizer step over all processes (default 32); per_device_train_batch_size limits how many of them
+    a device computes at a time."""
 
     def clashes(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Impossible combinations of this section's keys: (key, what is wrong; what to do)."""
+        """Yield (key, message) for values and combinations of keys that are impossible."""
         given = self.given()
         yield from _numbers(given)
         yield from _choices(given)
@@ -57,17 +57,17 @@ class Training(_Arguments):
             if given[key]:
                 yield (key,), NOT_HERE[key]
         if given.get("batch_size") and given.get("gradient_accumulation_steps"):
-            text = "follows from batch_size, the number of processes and per_device_train_batch_size; remove it"
+            text = "is computed from batch_size, the number of processes and per_device_train_batch_size; remove it"
             yield ("gradient_accumulation_steps",), text
         if given.get("train_sampling_strategy") == "batch_rebalance":
             others = '"group_by_length", "random" or "sequential"'
             yield ("train_sampling_strategy",), f"batches must not depend on the number of processes; choose {others}"
         if given.get("bf16") and given.get("fp16"):
-            yield ("fp16",), "bf16 and fp16 exclude each other; keep one of them"
+            yield ("fp16",), "bf16 and fp16 cannot be combined; keep one of them"
 
 
 def _numbers(given: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Numbers with which no training could run: (key, what is wrong; what to do)."""
+    """Yield (key, message) for numbers out of range."""
     for key in sorted(POSITIVE & given.keys()):
         if not 0 < (given[key] or 0) < float("inf"):
             yield (key,), f"must be a number above 0; found {given[key]}"
@@ -86,7 +86,7 @@ def _numbers(given: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _choices(given: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Values that transformers does not have: (key, what is wrong; what to do)."""
+    """Yield (key, message) for values that transformers does not have."""
     for key in CHOICES.keys() & given.keys():
         value, known = given[key], enum_values(*CHOICES[key])
         if isinstance(value, str) and value not in known:
@@ -99,6 +99,6 @@ class EarlyStopping(Section):
     """Stop when the metric of the best checkpoint no longer improves (transformers.EarlyStoppingCallback)."""
 
     early_stopping_patience: int = Field(1, ge=1)
-    """Evaluations without improvement after which training stops."""
+    """Number of evaluations without improvement after which training stops."""
     early_stopping_threshold: float = Field(0.0, ge=0)
-    """What counts as improvement, in units of the metric."""
+    """Smallest difference that counts as improvement, in units of the metric."""

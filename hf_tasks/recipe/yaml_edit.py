@@ -1,4 +1,4 @@
-"""Changing values of a YAML file in their places: every other line stays as it is."""
+"""Change values of a YAML file and keep all other lines, with their comments, unchanged."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,13 @@ from hf_tasks.recipe import yaml_file
 from hf_tasks.recipe.search_space import shown
 
 Change = tuple[int, int, str]
-"""Characters from, to; what stands there instead."""
+"""(start, end, replacement) in characters."""
 
 
 def edited(text: str, values: Mapping[str, Any]) -> str:
-    """The text of a mapping, changed to have these values; a comment behind a value goes with it.
+    """Return the text of a YAML mapping with these values; the comment after a changed value is removed.
 
-    Unusual forms may come out wrong: parse what is returned.
+    Unusual YAML can be changed wrongly: parse the result and compare.
     """
     node, now = yaml.compose(text, yaml.SafeLoader), yaml_file.parse(text, "recipe").values
     assert isinstance(node, yaml.MappingNode)
@@ -28,7 +28,7 @@ def edited(text: str, values: Mapping[str, Any]) -> str:
 
 
 def _changes(text: str, node: yaml.MappingNode, now: Mapping[str, Any], then: Mapping[str, Any]) -> Iterator[Change]:
-    """What to change in a mapping whose keys stand one a line."""
+    """Yield the changes of a mapping with one key per line."""
     last = node.start_mark.index
     for key, value in node.value:
         after, last = _line_after(text, _end(value)), max(last, _end(value))
@@ -46,7 +46,7 @@ def _changes(text: str, node: yaml.MappingNode, now: Mapping[str, Any], then: Ma
 
 
 def _end(node: yaml.Node) -> int:
-    """Where a value ends, without the blank lines and comments after it."""
+    """Return the end of a value, without the blank lines and comments after it."""
     match node:
         case yaml.MappingNode() if node.value and not node.flow_style:
             return _end(node.value[-1][1])
@@ -77,7 +77,7 @@ def _flow(value: Any) -> str:
 
 
 def _reads_as_itself(word: str) -> bool:
-    """Whether a word needs no quotes, in a list neither."""
+    """Whether a word needs no quotes, also not in a list."""
     try:
         return yaml_file.parse(f"values: [{word}]", "values").values == {"values": [word]}
     except RecipeError:

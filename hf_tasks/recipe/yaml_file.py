@@ -1,4 +1,4 @@
-"""Read recipe files: YAML values with the line of each, and `--set key=value` overrides.
+"""Read recipe files: YAML values with the line of each key, and `--set key=value` overrides.
 
 Scalars are read by the YAML 1.2 core schema: `2e-5` is a number, `no` is a string, `2020-01-01` is a string.
 """
@@ -23,7 +23,7 @@ CHOICES = ("method", "decoding")
 """Sections whose keys depend on their name: a new name given by --set removes the file's other keys."""
 
 _NO_BLANK = re.compile(r"\s*([A-Za-z_]\w*):([^\s/:][^:]*)")
-"""A line `key:value`; not an address, nor `package:name` in a list."""
+"""A line `key:value` that is neither a URL nor `package:name` in a list."""
 
 _CORE_SCHEMA = {
     "tag:yaml.org,2002:null": (r"null|Null|NULL|~|", "nN~\0"),
@@ -56,7 +56,7 @@ def _float(text: str) -> float:
 
 @dataclass
 class Source:
-    """The raw values of a recipe, and where each was written."""
+    """The raw values of a recipe and the line of each key."""
 
     name: str
     values: dict[str, Any]
@@ -64,20 +64,19 @@ class Source:
     overrides: dict[Key, str] = field(default_factory=dict)
 
     def where(self, key: Key) -> str:
-        """`recipe.yaml:12` for a key, or for the nearest section above it; `--set a.b=1` for an override, or for a
-        section that only an override makes."""
+        """Return the location of a key or of the nearest section above it: `recipe.yaml:12`, or `--set a.b=1`."""
         for end in range(len(key), -1, -1):
             if key[:end] in self.overrides:
                 return f"--set {self.overrides[key[:end]]}"
             if key[:end] in self.lines:
                 return f"{self.name}:{self.lines[key[:end]]}"
             if end and (made := next((text for at, text in self.overrides.items() if at[:end] == key[:end]), None)):
-                return f"--set {made}"
+                return f"--set {made}"  # the section exists only because of this override
         return self.name
 
 
 def read(path: Path, overrides: tuple[str, ...] = ()) -> Source:
-    """Read a recipe file and apply `dotted.key=value` overrides. RecipeError names file and line."""
+    """Read a recipe file and apply `dotted.key=value` overrides. Raises RecipeError with file and line."""
     try:
         text = read_text(path, LARGEST_YAML).removeprefix("\ufeff")
     except UnicodeDecodeError as e:
@@ -92,7 +91,7 @@ def read(path: Path, overrides: tuple[str, ...] = ()) -> Source:
 
 
 def override_lines(overrides: Overrides) -> list[str]:
-    """Overrides as `dotted.key=value` strings: {"training": {"seed": 1}} and {"training.seed": 1} are the same."""
+    """Convert overrides to `dotted.key=value` strings; keys of a dict can be nested or dotted."""
     if isinstance(overrides, str):
         example = '{"training.learning_rate": 3e-5}'
         raise RecipeError(f"overrides must be a dict, e.g. {example}; found the string {overrides!r}")
@@ -117,7 +116,7 @@ def override(source: Source, overrides: Sequence[str]) -> None:
 
 
 def parse(text: str, name: str) -> Source:
-    """The values and lines of one YAML document, whose top level must be a mapping."""
+    """Parse one YAML document, whose top level must be a mapping. Raises RecipeError."""
     lines: dict[Key, int] = {}
     try:
         loader = _Loader(text)
@@ -140,7 +139,7 @@ def parse(text: str, name: str) -> Source:
 
 
 def _explained(text: str, error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    """(line, what is wrong; what to do) of a YAML error."""
+    """Return (line, message) for a YAML error."""
     line = error.problem_mark.line + 1 if error.problem_mark else 1
     problem = str(error.problem)
     if problem.startswith("alias *"):
@@ -156,7 +155,7 @@ def _explained(text: str, error: yaml.MarkedYAMLError) -> tuple[int, str]:
 
 
 def _collect_lines(node: yaml.Node, key: Key, lines: dict[Key, int], name: str) -> None:
-    """Fill `lines` with the line of every key below `node`; a key written twice is an error."""
+    """Add the line of every key below `node` to `lines`. Raises RecipeError for a key that is written twice."""
     lines.setdefault(key, node.start_mark.line + 1)
     match node:
         case yaml.MappingNode():
@@ -180,11 +179,11 @@ def _collect_line(node: yaml.Node, section: Key, lines: dict[Key, int], name: st
 
 
 def _override(source: Source, override: str) -> str | None:
-    """Apply one override to `source.values`; returns what is wrong with it, if anything."""
+    """Apply one override to `source.values`; returns an error message or None."""
     dotted, equals, text = override.partition("=")
     path = tuple(dotted.strip().split("."))
     if not equals or not all(path):
-        return f"--set {override}: not of the form key=value; write for example --set training.learning_rate=3e-5"
+        return f"--set {override}: does not have the form key=value; write e.g. --set training.learning_rate=3e-5"
     try:
         value = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError):
@@ -213,7 +212,7 @@ def read_with_decoding(path: Path, overrides: Sequence[str] = ()) -> Source:
     source = read(path, tuple(overrides))
     for key, override in source.overrides.items():
         if key[0] != "decoding" or not before:
-            what = "only keys of decoding can" if before else "this run writes no texts, nothing can"
+            what = "only keys of decoding can" if before else "this run generates no text, nothing can"
             raise RecipeError(f"--set {override}: {what} be changed after training; train again")
     section = source.values.get("decoding", {})
     if not before or not isinstance(section, dict):

@@ -19,13 +19,13 @@ from hf_tasks.decoding.mbr import Choice, mbr, mbr_aggregate, mbr_pruned, oracle
 from hf_tasks.decoding.utilities import UTILITIES, Utility
 
 Segments = list[list[str]]
-"""The texts of each segment: candidates, or references."""
+"""The texts (candidates or references) of each segment."""
 Choose = Callable[[list[str], list[str] | None], Choice]
 
 
 @dataclass(frozen=True)
 class CombinedTexts:
-    """The chosen text of each segment, the choices, and the seconds that it took."""
+    """The chosen text of each segment, the choices, and the duration in seconds."""
 
     texts: list[str]
     choices: list[Choice]
@@ -42,15 +42,17 @@ class CombinedTexts:
 
 
 def report(paths: Sequence[Path], segments: Segments, references: Segments, chosen: list[str], utility: str) -> str:
-    """The table of `compare` for the files' systems, the chosen texts and the best choice there is."""
+    """Return the table of `compare` for the systems of the files, the chosen texts and the oracle choice."""
     pairs = zip(segments, references, strict=True)
     best = [candidates[oracle(candidates, right, utility_of(utility)).index] for candidates, right in pairs]
     return compare(single_systems(paths, segments), best, chosen, references)
 
 
 def read(paths: Sequence[Path], n_segments: int | None = None) -> Segments:
-    """The texts of each segment: from several files of one line a segment, or from one .jsonl file with a list of
-    "candidates" in each row. Raises DataError where the files, or `n_segments`, do not agree."""
+    """Read the texts of each segment from files with one segment per line, or one .jsonl file with "candidates".
+
+    Raises DataError if the files differ in their number of segments, or from `n_segments`.
+    """
     if [path.suffix for path in paths] == [".jsonl"]:
         segments = _read_rows(str(paths[0]))
         _agree({str(paths[0]): len(segments)}, n_segments)
@@ -61,10 +63,10 @@ def read(paths: Sequence[Path], n_segments: int | None = None) -> Segments:
 
 
 def chooser(utility: str, *, prune: bool, aggregate: bool) -> Choose:
-    """How to choose, by the names of the command line. Raises UserError."""
+    """Return the choosing function for the options of the command line. Raises UserError."""
     of_pairs = utility_of(utility)
     if aggregate and (prune or utility != "chrf"):
-        raise UserError("--aggregate: goes with --utility chrf, and without --prune; remove one of them")
+        raise UserError("--aggregate: works only with --utility chrf and without --prune; remove one of them")
     if aggregate:
         return mbr_aggregate
     decoder = mbr_pruned if prune else mbr
@@ -72,7 +74,7 @@ def chooser(utility: str, *, prune: bool, aggregate: bool) -> Choose:
 
 
 def utility_of(name: str) -> Utility:
-    """The utility of a name, or `embedding:MODEL`. Raises UserError."""
+    """Return the utility with a name, or `embedding:MODEL`. Raises UserError."""
     if name.startswith("embedding:"):
         from hf_tasks.decoding.bertscore import embedding
 
@@ -84,6 +86,7 @@ def utility_of(name: str) -> Utility:
 
 
 def combine(segments: Segments, choose: Choose, pseudo_references: Segments | None = None) -> CombinedTexts:
+    """Choose a candidate for each segment, with a progress bar."""
     from tqdm import tqdm
 
     started = time.perf_counter()
@@ -97,7 +100,7 @@ def combine(segments: Segments, choose: Choose, pseudo_references: Segments | No
 
 
 def compare(systems: dict[str, list[str]], best_possible: list[str], chosen: list[str], references: Segments) -> str:
-    """A table of BLEU and chrF: the combined texts, the oracle choice, and each system; the best system is marked."""
+    """Return a table of BLEU and chrF of the combined texts, the oracle choice and each system, the best one marked."""
     from hf_tasks.metrics.generation import bleu, chrf
 
     named = {"combined (MBR)": chosen, "oracle": best_possible} | systems
@@ -113,7 +116,7 @@ def compare(systems: dict[str, list[str]], best_possible: list[str], chosen: lis
 
 
 def single_systems(paths: Sequence[Path], segments: Segments) -> dict[str, list[str]]:
-    """The texts of each file; of a .jsonl file, the first candidates."""
+    """Return {file name: texts}; for a .jsonl file, the first candidates."""
     if len(paths) == 1:
         return {"first candidate": [candidates[0] for candidates in segments]}
     names = [path.name for path in paths]
@@ -123,8 +126,10 @@ def single_systems(paths: Sequence[Path], segments: Segments) -> dict[str, list[
 
 
 def write(result: CombinedTexts, path: Path | None) -> None:
-    """One text a line, to a file or to standard output; or, in a .jsonl file, rows with the text, the candidate's index
-    and its expected utility. Raises DataError."""
+    """Write one text per line to a file or standard output; a .jsonl file also has indices and expected utilities.
+
+    Raises DataError.
+    """
     if path is not None and path.suffix == ".jsonl":
         rows = zip(result.texts, result.choices, strict=True)
         content = [json.dumps(_row(text, choice), ensure_ascii=False) for text, choice in rows]
@@ -133,18 +138,18 @@ def write(result: CombinedTexts, path: Path | None) -> None:
         broken = [number for number, text in enumerate(content, 1) if "\n" in text]
         if broken:
             raise DataError(f"segment {broken[0]}: the chosen text has a line break; write to a .jsonl file with -o")
-    whole = "".join(f"{line}\n" for line in content)
+    text = "".join(f"{line}\n" for line in content)
     if path is None:
-        sys.stdout.write(whole)
+        sys.stdout.write(text)
         return
     with atomic_output(path) as file:
-        file.write(whole)
+        file.write(text)
 
 
 def check_output(path: Path | None) -> None:
-    """Raises DataError where there is no folder to write to, before the work."""
+    """Raise DataError if the output folder does not exist."""
     if path is not None and not path.parent.is_dir():
-        raise DataError(f"{path.parent}: there is no such folder; make it first")
+        raise DataError(f"{path.parent}: there is no such folder; create it first")
 
 
 def _row(text: str, choice: Choice) -> dict[str, Any]:
@@ -169,12 +174,12 @@ def _read_rows(name: str) -> Segments:
 
 
 def _candidates(row: Any) -> list[str] | str:
-    """The candidates of a row, or what is wrong with it."""
+    """Return the candidates of a row, or an error message."""
     match row:
         case {"candidates": [*texts]} if texts and all(isinstance(text, str) for text in texts):
             return texts
         case {"candidates": _}:
-            return '"candidates" is no list of texts; write one or more'
+            return '"candidates" is not a list of strings; write one or more'
         case {}:
             return 'there is no key "candidates"; write {"candidates": ["...", "..."]}'
         case _:
@@ -182,7 +187,7 @@ def _candidates(row: Any) -> list[str] | str:
 
 
 def _agree(counts: dict[str, int], n_segments: int | None) -> None:
-    """Raises DataError where the files differ in their number of segments from the first, or from `n_segments`."""
+    """Raise DataError if the files differ in their number of segments from the first one, or from `n_segments`."""
     first, n_first = next(iter(counts.items()))
     expected, whose = (n_first, f"{first} has") if n_segments is None else (n_segments, "the candidates have")
     different = [

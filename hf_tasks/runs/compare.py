@@ -1,4 +1,4 @@
-"""`compare`: two runs on the same examples: whether they differ, by how much, and where."""
+"""`compare`: compare two runs on the same examples with paired tests, and list the predictions that differ."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +19,16 @@ from hf_tasks.tasks.types import Prediction
 
 @dataclass(frozen=True)
 class Comparison:
+    """The result of `compare`."""
+
     tests: tuple[PairedTest, ...]
     changed: tuple[Prediction, ...]
-    """The examples whose answers differ: `where` it stands, the example, `reference`, `first`, `second`."""
+    """The examples whose predictions differ: location `where`, the example, `reference`, `first`, `second`."""
     n: int
 
 
 def compare(first: Run, second: Run, split: DataSplit) -> Comparison:
-    """Both runs on a part. RunError where their tasks differ."""
+    """Compare two runs on a split. Raises RunError if their tasks differ."""
     task = first.recipe.task
     for ours_is, theirs_is in ((task.name, second.recipe.task.name), (_kind(task), _kind(second.recipe.task))):
         if ours_is != theirs_is:
@@ -39,7 +41,7 @@ def compare(first: Run, second: Run, split: DataSplit) -> Comparison:
 
 
 def check_same_data(first: Run, second: Run, split: str) -> None:
-    """RunError where two runs were measured on different data of the same name."""
+    """Raise RunError if two runs were evaluated on different data of the same split."""
     try:
         same_data.check([(str(run.path), run.results.get("data", {})) for run in (first, second)], (split,))
     except RunError as e:
@@ -47,7 +49,7 @@ def check_same_data(first: Run, second: Run, split: str) -> None:
 
 
 def lines(comparison: Comparison, first: Path, second: Path) -> Iterator[str]:
-    """The comparison for people."""
+    """Yield the lines of the comparison for the terminal."""
     yield f"{comparison.n} examples; first: {first}, second: {second}"
     yield f"  {'metric':<22} {'first':>9} {'second':>9} {'difference':>11}  {'95 % interval':<20} {'p':>7}  test"
     for test in comparison.tests:
@@ -57,22 +59,22 @@ def lines(comparison: Comparison, first: Path, second: Path) -> Iterator[str]:
             f"  {test.value:<22} {test.first:>9.4f} {test.second:>9.4f} {test.second - test.first:>+11.4f}  "
             f"{interval:<20} {p:>7}  {test.method}"
         )
-    yield f"  {len(comparison.changed)} of {comparison.n} answers differ"
+    yield f"  {len(comparison.changed)} of {comparison.n} predictions differ"
 
 
 def write(comparison: Comparison, path: Path) -> None:
-    """The changed answers as .jsonl or .csv."""
+    """Write the predictions that differ as .jsonl or .csv."""
     with writer(path) as put:
         put(list(comparison.changed))
 
 
 def _kind(task: Task) -> str:
-    """What runs must have in common for their answers to be compared."""
+    """Return the task and its kind, which must be equal for runs to be compared."""
     return f"{task.name} ({task.traits.kind})" if task.traits.kind else task.name
 
 
 def _answers(run: Run, split: DataSplit) -> tuple[list[Any], list[Any], dict[str, Any]]:
-    """What a run predicts, the references, and what metrics may ask for."""
+    """Return a run's predictions, the references, and the arguments of metrics."""
     task, predictions = run.recipe.task, run.predict_split(split, f"Predicting with {run.path.name}").predictions
     inputs = task.metric_inputs(predictions, split.examples)
     return inputs.predictions, inputs.references, evaluation.metric_arguments(task, inputs, run.train_stats)

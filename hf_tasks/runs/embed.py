@@ -1,4 +1,4 @@
-"""`features`: what a model makes of texts, as numbers: one vector a text, or one a token, from any of its layers."""
+"""`embed`: extract hidden states as one vector per text, or per token, from any layers of a model."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 
 Pool = Literal["cls", "mean", "none"]
 CHUNK = 64
-"""Batches of texts that are sorted by length together, and written together."""
+"""Number of batches that are sorted by length and written together."""
 TEXTS = TextClassification(name="text-classification", labels=("0", "1"), problem_type="single_label_classification")
-"""The shape of the input files: a text a row. The head of a checkpoint without a run is not used."""
+"""The task for reading input files and loading checkpoints without a run; its head is not used."""
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """One text as numbers."""
+class Embedding:
+    """The vectors of one text."""
 
     text: str
     tokens: list[str]
     vectors: np.ndarray
     """(layers, H), or (tokens, layers, H) without pooling; float32."""
-    cut: bool
+    truncated: bool
     """Whether the text was longer than the model can read."""
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """A model that reads texts."""
+    """A model whose hidden states are extracted."""
 
     model: "nn.Module"
     tokenizer: "PreTrainedTokenizerBase"
@@ -52,7 +52,7 @@ class Extractor:
 
     @classmethod
     def load(cls, name: str) -> "Extractor":
-        """From a run's directory, a checkpoint's folder, a Hub id or `package:NAME`. Raises RunError."""
+        """Load a run's directory, a checkpoint's folder, a Hub id or `package:NAME`. Raises RunError."""
         import torch
 
         hardware.use_fast_matmul()
@@ -65,7 +65,7 @@ class Extractor:
         return cls(model, tokenizer, max_input_length(TEXTS.max_length, tokenizer))
 
     def layers(self, wanted: str) -> list[int]:
-        """The layers that `last`, `all` or numbers such as `0,-1` mean; 0 are the embeddings. Raises RecipeError."""
+        """Parse `last`, `all` or numbers such as `0,-1` into layer indices; 0: embeddings. Raises RecipeError."""
         top = len(self.states(self.tokenizer(["a"], return_tensors="pt"))) - 1
         match wanted:
             case "last":
@@ -83,7 +83,7 @@ class Extractor:
         return [number % (top + 1) for number in numbers]
 
     def states(self, inputs: Any) -> "Sequence[Tensor]":
-        """The states (B, L, H) of every layer, the embeddings first."""
+        """Return the hidden states (B, L, H) of every layer, the embeddings first."""
         import torch
 
         from hf_tasks.core.cpu_kernels import plain_attention
@@ -101,7 +101,7 @@ class Extractor:
     def encode(
         self, texts: Sequence[str], layers: Sequence[int], pool: Pool, normalize: bool = False, batch_size: int = 64
     ) -> Iterator[list[Encoded]]:
-        """All texts in their order, some thousand at a time; those of like length are computed together."""
+        """Yield the embeddings of the texts in order, CHUNK batches at a time; batches have texts of similar length."""
         from tqdm import tqdm
 
         with tqdm(total=len(texts), desc="Encoding", unit=" texts", disable=None, leave=False) as bar:
@@ -120,7 +120,7 @@ class Extractor:
     def _batch(
         self, texts: list[str], layers: Sequence[int], pool: Pool, normalize: bool
     ) -> Iterator[tuple[list[str], np.ndarray]]:
-        """(tokens, vectors) of each text."""
+        """Yield (tokens, vectors) of each text."""
         import torch
 
         inputs = self.tokenizer(texts, truncation=True, max_length=self.max_length, padding=True, return_tensors="pt")
@@ -128,11 +128,12 @@ class Extractor:
         states = torch.stack([known[layer].float().cpu() for layer in layers], dim=2).numpy()  # (B, L, layers, H)
         for state, ids, mask in zip(states, inputs["input_ids"], inputs["attention_mask"].bool(), strict=True):
             vectors = pooled(state[mask.numpy()], pool)
-            yield self.tokenizer.convert_ids_to_tokens(ids[mask].tolist()), unit(vectors) if normalize else vectors
+            tokens = self.tokenizer.convert_ids_to_tokens(ids[mask].tolist())
+            yield tokens, normalized(vectors) if normalize else vectors
 
 
 def pooled(states: np.ndarray, pool: Pool) -> np.ndarray:
-    """(tokens, layers, H) -> (layers, H): the first token's, or the mean; all of them without pooling."""
+    """Pool states (tokens, layers, H) to (layers, H) by the first token or the mean; "none" returns them unchanged."""
     match pool:
         case "cls":
             return states[0]  # type: ignore[no-any-return]
@@ -142,8 +143,8 @@ def pooled(states: np.ndarray, pool: Pool) -> np.ndarray:
             return states
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (..., H) of Euclidean length 1."""
+def normalized(vectors: np.ndarray) -> np.ndarray:
+    """Scale vectors (..., H) to Euclidean length 1."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)  # type: ignore[no-any-return]
 
@@ -151,7 +152,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def vectors_of(
     texts: Any, model: str, layers: str, pool: Pool, *, normalize: bool = False, batch_size: int = 64
 ) -> np.ndarray:
-    """The vectors of texts in Python objects: (N, H), or (N, layers, H) of several layers."""
+    """Return the vectors of texts in Python objects: (N, H), or (N, layers, H) for several layers."""
     rows = list(read_inputs(texts, TEXTS).examples["text"][:])
     extractor = Extractor.load(model)
     chosen = extractor.layers(layers)
@@ -164,25 +165,25 @@ def vectors_of(
 
 
 def texts_of(path: str, format: str | None = None) -> list[str]:
-    """The texts of a file: its lines, or its column `text`; "-" is standard input. Raises DataError."""
+    """Read the lines or the column `text` of a file; "-" is standard input. Raises DataError."""
     return list(read_file(path, TEXTS, format=format, labelled=False).examples["text"][:])
 
 
 def check_output(path: Path, pool: Pool) -> None:
-    """DataError for a file that could not be written."""
+    """Raise DataError if the output file cannot be written."""
     if path.suffix not in (".parquet", ".npy"):
-        raise DataError(f"{path}: features are written as .parquet or .npy; give the file such an ending")
+        raise DataError(f"{path}: embeddings are written as .parquet or .npy; use one of these endings")
     if path.suffix == ".npy" and pool == "none":
-        raise DataError(f"{path}: .npy holds one vector a text; write .parquet, or choose --pool mean or cls")
+        raise DataError(f"{path}: .npy holds one vector per text; write .parquet, or choose --pool mean or cls")
     if not path.parent.is_dir():
-        raise DataError(f"{path}: there is no folder {path.parent}; make it first")
+        raise DataError(f"{path}: there is no folder {path.parent}; create it first")
 
 
 def write(path: Path, batches: Iterator[list[Encoded]], count: int, layers: Sequence[int], pool: Pool) -> int:
-    """Write `count` texts' vectors; the file appears when it is whole. Returns how many texts were cut.
+    """Write the vectors of `count` texts to a file that appears when it is complete; return how many were truncated.
 
-    .parquet: `text`, without pooling `tokens`, and `embedding` or, of several layers, `layer_0`, `layer_1`, ...
-    .npy: (N, H), or (N, layers, H) of several layers.
+    .parquet: `text`, without pooling also `tokens`, and `embedding` or, for several layers, `layer_0`, `layer_1`, ...
+    .npy: (N, H), or (N, layers, H) for several layers.
     """
     with atomic_output(path, "wb") as file:
         return (_to_npy if path.suffix == ".npy" else _to_parquet)(file, batches, count, layers, pool)
@@ -222,7 +223,7 @@ def _to_parquet(file: Any, batches: Iterator[list[Encoded]], count: int, layers:
 
 
 def _column(vectors: list[np.ndarray]) -> Any:
-    """Vectors (H,) as fixed-size lists; vectors (tokens, H) as lists of such."""
+    """Return an Arrow array of vectors (H,) as fixed-size lists, or of (tokens, H) as lists of fixed-size lists."""
     import pyarrow as pa
 
     size = vectors[0].shape[-1]

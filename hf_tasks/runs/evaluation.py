@@ -1,4 +1,4 @@
-"""Predictions and scores. Evaluation during training, `evaluate` and `predict` all run through `predict` here."""
+"""Predictions and scores; evaluation during training, `evaluate` and `predict` all use `predict` of this module."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,20 +22,21 @@ if TYPE_CHECKING:
 Reduce = Callable[[Any, Features], list[Any]]
 
 BATCH_SIZE = 64
-"""Features a step in prediction; sorted by length, so that padding is rare."""
+"""Features per batch in prediction."""
 
 
 @dataclass(frozen=True)
 class Predicted:
+    """The predictions of a split, and the loss."""
+
     predictions: list[Prediction]
     """One for each example, in the order of the examples."""
     loss: float | None
-    """Mean loss over the labelled items; None where the examples are unlabelled."""
+    """Mean loss over the labelled items; None for unlabelled examples."""
 
 
 def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase") -> EncodedSplit:
-    """Tokenize a split. Column `example` of the features is the row of `examples`."""
-
+    """Tokenize a split; the column `example` of the features is the index into `examples`."""
     import pyarrow
     from datasets.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
@@ -54,7 +55,7 @@ def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase"
 
 
 def _array(name: str, values: list[Any]) -> Any:
-    """A column of features; what a tokenizer returns takes few bytes, one row or several rows for each feature."""
+    """Return a column of features, with small integer types for the tokenizer's outputs, nested once or twice."""
     import pyarrow
 
     small = {"input_ids": pyarrow.int32(), "token_type_ids": pyarrow.int8(), "attention_mask": pyarrow.int8()}
@@ -75,10 +76,10 @@ def predict(
     description: str | None = None,
     scores_only: bool = False,
 ) -> Predicted:
-    """Predictions of every example, in float32; a progress bar on a terminal where `description` is given.
+    """Predict every example in float32, with a progress bar if `description` is given.
 
-    `decoding`: how texts are found, for tasks whose model writes them; their loss is the negative log-likelihood of the
-    first references by teacher forcing. `scores_only`: what no metric reads may be left out.
+    `decoding`: for tasks that generate text; their loss is the negative log-likelihood of the first references (teacher
+    forcing). `scores_only`: values that no metric reads can be omitted.
     """
     if not len(split.examples):
         return Predicted([], None)
@@ -117,10 +118,10 @@ def outputs(
     batch_size: int = BATCH_SIZE,
     description: str | None = None,
 ) -> tuple[list[Any], float | None]:
-    """What `reduce` (by default that of the task's postprocessor) keeps of the model's outputs, one item per feature;
-    and the mean loss, where labelled.
+    """Compute the model's outputs of every feature, reduced by `reduce`, and the mean loss (None if unlabelled).
 
-    Several processes share the batches; each of them gets all items, in order.
+    `reduce`: by default that of the task's postprocessor. Several processes share the batches; each gets all items, in
+    order.
     """
     import torch
     from tqdm import tqdm
@@ -153,7 +154,7 @@ def outputs(
 
 
 def flat(items: list[Any]) -> np.ndarray:
-    """All numbers of the items of `outputs`, in one row."""
+    """Return all numbers in the items of `outputs` as one float64 array."""
     arrays = (array for item in items for array in (item if isinstance(item, tuple) else (item,)))
     return np.concatenate([np.ravel(array) for array in arrays]).astype(np.float64)
 
@@ -161,9 +162,10 @@ def flat(items: list[Any]) -> np.ndarray:
 def scores(
     task: Task, predicted: Predicted, examples: "Dataset", train_stats: dict[str, Any], *, intervals: bool = False
 ) -> dict[str, Any]:
-    """The task's metrics of these predictions, with `n`, counts and `loss`; with `intervals`, also 95 % intervals of
-    the values that have one, and `notes`: what must be known of a value, in words. `train_stats`: the statistics of the
-    training data (`Task.train_stats`)."""
+    """Compute the task's metrics, with `n`, counts and `loss`; with `intervals` also 95 % intervals and notes.
+
+    `train_stats`: the statistics of the training data (`Task.train_stats`).
+    """
     inputs = task.metric_inputs(predicted.predictions, examples)
     context = metric_arguments(task, inputs, train_stats)
     values = score(task.metrics, inputs.predictions, inputs.references, context)
@@ -175,20 +177,22 @@ def scores(
 
 
 def metric_arguments(task: Task, inputs: MetricInputs, train_stats: dict[str, Any]) -> dict[str, Any]:
-    """Keyword arguments that the task's metrics take by parameter name: training-set statistics (`train_stats`), facts
-    about the examples, and confidences of the predictions where a metric reads them."""
+    """Return the keyword arguments of the task's metrics: `train_stats`, facts about the examples, and confidences.
+
+    Confidences are computed only if a metric reads them.
+    """
     asks = {name for metric in task.metrics for name in find(metric).asks}
     sure = inputs.confidence() if asks & {"decisions", "probabilities"} else {}
     return train_stats | {"labels": ()} | inputs.context | sure
 
 
 def numbers(values: dict[str, Any]) -> dict[str, float]:
-    """The values that are single numbers, without the tables."""
+    """Return the values that are single numbers."""
     return {name: value for name, value in values.items() if isinstance(value, int | float)}
 
 
 def _by_length(split: EncodedSplit, batch_size: int) -> Iterator[list[int]]:
-    """Rows of the features, longest first, so that a batch that does not fit in memory fails at once."""
+    """Yield batches of feature indices, the longest first, so that a batch that does not fit in memory fails at once."""
     order = np.argsort(-np.array(split.features["length"][:]), kind="stable")
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size].tolist()

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 ROWS_FOR_EXAMPLE = 50
 SHORT = 300
-"""Characters of an example that are easily read."""
+"""Number of characters up to which an example is short."""
 LEFT_OUT = ("id", "probabilities", "scores", "nbest", "offsets")
-"""Keys of a prediction that are too long for an example."""
+"""Keys of a prediction that are not shown."""
 
 
 def example(task: Task, examples: "Dataset", predictions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The first example that is short, or the shortest of the first ones, and what the model predicts for it."""
+    """Return the first short example, or the shortest of the first ones, with its prediction."""
     inputs = task.traits.inputs
     names = inputs if set(inputs) <= set(examples.column_names) else task.columns.required
     few = [{name: row[name] for name in names} for row in examples.select(range(min(ROWS_FOR_EXAMPLE, len(examples))))]

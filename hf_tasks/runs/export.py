@@ -1,4 +1,4 @@
-"""`export`: the model of a run as one plain checkpoint, which transformers loads by itself."""
+"""`export`: write the model of a run as one plain checkpoint for `from_pretrained`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,26 +15,25 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 ROWS, TOKENS = 4, 16
-"""What is compared: rows of random tokens."""
+"""Shape of the random tokens for the comparison of outputs."""
 OUTPUTS = ("logits", "start_logits", "end_logits")
 
 
 def export(run: Run, out: Path, *, merge: bool) -> float:
-    """Write a run's model as a plain checkpoint, with its tokenizer, into a new folder; what was trained beside the
-    base is merged into it. Returns the largest difference of outputs between the run and the checkpoint as
-    transformers loads it, on a few rows of random tokens.
+    """Write a run's model and tokenizer as a plain checkpoint into a new folder, with adapters merged into the base.
 
-    Raises RunError where the folder exists, where `merge` is needed and not asked for, and where no plain model
-    computes the same; nothing is left behind then.
+    Returns the largest difference between the outputs of the run and of the checkpoint as transformers loads it, on
+    random tokens. Raises RunError if the folder exists, if `merge` is needed and not given, or if no plain model
+    computes the same; the folder is then removed.
     """
     if out.exists():
-        raise RunError(f"{out}: exists already; name a folder that does not")
+        raise RunError(f"{out}: exists; name a new folder")
     if run.recipe.model.pooling != "cls":
-        raise RunError("model.pooling: no plain model reads its tokens so; use the run as it is")
+        raise RunError("model.pooling: transformers has no model with this pooling; use the run itself")
     if run.recipe.model.weighted_layers:
-        raise RunError("model.weighted_layers: no plain model reads a mix of its layers; use the run as it is")
+        raise RunError("model.weighted_layers: transformers has no model with weighted layers; use the run itself")
     if model_files.saved_as(run.recipe) == "peft" and not merge:
-        raise RunError(f"{run.path}: the run is an adapter beside {run.recipe.model.name_or_path}; add --merge")
+        raise RunError(f"{run.path}: the run is an adapter for {run.recipe.model.name_or_path}; add --merge")
     model = model_files.load(run.recipe, run.path, run.tokenizer).eval()
     rows = _rows(model, run)
     expected = _outputs(model, rows)
@@ -46,12 +45,13 @@ def export(run: Run, out: Path, *, merge: bool) -> float:
         (folder / CARD).write_text(_card(run), encoding="utf-8")
         difference = float((_outputs(_plain(run, folder), rows) - expected).abs().max())
         if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
-            raise RunError(f"{run.path}: merged, the model computes something else (by {difference}); use it as it is")
+            trouble = f"merged weights change the outputs (max difference {difference})"
+            raise RunError(f"{run.path}: {trouble}; use the unmerged run")
     return difference
 
 
 def _plain(run: Run, path: Path) -> "nn.Module":
-    """The checkpoint in a folder as transformers loads it by itself."""
+    """Load the checkpoint in a folder with transformers."""
     import transformers
 
     auto = getattr(transformers, run.recipe.task.model_spec.auto_class)
@@ -61,7 +61,7 @@ def _plain(run: Run, path: Path) -> "nn.Module":
 
 
 def _rows(model: Any, run: Run) -> "dict[str, Tensor]":
-    """Random tokens, the same every time."""
+    """Return random tokens, drawn with a fixed seed."""
     import torch
 
     size = (ROWS, min(TOKENS, run.tokenizer.model_max_length))
@@ -73,7 +73,7 @@ def _rows(model: Any, run: Run) -> "dict[str, Tensor]":
 
 
 def _outputs(model: "nn.Module", rows: "dict[str, Tensor]") -> "Tensor":
-    """All logits of the rows, in one vector."""
+    """Return all logits of the rows as one vector."""
     import torch
 
     with torch.inference_mode():

@@ -1,7 +1,7 @@
-"""The manifest of a finished run: whether its files are still those that training wrote.
+"""The manifest of a finished run, which shows whether its files are still those that training wrote.
 
-Not listed are README.md and pictures/, which `card --write` renews and people edit. Files that people add are left
-alone, except those that transformers or PEFT would read with the model.
+README.md and pictures/ are not listed, since `card --write` rewrites them and users edit them. Other files can be
+added, except those that transformers or PEFT would load with the model.
 """
 
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ OWN = ("recipe.yaml", "results.json", "train_stats.json", "training_log.jsonl", 
 
 
 def is_of_a_run(name: str) -> bool:
-    """Whether a file of this name in a run's directory is the run's, and not one that people added."""
+    """Whether a file name in a run's directory is one that training writes, not one that a user added."""
     return ("/" not in name and is_read(name)) or name in OWN or fnmatch(name, "predictions/*.jsonl")
 
 
 def write(run: Path) -> None:
-    """Write a run's manifest, or write it anew: its files are accepted as they are. RunError where no run is."""
+    """Write or replace a run's manifest for its current files. Raises RunError if there is no finished run."""
     if not all((run / name).is_file() for name in ("recipe.yaml", "results.json")):
-        raise RunError(f"{run}: no finished run is here; give the directory that `train` wrote")
+        raise RunError(f"{run}: there is no finished run; give the directory that `train` wrote")
     names = (path.relative_to(run).as_posix() for path in files_below(run))
     manifest.write(run, manifest.entries(run, filter(is_of_a_run, names)))
 
@@ -43,8 +43,11 @@ def renew(run: Path) -> bool:
 
 
 def check(run: Path, *, thorough: bool = False) -> int:
-    """Compare a run with its manifest: sizes always, contents once for each version of a file; `thorough`: every
-    content is read. The number of files that were compared, 0 without a manifest. RunError names what is damaged."""
+    """Compare a run's files with its manifest; return the number of files, 0 without a manifest.
+
+    Sizes are always compared, hashes are cached for unchanged files unless `thorough`. Raises RunError with the damaged
+    files.
+    """
     if not (run / FILE).exists():
         return 0
     try:
@@ -53,16 +56,16 @@ def check(run: Path, *, thorough: bool = False) -> int:
     except (ValueError, OSError, KeyError, TypeError) as e:
         found = [e.args[0] if isinstance(e, ValueError) else f"its {FILE} is damaged"]
     if found:
-        remedy = f"put back what was there, or accept the run as it is with: hf-tasks verify {run} --renew"
+        remedy = f"restore the original, or accept the files as they are with: hf-tasks verify {run} --renew"
         raise RunError(*(f"{run}: {problem}; {remedy}" for problem in found))
     return len(files)
 
 
 def _notes(run: Path, files: manifest.Entries) -> Iterator[str]:
-    for name in _strange(run, list(files)):
-        yield f"{name} does not belong to it, and would be read with the model"
+    for name in _unlisted(run, list(files)):
+        yield f"{name} does not belong to it, and would be loaded with the model"
 
 
-def _strange(run: Path, listed: list[str]) -> list[str]:
-    """Files that are read with the model and not listed."""
+def _unlisted(run: Path, listed: list[str]) -> list[str]:
+    """Return the files that are loaded with the model and not listed."""
     return sorted(path.name for path in run.iterdir() if is_read(path.name) and path.name not in listed)

@@ -1,6 +1,6 @@
 """Baselines for minimum Bayes risk decoding: the oracle candidate, beam search and greedy search on the same data.
 
-They cost one beam search and one greedy search; the oracle chooses among the candidates that were already sampled.
+The cost is one beam search and one greedy search; the oracle chooses among the candidates that MBR has sampled.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from hf_tasks.runs.evaluation import Predicted
 from hf_tasks.tasks import EncodedSplit, Task
 
 Generate = Callable[[EncodedSplit, Decoding, str], Predicted]
-"""(an unlabelled split, how to decode, the title of the progress bar) -> predictions."""
+"""(unlabelled split, decoding, title of the progress bar) -> predictions."""
 
 
 def with_candidates(decoding: Decoding | None) -> Decoding | None:
-    """The decoding; minimum Bayes risk with `keep_candidates`, which `report` needs."""
+    """Return the decoding, for minimum Bayes risk with `keep_candidates`, which `report` needs."""
     return decoding.model_copy(update={"keep_candidates": True}) if isinstance(decoding, MBR) else decoding
 
 
@@ -34,8 +34,11 @@ def report(
     train_stats: dict[str, Any],
     description: str,
 ) -> tuple[Predicted, dict[str, Any]]:
-    """(the predictions, without candidates unless the recipe keeps them; `expected_utility`, the mean, and `decodings`,
-    the metrics of MBR, oracle, beam search and greedy search). Other decodings: the predictions and {}."""
+    """Return the predictions and, for MBR, {"expected_utility": mean, "decodings": {decoding: metrics}}; else {}.
+
+    The decodings are MBR, oracle, beam search and greedy search. Candidates are removed from the predictions unless the
+    recipe keeps them.
+    """
     if not isinstance(decoding, MBR) or not predicted.predictions:
         return predicted, {}
     rows, inputs = predicted.predictions, task.metric_inputs(predicted.predictions, split.examples)

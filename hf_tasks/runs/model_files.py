@@ -1,10 +1,10 @@
-"""The model of a run: put together from checkpoint and method, saved as small as it can be, put together again.
+"""Build, save (only what is needed) and load a run's model.
 
-model                      the whole model, as transformers saves it
-trained.safetensors        the trained parameters alone; its header names the base checkpoint, with its hash
-adapter_model.safetensors  PEFT's adapter, as PEFT saves it
+model.safetensors          the complete model, as transformers saves it
+trained.safetensors        the trained parameters alone; its header has the name and hash of the base checkpoint
+adapter_model.safetensors  a PEFT adapter, as PEFT saves it
 
-A plain `from_pretrained` finds no model.safetensors in the second, and fails.
+`from_pretrained` fails for the second, since it finds no model.safetensors.
 """
 
 import json
@@ -33,36 +33,37 @@ FILES: dict[Saved, str] = {
 
 
 def saved_as(recipe: Recipe) -> Saved:
-    """The form in which this recipe's model is saved; neither transformers nor PEFT can rebuild a mix of layers, or
-    another pooling."""
+    """Return the form in which the model is saved; transformers and PEFT cannot load weighted layers or poolings."""
     return recipe.method.saves if recipe.model.is_plain else "trained"
 
 
-def is_whole(recipe: Recipe, path: Path) -> bool:
-    """Whether a run's model is in its directory; the files of a large model may be numbered shards."""
+def is_saved(recipe: Recipe, path: Path) -> bool:
+    """Whether the model is in a run's directory, possibly as numbered shards."""
     return any(path.glob(f"{Path(FILES[saved_as(recipe)]).stem}*.safetensors"))
 
 
 def config_of(recipe: Recipe, path: Path) -> Model:
-    """Where a run's configuration and tokenizer are: in its directory with a whole model, else at the base. RunError
-    where that is a folder or package that is not there."""
+    """Return the checkpoint with a run's configuration and tokenizer: the run for a complete model, else the base.
+
+    Raises RunError if the base is missing.
+    """
     if saved_as(recipe) == "model":
         return Model(name_or_path=str(path))
     try:
         resolve_checkpoint(recipe.model.name_or_path)
     except RunError as e:
-        raise RunError(f"{path}: the run holds what was trained alone, and its checkpoint is missing: {e}") from None
+        raise RunError(f"{path}: the run has only trained parameters, and its base checkpoint is missing: {e}") from None
     return recipe.model
 
 
 def saved_bytes(recipe: Recipe, model: "nn.Module") -> int:
-    """About how many bytes the model's weights will take in the run: 4 for each float32 parameter that is kept."""
+    """Return the approximate size in bytes of the model's weights in the run."""
     kept = [p for p in model.parameters() if p.requires_grad or saved_as(recipe) == "model"]
     return sum(p.numel() * p.element_size() for p in kept)
 
 
 def build_model(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
-    """The model to train: the recipe's checkpoint under the task's head, adapted by the method."""
+    """Build the model to train: the recipe's checkpoint with the task's head, prepared by the method."""
     return _adapted(recipe, _base(recipe, tokenizer))
 
 
@@ -86,8 +87,11 @@ def save(recipe: Recipe, model: Any, path: Path) -> None:
 
 
 def _sort_header(file: Path) -> None:
-    """Sort the keys in the header of a safetensors file: the library writes its metadata in random order, and equal
-    models should give equal files. (8 bytes hold the header's length; https://github.com/huggingface/safetensors)"""
+    """Sort the keys in the header of a safetensors file, so that equal models give equal files.
+
+    The library writes metadata in random order. The first 8 bytes of the file are the header's length
+    (https://github.com/huggingface/safetensors).
+    """
     with file.open("r+b") as opened:
         length = int.from_bytes(opened.read(8), "little")
         header = json.loads(opened.read(length))
@@ -98,7 +102,7 @@ def _sort_header(file: Path) -> None:
 
 
 def load(recipe: Recipe, path: Path, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
-    """The trained model of a run. RunError where it is not whole, or its base checkpoint is another one now."""
+    """Load the trained model of a run. Raises RunError if it is incomplete or its base checkpoint has changed."""
     form = saved_as(recipe)
     if form == "model":
         return _adapted(recipe, load_model(config_of(recipe, path), recipe.task, tokenizer, trained=True))
@@ -109,7 +113,7 @@ def load(recipe: Recipe, path: Path, tokenizer: "PreTrainedTokenizerBase") -> "n
 
 
 def base_hash(recipe: Recipe) -> str:
-    """SHA-256 of the base checkpoint's weights; "" where they are not one local file."""
+    """Return the SHA-256 of the base checkpoint's weights; "" if they are not one local file."""
     from huggingface_hub import try_to_load_from_cache
 
     place, name = resolve_checkpoint(recipe.model.name_or_path), FILES["model"]
@@ -119,7 +123,7 @@ def base_hash(recipe: Recipe) -> str:
 
 
 def _base(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
-    """The recipe's checkpoint under the task's head, with room left for what the method adds to its inputs."""
+    """Load the recipe's checkpoint with the task's head; shortens inputs by the tokens that the method adds."""
     model: nn.Module = load_model(recipe.model, recipe.task, tokenizer)
     room = longest_input(model) - recipe.method.extra_tokens
     tokenizer.model_max_length = min(tokenizer.model_max_length, room)
@@ -135,33 +139,33 @@ def _adapted(recipe: Recipe, model: "nn.Module") -> "nn.Module":
         from hf_tasks.models.pooling import pool
 
         pool(model, pretrained_layers(model).stacks[0], recipe.model.pooling)
-    return recipe.method.prepare(model)  # for the method, the mix is part of the head
+    return recipe.method.prepare(model)  # for the method, the weighted layers belong to the head
 
 
 def _check_base(recipe: Recipe, file: Path) -> None:
-    """RunError where the base checkpoint has other weights than those that the run was trained on."""
+    """Raise RunError if the base checkpoint's weights are not those that the run was trained on."""
     from safetensors import safe_open
 
     with safe_open(file, framework="pt") as saved:
         expected = (saved.metadata() or {}).get("base_sha256")
     if expected and expected != base_hash(recipe):
         raise RunError(
-            f"{file}: trained on other weights than {recipe.model.name_or_path} has now "
-            f"(SHA-256 {expected[:12]}...); give the run the checkpoint that it was trained on"
+            f"{file}: the weights of {recipe.model.name_or_path} are not those that the run was trained on "
+            f"(SHA-256 {expected[:12]}...); restore that checkpoint"
         )
 
 
 def _with_trained(model: "nn.Module", file: Path) -> "nn.Module":
-    """The freshly assembled model with the trained parameters of trained.safetensors in their places."""
+    """Load trained.safetensors into the model. Raises RunError if its parameters do not fit."""
     from safetensors.torch import load_file
 
     tensors = load_file(file)
     expected = {name for name, p in model.named_parameters() if p.requires_grad}
     if odd := sorted(expected ^ tensors.keys()):
-        raise RunError(f"{file}: does not fit the recipe's method (the first parameter in question: {odd[0]})")
+        raise RunError(f"{file}: does not fit the recipe's method (first differing parameter: {odd[0]})")
     try:
         model.load_state_dict(tensors, strict=False)
-    except RuntimeError as e:  # of other sizes
+    except RuntimeError as e:  # other shapes
         reason = str(e).strip().splitlines()[-1].strip()
         raise RunError(f"{file}: does not fit the recipe's model ({reason}); train it again") from None
     return model

@@ -1,4 +1,4 @@
-"""What `Run.predict` returns: a list of predictions that becomes a table."""
+"""Predictions: the result of `Run.predict`, a list with conversions to tables."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 GIVEN = "_given"
-"""Ends the name of an input column that is called like one of the predictions."""
+"""Suffix of input columns that have the name of a prediction's column."""
 ECHOED = ("id", "tokens")
 """Columns that predictions repeat from their inputs."""
 HIDDEN = ("probabilities", "candidates", "expected_utilities", "n_best", "nbest")
-"""Values of a prediction that a table for people leaves out."""
+"""Values of a prediction that are not displayed."""
 ON_TERMINAL = 50
-"""Rows of the table on a terminal."""
+"""Maximum number of rows displayed on a terminal."""
 NARROWEST = 12
-"""Characters of a column in that table."""
+"""Minimum width of a column on a terminal."""
 SHOWN = 10
-"""Rows of the table in a notebook."""
+"""Number of rows displayed in a notebook."""
 
 
 class Predictions(list[Prediction]):
-    """Predictions in the order of their inputs: a list of dicts.
+    """Predictions (dicts) in the order of their inputs.
 
-    `inputs`: (E,) the rows that were predicted, with all their columns.
+    `inputs`: (E,) the input rows with all their columns.
     """
 
     def __init__(self, predictions: Iterable[Prediction], inputs: Sequence[RawRow] = (), index: Any = None) -> None:
@@ -37,20 +37,20 @@ class Predictions(list[Prediction]):
         self._index = index
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Each input with its prediction: the input's columns, then those of the prediction. An input column that has
-        the name of one of the prediction's ends in `_given`."""
+        """Yield each input's columns with those of its prediction; equal names get the suffix `_given` in the input."""
         for i, prediction in enumerate(self):
-            yield beside(self.inputs[i], prediction) if self.inputs else prediction
+            yield joined(self.inputs[i], prediction) if self.inputs else prediction
 
     def to_frame(self) -> "DataFrame":
-        """Inputs and predictions as a pandas DataFrame; the index is that of the DataFrame that was predicted.
+        """Return inputs and predictions as a pandas DataFrame, with the index of the input DataFrame.
 
-        Probabilities are columns such as `probabilities.yes`; where only the highest were kept, one column of dicts."""
+        Probabilities are columns such as `probabilities.yes`, or one column of dicts if the rows have different labels.
+        """
         import pandas
 
-        whole = len({tuple(sorted(row.get("probabilities", ()))) for row in self}) <= 1
+        same_labels = len({tuple(sorted(row.get("probabilities", ()))) for row in self}) <= 1
         return pandas.DataFrame(
-            [flatten(row) if whole else _flat_but_probabilities(row) for row in self.rows()], self._index
+            [flatten(row) if same_labels else _flat_but_probabilities(row) for row in self.rows()], self._index
         )
 
     def __repr__(self) -> str:
@@ -70,8 +70,8 @@ def _flat_but_probabilities(row: Mapping[str, Any]) -> dict[str, Any]:
     return flatten(others) | {"probabilities": row.get("probabilities")}
 
 
-def beside(row: Mapping[str, Any], prediction: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of an input, then those of its prediction."""
+def joined(row: Mapping[str, Any], prediction: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of an input and of its prediction."""
     others = {name: value for name, value in row.items() if name not in ECHOED or prediction.get(name) != value}
     given = {f"{name}{GIVEN}" if name in prediction else name: value for name, value in others.items()}
     return {**given, **prediction}
@@ -104,5 +104,5 @@ def _cut(text: str, width: int) -> str:
 
 
 def brief(prediction: Mapping[str, Any]) -> dict[str, Any]:
-    """What people look at first in a prediction."""
+    """Return a prediction without its long values."""
     return {name: value for name, value in prediction.items() if name not in HIDDEN}

@@ -1,4 +1,4 @@
-"""Where a run comes from: the machine, the versions, the recipe's place and revision, the seeds."""
+"""environment.json: machine, package versions, the recipe's folder and revision, seeds."""
 
 import subprocess
 from pathlib import Path
@@ -9,7 +9,7 @@ from hf_tasks.recipe import Recipe
 
 
 def environment(recipe: Recipe, recipe_dir: Path | None) -> dict[str, Any]:
-    """What environment.json says; `beside`: the folder of the recipe file."""
+    """Return the content of environment.json; `recipe_dir`: the folder of the recipe file."""
     given = recipe.training.given()
     return hardware.describe() | {
         "recipe_folder": str(recipe_dir.resolve()) if recipe_dir else None,
@@ -19,7 +19,7 @@ def environment(recipe: Recipe, recipe_dir: Path | None) -> dict[str, Any]:
 
 
 def git_revision(folder: Path) -> str | None:
-    """The commit that a folder is at, `-dirty` where something is not committed; None outside of git."""
+    """Return the git commit of a folder, with `-dirty` for uncommitted changes; None outside of git."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)

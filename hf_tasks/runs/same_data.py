@@ -1,4 +1,4 @@
-"""Whether runs were trained and measured on the same data, by what their results record of each split."""
+"""Check from the results of runs whether they were trained and evaluated on the same data."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 
 def identity(facts: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What is equal only for splits of the same rows: the contents of their files, and which rows of them."""
+    """Return the hashes of a split's files and row numbers, which are equal only for the same examples."""
     return (*facts.get("files", {}).values(), facts.get("rows_sha256"))
 
 
 def check(runs: Sequence[tuple[str, Mapping[str, Any]]], splits: Sequence[str]) -> None:
-    """RunError where runs, each with its name and the `data` of its results, have a split of other data than the first.
-    Splits that one of them lacks are not compared."""
+    """Raise RunError if the data of a split differ from those of the first run.
+
+    `runs`: (name, `data` of the results). Splits that a run does not have are not compared.
+    """
     (first, expected), *others = runs
     problems = [
         f"{name}: its {split} data are not those of {first} ({_names(facts[split], expected[split])})"
@@ -30,7 +32,7 @@ def check(runs: Sequence[tuple[str, Mapping[str, Any]]], splits: Sequence[str]) 
 
 
 def changed(run: "Run") -> dict[str, str]:
-    """For each split whose files have changed since a run was trained, that in words. DataError where they are gone."""
+    """Return {split: message} for splits whose files have changed since the training. Raises DataError if missing."""
     recorded = {split: facts.get("files", {}) for split, facts in run.results.get("data", {}).items()}
     return {
         split: f"the {split} data have changed since the training ({', '.join(_other(files, recorded[split]))})"
@@ -40,7 +42,7 @@ def changed(run: "Run") -> dict[str, str]:
 
 
 def _names(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """The files that differ; else which rows of the same files are taken."""
+    """Return the files that differ, or that other rows of the same files are used."""
     return ", ".join(_other(one.get("files", {}), other.get("files", {}))) or "other rows of the same files"
 
 

@@ -1,4 +1,4 @@
-"""Measured values for people who work in Python: dicts that print as a table, in a terminal and in a notebook."""
+"""Scores: dicts of metrics that display as a table in a terminal or notebook."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,7 +14,7 @@ class Scores(dict[str, Any]):
     """The metrics of one split, with `intervals` (95 %) and `notes`; see `evaluation.scores`."""
 
     def to_frame(self) -> "DataFrame":
-        """The single numbers as a pandas DataFrame: metric, value, low, high (of the 95 % interval)."""
+        """Return the single numbers as a pandas DataFrame: metric, value, low, high (95 % interval)."""
         return to_frame({"": self}).drop(columns="split")
 
     def __repr__(self) -> str:
@@ -25,13 +25,13 @@ class Scores(dict[str, Any]):
 
 
 def main_value(metrics: Sequence[str], scores: Mapping[str, Any]) -> str:
-    """The first of a task's metrics that was measured: `accuracy 0.835`."""
+    """Return the first of a task's metrics that has a value: `accuracy 0.835`."""
     named = [name for name in (*metrics, *scores) if isinstance(scores.get(name), int | float)]
     return f"{named[0]} {scores[named[0]]:.4g}" if named else "no metric"
 
 
 def to_frame(splits: Mapping[str, Mapping[str, Any]]) -> "DataFrame":
-    """The single numbers of all splits, a row each."""
+    """Return the single numbers of all splits as a pandas DataFrame: split, metric, value, low, high."""
     import pandas
 
     rows = []
@@ -45,7 +45,7 @@ def to_frame(splits: Mapping[str, Mapping[str, Any]]) -> "DataFrame":
 
 
 def to_html(title: str, splits: Mapping[str, Mapping[str, Any]]) -> str:
-    """The table of `to_frame` for a notebook, under a title."""
+    """Return the table of `to_frame` as HTML with a title, for a notebook."""
     caption = f"<p><b>{escape(title)}</b></p>" if title else ""
     frame = to_frame(splits)
     if not any(splits):

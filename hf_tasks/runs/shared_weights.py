@@ -1,4 +1,4 @@
-"""Several runs in memory at once: what they have in common, the tensors of one base checkpoint, is held once."""
+"""Load several runs that share the tensors of one base checkpoint in memory."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,15 +11,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SMALL = 1024
-"""Numbers in a tensor below which sharing it is not worth the comparison."""
+"""Smaller tensors (in elements) are not shared."""
 
 
 def load_runs(paths: Mapping[str, str | Path]) -> dict[str, Run]:
-    """The runs in some directories, their models loaded, under the given names.
+    """Load runs with their models from {name: directory}; equal tensors are shared. Raises RunError.
 
-    Tensors with equal contents are one tensor in memory: runs of methods that leave their base as it is, of the same
-    base, take the memory of one base and of what each has trained. They are for predictions: training one would change
-    the others. Raises RunError.
+    Runs that freeze the same base take the memory of one base and of the parameters that each has trained. They are
+    only for prediction: training one of them would change the others.
     """
     runs = {name: Run.load(path) for name, path in paths.items()}
     held: dict[tuple[str, str], Tensor] = {}
@@ -31,6 +30,6 @@ def load_runs(paths: Mapping[str, str | Path]) -> dict[str, Run]:
 
 
 def _content(tensor: "Tensor") -> tuple[str, str]:
-    """What is equal only for tensors with equal contents in the same place."""
+    """Return a hash of a tensor's values, shape, type and device."""
     values = tensor.detach().cpu().contiguous().numpy()
     return hashlib.sha256(values.data).hexdigest(), f"{tuple(tensor.shape)} {tensor.dtype} {tensor.device}"

@@ -1,10 +1,10 @@
-"""Which runs were trained on this machine: the others are not trusted with templates, folders and code.
+"""Record which runs were trained on this machine; templates, folders and code of other runs are not trusted.
 
-STATE/hf_tasks/trained_here.txt   a line a run: the SHA-256 of its recipe, environment and results, and its directory
+STATE/hf_tasks/trained_here.txt   one line per run: the SHA-256 of its recipe, environment and results; its directory
 
-STATE is the folder that XDG_STATE_HOME names, or ~/.local/state. Nothing in a run can claim that it was trained here.
-A run that was moved or copied is still known. One that was changed is known again when its changes are accepted in the
-directory in which it was trained (`verify --renew`); one that came from elsewhere is not.
+STATE is XDG_STATE_HOME or ~/.local/state, so that no file in a run can claim that it was trained here. A run that was
+moved or copied is recognized. A changed run is recognized again when its changes are accepted in the directory in which
+it was trained (`verify --renew`).
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from hf_tasks.core.hashing import sha256
 from hf_tasks.runs.status import STAGING
 
 FILES = ("recipe.yaml", "environment.json", "results.json")
-"""The files of a run that decide which template and which folder are read, and what a snippet says."""
+"""The files of a run that determine the template, the folders that are read, and the code examples."""
 
 
 def record(run: Path) -> None:
-    """Note that the run in a directory was trained here; a message where that cannot be written."""
+    """Record that a run was trained here; prints a message if the record cannot be written."""
     file = _file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def record(run: Path) -> None:
 
 
 def is_trained_here(run: Path) -> bool:
-    """Whether the run in a directory was trained on this machine, and has not been changed since."""
+    """Whether a run was trained on this machine and has not been changed since."""
     try:
         return _digest(run) in {line.partition(" ")[0] for line in _lines()}
     except OSError:
@@ -66,7 +66,7 @@ def _directory(run: Path) -> Path:
 
 
 def _digest(run: Path) -> str:
-    """Of the contents of FILES. OSError where one of them cannot be read."""
+    """Return the hash of the contents of FILES. Raises OSError if one of them cannot be read."""
     return _joined(sha256(run / name) for name in FILES)
 
 

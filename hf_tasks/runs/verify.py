@@ -1,6 +1,6 @@
 """Print a saved run's outputs on some examples as a JSON list: `python -m hf_tasks.runs.verify RUN < examples.json`.
 
-Started by `Run.verify` in a process of its own, so that nothing but the saved files can give the answer.
+`Run.verify` starts it as a separate process, so that the outputs depend only on the saved files.
 """
 
 import json

@@ -100,8 +100,8 @@ def test_all_problems_of_a_file_are_reported_at_once(write: Write) -> None:
             "(one of: text, text_pair, label, labels, score)",
             'r.yaml:14: training.learning_rate: input should be a valid number; found "1e-4"',
             'r.yaml:15: training.num_train_epoch: unknown key; did you mean "num_train_epochs"?',
-            "r.yaml:16: training.push_to_hub: the trainer pushes nothing; remove it, "
-            "and add hub: {repo_id: ORG/NAME} beside training",
+            "r.yaml:16: training.push_to_hub: the trainer does not push; remove it, "
+            "and add a section hub: {repo_id: ORG/NAME}",
             "r.yaml:18: training.fp16: bf16 and fp16 cannot be combined; keep one of them",
         ]
     )
@@ -223,7 +223,7 @@ def test_a_word_in_place_of_a_section(section: str) -> None:
         ({"early_stopping": {}, "training": {"eval_strategy": "no"}},
          'early_stopping: needs evaluations during training; set training.eval_strategy to "epoch" or "steps"'),
         ({"early_stopping": {}, "data": {"train": "a", "validation_size": 0}},
-         "data.validation_size: the best checkpoint is chosen on a validation part; give a size above 0"),
+         "data.validation_size: the best checkpoint is chosen on a validation split; give a size above 0"),
     ],
 )  # fmt: skip
 def test_each_problem_says_where_what_and_how_to_correct_it(sections: dict[str, Any], text: str) -> None:

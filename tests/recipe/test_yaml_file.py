@@ -138,7 +138,7 @@ def test_where_names_the_override_that_makes_a_section(recipe: Path) -> None:
 def test_wrong_overrides_are_reported_together(recipe: Path) -> None:
     with pytest.raises(RecipeError) as e:
         read(recipe, ("learning_rate", "=3", "a..b=1", "a=[1", "b=!!int x", "name=ok"))
-    form = "not of the form key=value; write for example --set training.learning_rate=3e-5"
+    form = "does not have the form key=value; write e.g. --set training.learning_rate=3e-5"
     assert e.value.problems == (
         f"--set learning_rate: {form}",
         f"--set =3: {form}",

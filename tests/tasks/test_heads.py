@@ -156,7 +156,8 @@ def test_keys_that_cannot_be(task: dict[str, Any], message: str) -> None:
 
 def test_tuning_needs_a_validation_part() -> None:
     assert problem({"threshold": "tuned"}, validation_size=0) == (
-        "recipe: task.threshold: is tuned on a validation part, and there is none; give its value, or data.validation"
+        "recipe: task.threshold: needs a validation split for tuning, and there is none; give a value, or "
+        "data.validation"
     )
 
 

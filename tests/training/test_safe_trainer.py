@@ -237,6 +237,6 @@ def test_a_batch_has_one_size(make: Make) -> None:
     with pytest.raises(RecipeError) as e:
         make({"gradient_accumulation_steps": 2})
     assert str(e.value) == (
-        "recipe: training.gradient_accumulation_steps: follows from batch_size, the number of processes and "
-        "per_device_train_batch_size; remove it"
+        "recipe: training.gradient_accumulation_steps: is computed from batch_size, the number of processes "
+        "and per_device_train_batch_size; remove it"
     )

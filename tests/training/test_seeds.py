@@ -163,8 +163,8 @@ def test_the_table_for_people(tmp_path: Path) -> None:
         ({"seeds": []}, "recipe: seeds: names no seed; give some, e.g. [13, 42, 87], or remove it"),
         ({"seeds": [1, 2, 1]}, "recipe: seeds: 1 is named twice; keep one of them"),
         ({"seeds": [-1]}, "recipe: seeds: must be from 0 to 4294967295; found -1"),
-        ({"training": {"seed": 1}}, "recipe: training.seed: the recipe names seeds, one for each training; remove one "
-         "of the two"),
+        ({"training": {"seed": 1}}, "recipe: training.seed: the recipe also has seeds, one for each training; remove "
+         "one of the two"),
         ({"hub": {"repo_id": "org/x"}}, "recipe: hub: there is a run for each seed; remove it, and push the one you "
          "choose with hf-tasks push"),
     ],

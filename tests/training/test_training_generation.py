@@ -214,12 +214,11 @@ def test_check_tells_the_decoding_and_the_length_follows_the_targets(run: Run) -
     [
         (
             {"task": {"name": "text-classification"}, "data": {"train": "x"}},
-            "recipe: decoding: text-classification writes no text; remove it",
+            "recipe: decoding: text-classification generates no text; remove it",
         ),
         (
             {"training": {"label_smoothing_factor": 0.1}},
-            "recipe: training.label_smoothing_factor: remove it; a task whose model writes texts has "
-            "task.label_smoothing",
+            "recipe: training.label_smoothing_factor: remove it; tasks that generate text have task.label_smoothing",
         ),
         (
             {"decoding": {"name": "beam", "num_beam": 3}},

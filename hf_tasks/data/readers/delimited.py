@@ -13,7 +13,7 @@ from hf_tasks.data.readers.compression import LONGEST_LINE
 from hf_tasks.tasks.types import RawRow
 
 FASTTEXT = "__label__"
-"""What fastText writes before a label."""
+"""fastText's prefix of a label."""
 Rows = Iterator[tuple[int, RawRow | ValueError]]
 
 
@@ -66,8 +66,10 @@ def read_text(lines: Iterable[str], name: str) -> Rows:
 
 
 def read_fasttext(lines: Iterable[str], name: str) -> Rows:
-    """fastText's lines (https://fasttext.cc/docs/en/supervised-tutorial.html): labels, each after `__label__`, then the
-    text. A row has `label` where no line has several, else `labels`; blank lines are skipped."""
+    """Read fastText's format (https://fasttext.cc/docs/en/supervised-tutorial.html): `__label__` labels, then the text.
+
+    Rows have `label` if no line has several labels, else `labels`; blank lines are skipped.
+    """
     rows: list[tuple[int, list[str], str]] = []
     for number, line in enumerate(map(_bare, lines), 1):
         words = line.split(" ")

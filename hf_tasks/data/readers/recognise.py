@@ -19,7 +19,7 @@ SNIFFED = 64 << 20
 WESTERN = 0.2
 """Largest share of bytes above 0x7F in Western European text; other alphabets have more."""
 FEW_LINES = 5
-"""In so few lines semicolons may agree by chance."""
+"""In fewer lines the numbers of semicolons can be equal by chance."""
 DELIMITERS = (",", ";", "|")
 
 _IDEOGRAPH = re.compile(r"[\u4e00-\u9fff]")
@@ -41,8 +41,10 @@ def format_of(path: Path) -> str:
 
 
 def encoding_of(path: Path) -> str:
-    """`ascii`, `utf-8`, `utf-16`, or `cp1252` where Western European text is in neither; `utf-8` also where the
-    encoding cannot be known, so that reading the file says what is wrong with it. Raises DataError."""
+    """Detect the encoding: `ascii`, `utf-8`, `utf-16`, or `cp1252` for other Western European text. Raises DataError.
+
+    Returns `utf-8` for an unknown encoding, so that reading the file gives the error message.
+    """
     if bare(path).suffix.lower() in (".parquet", ".arrow"):
         return "utf-8"
     with opened(str(path)) as file:
@@ -60,7 +62,7 @@ def encoding_of(path: Path) -> str:
 
 
 def delimiter_of(path: Path) -> str | None:
-    """Return the character that separates as many fields in each of the first lines of a csv file, or None."""
+    """Return the character that gives the first lines of a csv file equal numbers of fields, or None."""
     first = _first_lines(path, LOOKED_AT)
     for delimiter in DELIMITERS:
         try:
@@ -122,6 +124,6 @@ def _looks_like(first: list[str]) -> str:
 
 
 def _separated(full: Sequence[str]) -> bool:
-    """Whether each of several lines has as many semicolons, or bars."""
+    """Whether all lines have the same number of semicolons, or of bars."""
     counts = ({line.count(delimiter) for line in full} for delimiter in DELIMITERS[1:])
     return len(full) > FEW_LINES and any(len(count) == 1 and count != {0} for count in counts)

@@ -1,6 +1,6 @@
-"""`init`: from data files to a recipe that is ready to train.
+"""`init`: write a recipe for data files.
 
-files --find_files--> splits --read_sample--> rows --detect--> Detection --defaults--> recipe, tried on all rows
+files --find_files--> splits --read_sample--> rows --detect--> Detection --defaults--> recipe, checked on all rows
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ from hf_tasks.tasks import Task
 __all__ = ["Proposal", "Wishes", "propose", "write"]
 
 READ_WHOLE = 100_000
-"""Rows up to which all of the data are read and checked, as `check` does, before the recipe is proposed."""
+"""Number of rows up to which all data are read and checked, as `check` does, before the recipe is proposed."""
 FEW_TO_HOLD_OUT = 200
 OTHERS_SHOWN = 5
 COMMENTS_AT = 40
@@ -37,7 +37,7 @@ ENCODINGS = {
     "utf-16": "the files begin as UTF-16 does",
 }
 SCRATCH = (
-    "from nothing but these data (better with 10,000 pairs or more): instead of name_or_path",
+    "to train from scratch (better with 10,000 pairs or more), instead of name_or_path:",
     "tokenizer: {vocab_size: 8000}",
     "config: {model_type: marian, d_model: 128, encoder_layers: 4, decoder_layers: 4, encoder_attention_heads: 4,",
     "  decoder_attention_heads: 4, encoder_ffn_dim: 256, decoder_ffn_dim: 256, scale_embedding: true}",
@@ -46,16 +46,18 @@ SCRATCH = (
 
 @dataclass(frozen=True)
 class Proposal:
+    """A recipe for some data files."""
+
     name: str
     recipe: str
     """YAML with comments."""
-    seen: list[str]
-    """What was found in the data and what else it could be, in lines for people."""
+    report: list[str]
+    """Lines for the terminal: what was found in the data, and the alternatives."""
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """All that was found in the data."""
+class _Findings:
+    """Everything that was found in the data."""
 
     files: DataFiles
     options: FileOptions
@@ -70,14 +72,14 @@ class _Seen:
     notes: tuple[str, ...]
 
     @property
-    def many(self) -> bool:
-        """Whether the rows are too many to read them all."""
+    def is_large(self) -> bool:
+        """Whether there are too many rows to read all of them."""
         return sum(sample.total for sample in self.samples.values()) > READ_WHOLE
 
 
 def propose(arguments: Sequence[str], model: str | None = None, wishes: Wishes | None = None) -> Proposal:
-    """A recipe for files, globs, or a folder; `model` is the checkpoint, where the user chose it. Raises DataError."""
-    seen = _look(arguments, wishes or Wishes())
+    """Propose a recipe for files, globs or a folder; `model`: the user's checkpoint. Raises DataError."""
+    seen = _inspect(arguments, wishes or Wishes())
     data = defaults.measure(seen.reading.examples)
     chosen = defaults.choose_model(seen.found, seen.task, data, model)
     bad_rows = seen.reading.bad[0] if seen.reading.bad else ""
@@ -92,7 +94,7 @@ def propose(arguments: Sequence[str], model: str | None = None, wishes: Wishes |
 
 
 def write(proposal: Proposal, output: Path | None, *, overwrite: bool) -> Path:
-    """Write the recipe to `output`, or else to NAME.yaml. Raises RecipeError where the file exists already."""
+    """Write the recipe to `output`, by default NAME.yaml. Raises RecipeError if the file exists."""
     path = output or Path(f"{proposal.name}.yaml")
     if path.exists() and not overwrite:
         raise RecipeError(f"{path}: exists already; name another file with -o, or give --overwrite")
@@ -103,10 +105,10 @@ def write(proposal: Proposal, output: Path | None, *, overwrite: bool) -> Path:
     return path
 
 
-# -- looking at the data
+# -- inspection of the data
 
 
-def _look(arguments: Sequence[str], wishes: Wishes) -> _Seen:
+def _inspect(arguments: Sequence[str], wishes: Wishes) -> _Findings:
     files = find_files(arguments)
     files, format = _with_one_format(files, explicit=not Path(arguments[0]).is_dir())
     train = files.splits["train"]
@@ -119,8 +121,8 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> _Seen:
     try:
         candidates = detect(sample.rows, columns, languages, where, wishes)
     except DataError as e:
-        raise DataError(*sample.bad[:1], *e.problems) from None  # a row that cannot be read may be the reason
-    found = wishes.applied(candidates[0])
+        raise DataError(*sample.bad[:1], *e.problems) from None  # a row that cannot be read can be the reason
+    found = wishes.apply(candidates[0])
     if column_names:
         names_of = {name: canonical for canonical, name in found.columns.items() if isinstance(name, str)}
         column_names = tuple(names_of.get(name, name) for name in column_names)
@@ -135,28 +137,26 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> _Seen:
     names = names_for(found, task, sample.columns)
     reading = examples(sample, names, task)
     if len(reading.examples) < len(reading.bad):
-        raise DataError(f"{where}: most rows cannot be used, the first: {reading.bad[0]}")
+        raise DataError(f"{where}: most rows are invalid; the first one: {reading.bad[0]}")
     kept, notes = _usable(files, {"train": sample}, names, task, reading, options)
     used = replace(files, splits={name: files.splits[name] for name in kept})
     others = tuple(candidates[1 : 1 + OTHERS_SHOWN]) if not column_names else ()
-    return _Seen(used, options, kept, columns, found, others, task, names, reading, (*files.notes, *notes))
+    return _Findings(used, options, kept, columns, found, others, task, names, reading, (*files.notes, *notes))
 
 
 def _with_one_format(files: DataFiles, *, explicit: bool) -> tuple[DataFiles, str | None]:
-    """The format that the recipe must name, None where the endings say it; without splits that have another one."""
+    """Return the files without splits of another format, and the format, or None if the endings imply it."""
     formats = {
         name: {format_of(path) for path in split.paths} for name, split in files.splits.items() if not split.targets
     }
     if not formats:
         return files, None
-    told = {
-        path: SUFFIXES.get(bare(path).suffix.lower(), "text") for split in files.splits.values() for path in split.paths
-    }
-    if all({format_of(path)} == {told[path]} for name in formats for path in files.splits[name].paths):
+    paths = [path for name in formats for path in files.splits[name].paths]
+    if all(format_of(path) == SUFFIXES.get(bare(path).suffix.lower(), "text") for path in paths):
         return files, None
     differing = [name for name in formats if formats[name] != formats["train"]]
     if len(formats["train"]) > 1 or (differing and explicit):
-        listed = ", ".join(f"{path} {format_of(path)}" for name in formats for path in files.splits[name].paths)
+        listed = ", ".join(f"{path} {format_of(path)}" for path in paths)
         raise DataError(f"{listed}: the files have different formats; give them one by one, or in one format")
     dropped = [f"{files.splits[name].paths[0]}: has another format than train" for name in differing]
     splits = {name: split for name, split in files.splits.items() if name not in differing}
@@ -164,7 +164,7 @@ def _with_one_format(files: DataFiles, *, explicit: bool) -> tuple[DataFiles, st
 
 
 def _options(files: DataFiles, format: str | None) -> FileOptions:
-    """How the files are read, beside what their endings say. Raises DataError where their encodings differ."""
+    """Return the options that the files' endings do not imply. Raises DataError if their encodings differ."""
     several = [path for split in files.splits.values() for path in split.all]
     encodings = {path: encoding for path in several if (encoding := encoding_of(path)) != "ascii"}
     encoding = next(iter(encodings.values()), "utf-8")
@@ -180,7 +180,7 @@ def _options(files: DataFiles, format: str | None) -> FileOptions:
 
 
 def _train_sample(train: SplitFiles, options: FileOptions) -> tuple[RowSample, FileOptions]:
-    """A sample of train; and names for the columns, where the first line of a table is a row."""
+    """Return a sample of train, and options with names for the columns if the table has no header line."""
     sample = read_sample(train, options)
     if train.targets or (options.format or format_of(train.paths[0])) not in ("csv", "tsv"):
         return sample, options
@@ -199,7 +199,7 @@ def _is_number(name: str) -> bool:
 
 
 def _languages(train: SplitFiles) -> tuple[str | None, ...]:
-    """Of parallel files, by the words of their names; () for other files."""
+    """Return the languages of parallel files from the words of their names; () for other files."""
     if not train.targets:
         return ()
     found = []
@@ -213,7 +213,7 @@ def _usable(
     files: DataFiles, samples: dict[SplitName, RowSample], names: Names, task: Task, train: Reading,
     options: FileOptions,
 ) -> tuple[dict[SplitName, RowSample], list[str]]:  # fmt: skip
-    """Samples of the splits that the recipe can name, and why others cannot serve."""
+    """Return samples of the splits that the recipe can use, and notes about the others."""
     known = set(defaults.measure(train.examples).labels)
     notes = []
     for name, split in files.splits.items():
@@ -234,21 +234,21 @@ def _usable(
 
 
 def _check_splits(columns: Columns, where: str) -> None:
-    """DataError where a column says that some of the rows are for testing."""
+    """Raise DataError if a column says which rows are for testing."""
     for column in columns.values():
         values = {value.lower() for value in column.counts} if column.kind == "label" else set()
         if any(v.startswith("test") for v in values) and any(v.startswith("train") for v in values):
             shown = ", ".join(f"{value} {count:,}" for value, count in column.counts.items())
             raise DataError(
                 f'{where}: the column "{column.name}" says which rows are for testing ({shown}); write each split to '
-                "a file of its own: a model must not train on test rows"
+                "its own file: a model must not be trained on test examples"
             )
 
 
-def _problem(seen: _Seen, written: str) -> str:
-    """Why the recipe would not train, or "". The whole data are read, unless they are many."""
+def _problem(seen: _Findings, written: str) -> str:
+    """Return the error of a training with the recipe, or ""; reads all data unless they are large."""
     recipe = validate(yaml_file.parse(written, f"{seen.files.name}.yaml"), recipe_dir=Path())
-    if seen.many:
+    if seen.is_large:
         return ""
     try:
         resolve(recipe, Path())
@@ -260,15 +260,15 @@ def _problem(seen: _Seen, written: str) -> str:
 # -- the recipe's text
 
 
-def _text(seen: _Seen, data: TextStatistics, model: ModelChoice, bad_rows: str) -> str:
+def _text(seen: _Findings, data: TextStatistics, model: ModelChoice, bad_rows: str) -> str:
     rows, generative = seen.samples["train"].total, seen.task.traits.writes_text
     scratch = SCRATCH if generative and rows >= defaults.MANY else ()
     method = "# method: {name: gradual-unfreezing}"
-    why = "worth a try, rows are few: the head first, then one more block at a time"
+    why = "worth trying with few examples: the head first, then one more block at a time"
     every = [path for split in seen.files.splits.values() for path in split.all]
     lines = [
-        f"# Proposed from {every[0]}{f' and {len(every) - 1} more' * (len(every) > 1)} by hf-tasks init; change what "
-        "you know better.",
+        f"# Proposed by hf-tasks init from {every[0]}{f' and {len(every) - 1} more' * (len(every) > 1)}; edit it as "
+        "you need.",
         f"name: {_scalar(seen.files.name)}",
         *_section("task", defaults.task_lines(seen.found, seen.task, data, model), seen.found.alternatives),
         *_section("data", _data_lines(seen, bad_rows), seen.notes),
@@ -279,7 +279,7 @@ def _text(seen: _Seen, data: TextStatistics, model: ModelChoice, bad_rows: str) 
     return "\n".join(lines) + "\n"
 
 
-def _data_lines(seen: _Seen, bad_rows: str) -> list[Line]:
+def _data_lines(seen: _Findings, bad_rows: str) -> list[Line]:
     splits = seen.files.splits
     every = [path for split in splits.values() for path in split.all]
     folders = {path.parent for path in every}
@@ -289,10 +289,10 @@ def _data_lines(seen: _Seen, bad_rows: str) -> list[Line]:
         lines.append((name, _named(split, folder), f"{seen.samples[name].total:,} rows"))
     if "validation" not in splits:
         share = 0.2 if seen.samples["train"].total < FEW_TO_HOLD_OUT else 0.1
-        lines.append(("validation_size", share, "there is no validation file: this share of train is held out"))
+        lines.append(("validation_size", share, "no validation file: this share of train is held out"))
     options = seen.options
     if options.format:
-        lines.append(("format", options.format, "the file's ending does not say it"))
+        lines.append(("format", options.format, "the file's ending does not imply it"))
     if options.delimiter:
         lines.append(("delimiter", options.delimiter, "between the fields of a row"))
     if options.encoding:
@@ -300,9 +300,9 @@ def _data_lines(seen: _Seen, bad_rows: str) -> list[Line]:
     if options.column_names:
         lines.append(("column_names", list(options.column_names), "the table has no header line"))
     if seen.names:
-        lines.append(("columns", seen.names, "the task's name of a column: its name here"))
+        lines.append(("columns", seen.names, "the task's name of a column: its name in the files"))
     if bad_rows:
-        lines.append(("bad_rows", "drop", f"rows that cannot be used are left out: {bad_rows.partition('; ')[0]}"))
+        lines.append(("bad_rows", "drop", f"invalid rows are dropped: {bad_rows.partition('; ')[0]}"))
     return lines
 
 
@@ -317,13 +317,13 @@ def _named(split: SplitFiles, folder: Path) -> str | list[str] | dict[str, str |
 
 
 def _section(name: str, lines: Iterable[Line], notes: Iterable[str] = ()) -> list[str]:
-    """A section of a recipe; `notes` are comments below its keys."""
+    """Return the lines of a section of a recipe; `notes` become comments below its keys."""
     written = [_commented(f"  {key}: {_scalar(value)}", why) for key, value, why in lines]
     return [f"{name}:", *written, *(f"  # {note}" for note in notes)]
 
 
 def _commented(text: str, comment: str) -> str:
-    """`text`, and the comment beside it, or above it where the line would be too long."""
+    """Return `text` with a comment after it, or above it if the line would be too long."""
     comment = " ".join(comment.split())
     if not comment:
         return text
@@ -333,7 +333,7 @@ def _commented(text: str, comment: str) -> str:
 
 
 def _scalar(value: Any) -> str:
-    """A value on one line of YAML."""
+    """Format a value as YAML on one line."""
     match value:
         case float():
             return f"{value:.0e}".replace("e-0", "e-") if value < 1e-2 else str(value)
@@ -351,8 +351,8 @@ def _scalar(value: Any) -> str:
 # -- the terminal
 
 
-def _lines(seen: _Seen, data: TextStatistics) -> list[str]:
-    """What was seen, for people."""
+def _lines(seen: _Findings, data: TextStatistics) -> list[str]:
+    """Return the lines for the terminal."""
     found = seen.found
     lines = [
         f"{', '.join(map(str, split.all))}: {name}, {seen.samples[name].total:,} rows"
@@ -374,6 +374,6 @@ def _lines(seen: _Seen, data: TextStatistics) -> list[str]:
     if unused:
         lines.append(f"  not used  {', '.join(unused)}")
     lines += [f"  note      {note}" for note in seen.notes]
-    if seen.many:
-        lines.append("  note      there are many rows and not all were checked; hf-tasks check does it")
+    if seen.is_large:
+        lines.append("  note      there are many rows, so not all were checked; hf-tasks check checks them")
     return [*lines, *(f"  left out  {path}" for path in seen.files.unused)]

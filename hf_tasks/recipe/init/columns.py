@@ -1,4 +1,4 @@
-"""What the columns of a dataset hold, by their values and by their names."""
+"""Detect what the columns of a dataset hold, from their values and names."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ LANGUAGES = {
     "ta": "Tamil", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese",
     "zh": "Chinese",
 }  # fmt: skip
-"""ISO 639-1 codes."""
+"""ISO 639-1 code -> language."""
 
 TEXTS = (
     "text", "sentence", "source", "article", "document", "dialogue", "dialog", "review", "review_body", "reviewtext",
@@ -38,7 +38,7 @@ PAIRS = (
     ("context", "response"), ("text", "text_pair"), ("prémisse", "hypothèse"), ("premisse", "hypothese"),
     ("premisa", "hipótesis"),
 )  # fmt: skip
-"""Beside names that differ in a counter: sentence1, sentence2; text_a, text_b."""
+"""Names of two columns of a text pair; names with a counter (sentence1, sentence2) are detected too."""
 LABELS = (
     "label", "labels", "gold_label", "gold", "majority", "category", "categories", "class", "intent", "sentiment",
     "stance", "emotion", "emotions", "topic", "topics", "tags", "target", "is_duplicate", "stars", "rating", "score",
@@ -58,7 +58,7 @@ Kind = Literal[
     "constant", "empty", "other",
 ]  # fmt: skip
 LABEL_WORDS = 6
-"""A label has fewer words than this on average."""
+"""Labels have fewer words than this on average."""
 MOST_LABELS = 500
 
 _CODE = re.compile(r"([a-z]{2})([_-][A-Za-z]{2,4})?")
@@ -80,16 +80,16 @@ class Column:
 
     name: str
     values: tuple[Any, ...]
-    """Those that are not missing."""
+    """The values that are not missing."""
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """How often each value occurs, as text, the most frequent first."""
+        """The values as strings with their counts, the most frequent first."""
         return Counter(dict(Counter(map(str, self.values)).most_common()))
 
     @cached_property
     def words(self) -> float:
-        """Mean number of words in a value."""
+        """Mean number of words per value."""
         return sum(words(str(value)) for value in self.values[:1000]) / max(1, len(self.values[:1000]))
 
     @cached_property
@@ -157,7 +157,7 @@ class Column:
         return "identifier" if (named or codes) and self.words < LABEL_WORDS else "text"
 
     def example(self) -> str:
-        """`name (a value ...)`, for messages."""
+        """Return `name ("a value ...")`, for messages."""
         text = " ".join(str(self.values[0]).split()) if self.values else "empty"
         return f'{self.name} ("{text if len(text) <= 30 else text[:27] + "..."}")'
 
@@ -166,7 +166,7 @@ Columns = dict[str, Column]
 
 
 def profile(rows: Sequence[RawRow], names: Sequence[str]) -> Columns:
-    """The columns of rows, by name."""
+    """Return {name: column} of rows."""
     return {
         name: Column(name, tuple(value for row in rows if (value := row.get(name)) is not None and value != ""))
         for name in names
@@ -175,22 +175,22 @@ def profile(rows: Sequence[RawRow], names: Sequence[str]) -> Columns:
 
 
 def named(names: Iterable[str], wanted: Sequence[str]) -> str | None:
-    """The first of the `wanted` names that is there, in any case of letters, whole or as the last part of `a.b`."""
+    """Return the first of the `wanted` names in `names`, ignoring case and the prefix of names such as `a.b`."""
     lower = {key: name for name in reversed(list(names)) for key in (name.rpartition(".")[2].lower(), name.lower())}
     return next((lower[name] for name in wanted if name in lower), None)
 
 
 def name_words(name: str) -> list[str]:
-    """The words of a column's name: `entailment_AB` gives entailment, ab; `isSpam` gives is, spam."""
+    """Return the words of a column's name: `entailment_AB` gives entailment, ab; `isSpam` gives is, spam."""
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+", name)]
 
 
 def language_of(word: str) -> str | None:
-    """`en` of "en", "en_XX" or "en-GB"; None where the word is not the code of a language."""
+    """Return `en` for "en", "en_XX" or "en-GB"; None if the word is not a language code."""
     match = _CODE.fullmatch(word)
     return match[1] if match and match[1] in LANGUAGES else None
 
 
 def words(text: str) -> int:
-    """Number of words, punctuation marks, and characters of Chinese and Japanese."""
+    """Count words, punctuation marks, and Chinese and Japanese characters."""
     return len(_PIECES.findall(text))

@@ -1,8 +1,8 @@
-"""What a recipe for some data should say of lengths, model, training and metrics, and why.
+"""Defaults of a proposed recipe, with their reasons: lengths, model, training and metrics.
 
-Rates, batches and epochs are those of Devlin et al. 2019, appendix A.3 (https://aclanthology.org/N19-1423), with more
-epochs where rows are few (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884); for T5, the rate of its documentation
-(https://huggingface.co/docs/transformers/model_doc/t5).
+Learning rates, batch sizes and epochs follow Devlin et al. 2019, appendix A.3 (https://aclanthology.org/N19-1423), with
+more epochs for few examples (Mosbach et al. 2021, https://arxiv.org/abs/2006.04884); for T5, the learning rate of its
+documentation (https://huggingface.co/docs/transformers/model_doc/t5).
 """
 
 import math
@@ -21,27 +21,27 @@ from hf_tasks.tasks import Task
 from hf_tasks.tasks.types import Example
 
 Line = tuple[str, Any, str]
-"""A key of a section, its value, and why."""
+"""(key of a section, value, reason)."""
 Language = Literal["English", "Chinese", "other"]
 
 TOKENS_PER_WORD: dict[Language, float] = {"English": 1.3, "Chinese": 1.0, "other": 1.8}
-"""Tokens in a word, a punctuation mark or a Chinese character, for the proposed models; with a margin."""
+"""Tokens per word, punctuation mark or Chinese character for the proposed models, with a margin."""
 LONGEST = 512
 SHORTEST_WINDOW = 192
-"""Of question answering, whose windows overlap by 128."""
+"""Shortest window of question answering, whose windows overlap by 128 tokens."""
 SCHEDULES = ((1_000, 10, 16), (5_000, 5, 16), (50_000, 3, 32), (math.inf, 2, 32))
-"""(training rows below, epochs, batch size)."""
+"""(training examples below, epochs, batch size)."""
 IMBALANCED = 3
-"""The most frequent label has this many times the rows of the rarest: accuracy hides the rare labels."""
+"""Ratio of the most frequent to the rarest label from which accuracy hides the rare labels."""
 FEW = 2_000
 MANY = 10_000
-"""Pairs from which a model without a checkpoint is worth a try."""
+"""Number of pairs from which training from scratch is worth trying."""
 T5_LANGUAGES = ("de", "fr", "ro")
-"""Into which T5 was pretrained to translate English (Raffel et al. 2020, https://arxiv.org/abs/1910.10683)."""
+"""Languages into which T5 was pretrained to translate English (Raffel et al. 2020, https://arxiv.org/abs/1910.10683)."""
 ENGLISH_SHARE = 0.08
-"""Share of frequent English words, above which a text in Latin letters is taken for English."""
+"""Share of frequent English words above which a text in Latin letters counts as English."""
 FEW_WORDS = 200
-"""With fewer words than this the language is not known: Latin letters are then taken for English."""
+"""With fewer words the language is unknown: texts in Latin letters then count as English."""
 
 _IDEOGRAPHS = re.compile(r"[\u4e00-\u9fff]")
 _KANA_AND_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
@@ -52,18 +52,18 @@ _ENGLISH = re.compile(
 )
 
 
-# -- what is measured in the data
+# -- statistics of the data
 
 
 @dataclass(frozen=True)
 class TextStatistics:
-    """What was measured in the examples of a sample."""
+    """Statistics of the examples of a sample."""
 
     language: Language
     words: int
-    """99 % of the inputs have at most this many."""
+    """99 % of the inputs have at most this many words."""
     target_words: int
-    """99 % of the target texts."""
+    """99 % of the target texts have at most this many words."""
     mean_words: float
     labels: Counter[str]
 
@@ -92,7 +92,7 @@ def measure(examples: Sequence[Example]) -> TextStatistics:
 
 
 def language_of(texts: Iterable[str]) -> Language:
-    """By letters; in Latin letters, by the share of words that are frequent in English alone."""
+    """Detect the language from the letters and, in Latin letters, the share of frequent English words."""
     text = " ".join(texts)
     letters = len(_LETTERS.findall(text)) or 1
     if len(_IDEOGRAPHS.findall(text)) > letters / 3 and len(_KANA_AND_HANGUL.findall(text)) < letters / 20:
@@ -126,17 +126,17 @@ def _most(lengths: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A checkpoint, and what its training depends on."""
+    """A checkpoint and its training options."""
 
     name: str
     why: str
     learning_rate: float
-    rate_is: str
-    """Whose rate it is: "usual for T5"."""
+    rate_reason: str
+    """E.g. "usual for T5"."""
     longest: int = LONGEST
-    """Tokens that the model reads."""
+    """Maximum number of tokens that the model reads."""
     decoder: str = ""
-    """The checkpoint that becomes the decoder of an encoder, where the task needs one."""
+    """The checkpoint for the decoder, if the model is an encoder and the task needs a decoder."""
 
 
 BASE = (5e-5, "usual for models of BERT's size")
@@ -144,26 +144,26 @@ T5 = (3e-4, "usual for T5")
 
 
 def choose_model(found: Detection, task: Task, data: TextStatistics, chosen: str | None) -> ModelChoice:
-    """The checkpoint that suits the data; or the user's, whose configuration says its size where it can be read."""
+    """Choose a checkpoint for the data; for the user's checkpoint, the options that its configuration implies."""
     if chosen:
         return _of_user(chosen, task.model_spec.tokenizer_texts is not None)
     if found.task == "text-generation":
-        return ModelChoice("openai-community/gpt2", "completes texts; English", *BASE)
+        return ModelChoice("openai-community/gpt2", "decoder-only; English", *BASE)
     if task.traits.writes_text:
         if _t5(found, data):
-            return ModelChoice("google-t5/t5-small", "writes texts; English", *T5)
-        return ModelChoice("google/mt5-small", "writes texts; 101 languages", *T5)
+            return ModelChoice("google-t5/t5-small", "generates texts; English", *T5)
+        return ModelChoice("google/mt5-small", "generates texts; 101 languages", *T5)
     match data.language:
         case "Chinese":
             name, why = "google-bert/bert-base-chinese", "Chinese characters"
         case "other":
             name = "distilbert/distilbert-base-multilingual-cased"
-            why = "104 languages: the texts seem not to be English"
+            why = "104 languages: the texts do not seem to be English"
         case _ if found.task == "token-classification":
             name, why = "distilbert/distilbert-base-cased", "English; cased: capital letters mark names"
         case _:
             name = "distilbert/distilbert-base-uncased"
-            why = "English; small and fast; bert-base-uncased is slower and a bit better"
+            why = "English; small and fast; bert-base-uncased is slower and slightly better"
     return ModelChoice(name, why, *BASE)
 
 
@@ -176,16 +176,16 @@ def _of_user(name: str, writes: bool) -> ModelChoice:
     if "t5" in str(config.get("model_type", name)).lower():
         rate, positions = T5, LONGEST
     elif 0 < size <= 400 or (not size and re.search(r"(?i)minilm|tiny|mini", name)):
-        rate = 2e-4, "usual for a model as small as MiniLM"
+        rate = 2e-4, "usual for models of MiniLM's size"
     elif size >= 1024 or (not size and "large" in name):
         rate = 2e-5, "usual for large models"
     encoder = bool(config) and writes and not config.get("is_encoder_decoder", False)
-    why = "as --model says" + "; an encoder: a copy of it becomes the decoder" * encoder
+    why = "given by --model" + "; an encoder: a copy of it becomes the decoder" * encoder
     return ModelChoice(name, why, *rate, int(positions) - offset, name if encoder else "")
 
 
 def _config(name: str) -> dict[str, Any]:
-    """A checkpoint's configuration, {} where this machine has none. Raises RunError for a path that does not exist."""
+    """Return a checkpoint's configuration, {} if it is not on this machine. Raises RunError for a missing path."""
     from transformers import AutoConfig
 
     from hf_tasks.core.checkpoint_paths import resolve_checkpoint
@@ -209,7 +209,7 @@ def _t5(found: Detection, data: TextStatistics) -> bool:
 def task_lines(found: Detection, task: Task, data: TextStatistics, model: ModelChoice) -> list[Line]:
     lines: list[Line] = [("name", found.task, f"{found.kind}: {found.reason}")]
     if "prefix" in type(task).model_fields and (prefix := _prefix(found, data, model)):
-        lines.append(("prefix", prefix, "as T5 was pretrained"))
+        lines.append(("prefix", prefix, "as in T5's pretraining"))
     lines += [(key, value, _WHY.get(key, "")) for key, value in found.keys.items()]
     length, why = _length(data.words, data, model.longest, found)
     lines.append(("max_length", length, why))
@@ -220,13 +220,13 @@ def task_lines(found: Detection, task: Task, data: TextStatistics, model: ModelC
     if found.task == "text-classification" and "label" in found.columns:
         lines.append(("metrics", *_metrics(data)))
     if found.kind == "correction" and found.task == "text2text-generation":
-        lines.append(("metrics", ["gleu", "bleu"], "GLEU: for corrections, against source and references"))
+        lines.append(("metrics", ["gleu", "bleu"], "GLEU compares corrections with source and references"))
     return lines
 
 
 _WHY = {
     "label_separator": "separates the labels of a text",
-    "labels": "names of the tags, in the order of their numbers",
+    "labels": "names of the tags, in the order of their ids",
 }
 
 
@@ -244,7 +244,7 @@ def _prefix(found: Detection, data: TextStatistics, model: ModelChoice) -> str:
 def _length(words: int, data: TextStatistics, longest: int, found: Detection | None) -> tuple[int, str]:
     per_word = TOKENS_PER_WORD[data.language]
     tokens = 8 * math.ceil((words * per_word + 3) / 8)
-    least, most, cut = 32, LONGEST, "longer texts are cut"
+    least, most, cut = 32, LONGEST, "longer texts are truncated"
     if found and found.task in ("question-answering", "token-classification"):
         cut = "longer texts are read in windows"
         least, most = (SHORTEST_WINDOW, 384) if found.task == "question-answering" else (least, most)
@@ -257,8 +257,8 @@ def _length(words: int, data: TextStatistics, longest: int, found: Detection | N
 def _metrics(data: TextStatistics) -> tuple[list[str], str]:
     if data.imbalance < IMBALANCED:
         fairly = "" if data.imbalance < 1.5 else "fairly "
-        return ["accuracy", "f1"], f"accuracy chooses the checkpoint: the labels are {fairly}balanced"
-    reason = f"the most frequent label has {data.imbalance:.0f} times the rows of the rarest"
+        return ["accuracy", "f1"], f"accuracy selects the checkpoint: the labels are {fairly}balanced"
+    reason = f"the most frequent label has {data.imbalance:.0f} times the examples of the rarest"
     return ["f1", "accuracy", "per_class"], f"macro F1 first: {reason}"
 
 
@@ -271,7 +271,7 @@ def training_lines(model: ModelChoice, rows: int) -> list[Line]:
     epochs, batch = next((epochs, batch) for below, epochs, batch in SCHEDULES if rows < below)
     steps = math.ceil(rows / batch) * epochs
     return [
-        ("learning_rate", model.learning_rate, model.rate_is),
-        ("num_train_epochs", epochs, f"about {steps:,} steps; few rows need more epochs, many need fewer"),
+        ("learning_rate", model.learning_rate, model.rate_reason),
+        ("num_train_epochs", epochs, f"about {steps:,} steps; few examples need more epochs, many need fewer"),
         ("batch_size", batch, ""),
     ]

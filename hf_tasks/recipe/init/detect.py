@@ -1,4 +1,4 @@
-"""From the columns of a dataset to the tasks that they allow, best first: by contents first, by names second."""
+"""Detect the tasks that the columns of a dataset allow, best first, from their contents and then their names."""
 
 import re
 from collections import Counter
@@ -31,30 +31,32 @@ from hf_tasks.tasks import MultipleChoice
 from hf_tasks.tasks.types import RawRow
 
 SHORTER = 0.5
-"""A target with less than this share of its source's words is a summary."""
+"""Targets with a smaller share of their source's words are summaries."""
 ALIKE = 0.6
-"""Share of characters that source and target have in common, above which one corrects the other."""
+"""Share of common characters of source and target above which the target is a correction."""
 STRONG_LABELS = ("label", "labels", "score", "rating", "stars", "sentiment", "category", "class")
 MOST_TAGS = 200
 SHARE_OF_QUESTIONS = 0.3
-"""Of a column without such a name, above which its texts are questions."""
+"""Share of texts with a question mark above which a column holds questions, if its name does not say so."""
 CHOICES = ("choices", "endings", "options", "ending", "choice", "option", "answers", "sol", "solution")
 RIGHT_CHOICES = ("label", "answer", "answerkey", "correct", "correct_answer", "gold", "target")
-LESS_USUAL = 20
-"""How much less plausible a decoder-only model is: it is proposed where --task asks for it."""
+DECODER_ONLY_PENALTY = 20
+"""Decoder-only models are proposed only if --task asks for them."""
 LOOKED_AT = 200
-"""Rows in which answers are looked for, and texts compared."""
+"""Number of rows in which answers are searched for and texts are compared."""
 
 _TYPED = re.compile(r"O|[BIESLUM]-.+")
-_PLACES = re.compile(r"[BMESI]")
+_POSITIONS = re.compile(r"[BMESI]")
 _COUNTER = re.compile(r"(.*?)[ _.-]?\d+")
 
 
 def detect(
     rows: Sequence[RawRow], columns: Columns, languages: tuple[str | None, ...], where: str, wishes: Wishes
 ) -> list[Detection]:
-    """What the rows can be used for, best first; `languages`: of parallel files. Raises DataError where it is nothing
-    that the user asked for."""
+    """Return the tasks that the rows can be used for, best first; `languages`: of parallel files.
+
+    Raises DataError if there is none or the user's wishes exclude all of them.
+    """
     wishes.check(columns, where)
     if languages:
         found = [*_parallel(rows, languages)]
@@ -71,29 +73,29 @@ def detect(
     found += [_as_completion(one) for one in found if "source" in one.columns and "target" in one.columns]
     usable = sorted(filter(wishes.allow, found), key=lambda one: -one.score)
     if not usable:
-        raise DataError(f"{where}: {_nothing(columns) if wishes.empty else wishes.refused(columns)}")
+        raise DataError(f"{where}: {_no_task(columns) if wishes.empty else wishes.impossible(columns)}")
     return usable
 
 
-def _nothing(columns: Columns) -> str:
-    """Why there is no task in the columns, and what to do."""
+def _no_task(columns: Columns) -> str:
+    """Return the message for columns that allow no task."""
     shown = ", ".join(column.example() for column in list(columns.values())[:12])
     if len(columns) == 1:
-        return f"there is one column only, {shown}; add one with the labels, or a target text"
+        return f"there is only one column, {shown}; add one with labels or target texts"
     if word := named(columns, ("word", "token")):
-        return f'the column "{word}" has a word in each row; write sentences: CoNLL, or lists of tokens and tags'
+        return f'the column "{word}" has one word per row; write sentences: CoNLL, or lists of tokens and tags'
     if not any(column.kind == "text" for column in columns.values()):
-        return f"no column holds texts; there are {shown}; add one, or call it text"
+        return f"no column holds texts, only {shown}; add one, or name it text"
     if problem := label_problem(columns):
         return f"{problem}; name another column with --label" if "; " not in problem else problem
-    return f"no column can be a label; there are {shown}; add one, or call it label"
+    return f"no column can be a label, only {shown}; add one, or name it label"
 
 
 # -- tags
 
 
 def _tagging(rows: Sequence[RawRow], columns: Columns) -> Iterator[Detection]:
-    """Lists of words with a tag for each, or a text and spans of its characters."""
+    """Detect lists of words with a tag for each, or a text and spans of its characters."""
     lists = {name: column for name, column in columns.items() if column.kind in ("list", "numbers")}
     tags = {name: counts for name, column in lists.items() if _like_tags(counts := _counts(column))}
     tokens = [name for name, column in lists.items() if column.kind == "list" and _varied(column)]
@@ -121,7 +123,7 @@ def _tags(tokens: str, aligned: dict[str, Counter[str]], lists: Columns) -> Dete
     if lists[chosen].kind == "numbers":
         kind = "tags of words"
         keys = {"labels": [str(number) for number in range(1 + max(map(int, tags)))]}
-        alternatives.append("the tags are numbers: write their names here, in the order of the numbers")
+        alternatives.append("the tags are ids: write their names here, in the order of the ids")
     reason = f'the column "{chosen}" has a tag for each word of "{tokens}", {len(tags)} different ones'
     columns: dict[str, str | tuple[str, ...]] = {"tokens": tokens, "tags": chosen}
     return Detection("token-classification", kind, reason, columns, keys, tuple(alternatives), 10)
@@ -152,7 +154,7 @@ def _share(tags: Counter[str], pattern: re.Pattern[str]) -> float:
 
 
 def _kind_of_tags(tags: Counter[str]) -> str:
-    if all(map(_PLACES.fullmatch, tags)):
+    if all(map(_POSITIONS.fullmatch, tags)):
         return "word segmentation"
     return "named entities" if _share(tags, _TYPED) > 0.9 else "parts of speech, or other tags of words"
 
@@ -161,24 +163,24 @@ def _kind_of_tags(tags: Counter[str]) -> str:
 
 
 def _question_answering(rows: Sequence[RawRow], columns: Columns) -> Iterator[Detection]:
-    """Answers with their places in a context: in one column, or as a text and a number that point into the context."""
+    """Detect questions, contexts and answers (one column, or two columns with their texts and starts)."""
     texts = [name for name, column in columns.items() if column.kind == "text"]
-    whole = next((name for name, column in columns.items() if column.kind == "answers"), None)
-    found = {"answers": whole} if whole else None
+    answers = next((name for name, column in columns.items() if column.kind == "answers"), None)
+    found = {"answers": answers} if answers else None
     context = named(columns, CONTEXTS)
-    if not whole:
-        context, found = _place(rows[:LOOKED_AT], columns, texts)
+    if not answers:
+        context, found = _find_answers(rows[:LOOKED_AT], columns, texts)
     elif not context:
         context = max(texts, key=lambda name: columns[name].words, default=None)
     others = [name for name in texts if name != context and name not in (found or {}).values()]
-    question = named(others, QUESTIONS) or max(others, key=lambda name: _asks(columns[name]), default=None)
+    question = named(others, QUESTIONS) or max(others, key=lambda name: _question_share(columns[name]), default=None)
     if not found or not context or not question:
         return
-    if not set(name_words(question)) & set(QUESTIONS) and _asks(columns[question]) < SHARE_OF_QUESTIONS:
+    if not set(name_words(question)) & set(QUESTIONS) and _question_share(columns[question]) < SHARE_OF_QUESTIONS:
         return
     identifier = next((name for name, column in columns.items() if column.kind == "identifier" and column.unique), None)
     extra = {"id": identifier} if identifier and not named(columns, ("id", "qid")) else {}
-    unanswered = _unanswered(columns, whole)
+    unanswered = _unanswered(columns, answers)
     reason = f'"{found.get("answers", found.get("answer_text"))}" has answers that are in "{context}"'
     kind = "spans of a context, or no answer" if unanswered else "spans of a context"
     mapped: dict[str, str | tuple[str, ...]] = {"question": question, "context": context, **found, **extra}
@@ -186,7 +188,7 @@ def _question_answering(rows: Sequence[RawRow], columns: Columns) -> Iterator[De
 
 
 def _multiple_choice(rows: Sequence[RawRow], columns: Columns) -> Iterator[Detection]:
-    """A list of choices in each row, or a column for each, and which one is right."""
+    """Detect a list of choices, or a column for each choice, and the correct one."""
     several: dict[str, list[str]] = {}
     for name in columns:
         if (match := _COUNTER.fullmatch(name)) and match[1].lower() in CHOICES:
@@ -207,7 +209,7 @@ def _multiple_choice(rows: Sequence[RawRow], columns: Columns) -> Iterator[Detec
     mapped |= {"question": question} if question and question != context else {}
     if all(_is_choice(row, choices, label) for row in rows[:LOOKED_AT]):
         reason = f'"{label}" is one of the choices in "{listed or ", ".join(series or ())}"'
-        yield Detection("multiple-choice", "the right one of several choices", reason, mapped, score=9)
+        yield Detection("multiple-choice", "the correct one of several choices", reason, mapped, score=9)
 
 
 def _is_choice(row: RawRow, choices: str | tuple[str, ...], label: str) -> bool:
@@ -219,25 +221,27 @@ def _is_choice(row: RawRow, choices: str | tuple[str, ...], label: str) -> bool:
     return True
 
 
-def _place(rows: Sequence[RawRow], columns: Columns, texts: Sequence[str]) -> tuple[str | None, dict[str, str] | None]:
-    """The context, and the columns of the answer and its place, where the answer is in the context at this place."""
+def _find_answers(
+    rows: Sequence[RawRow], columns: Columns, texts: Sequence[str]
+) -> tuple[str | None, dict[str, str] | None]:
+    """Find a context column and columns with the text and start of an answer in it."""
     starts = [name for name, column in columns.items() if column.kind in ("number", "identifier") and column.integers]
     answers = [name for name, column in columns.items() if column.kind in ("text", "label", "identifier")]
     for start in starts:
         for context in sorted(texts, key=lambda name: -columns[name].words):
             for answer in answers:
-                if answer != context and _stands(rows, context, answer, start):
+                if answer != context and _starts_at(rows, context, answer, start):
                     return context, {"answer_text": answer, "answer_start": start}
     return None, None
 
 
-def _stands(rows: Sequence[RawRow], context: str, answer: str, start: str) -> bool:
+def _starts_at(rows: Sequence[RawRow], context: str, answer: str, start: str) -> bool:
     given = [row for row in rows if row.get(answer) not in (None, "") and row.get(start) not in (None, "")]
     right = sum(str(row.get(context)).startswith(str(row[answer]), int(float(row[start]))) for row in given)
     return bool(given) and right > 0.7 * len(given)
 
 
-def _asks(column: Column) -> float:
+def _question_share(column: Column) -> float:
     return sum(str(value).rstrip().endswith(("?", "？", "؟")) for value in column.values) / max(1, len(column.values))
 
 
@@ -263,7 +267,7 @@ def _parallel(rows: Sequence[RawRow], languages: tuple[str | None, ...]) -> Iter
 
 
 def _translation(columns: Columns) -> Iterator[Detection]:
-    """A dict of languages, or columns whose names differ in a language."""
+    """Detect a dict of languages, or columns whose names differ in a language."""
     for column in columns.values():
         if column.kind == "languages":
             source, target = sorted(column.values[0], key=lambda code: (code != "en", code))[:2]
@@ -279,13 +283,13 @@ def _translation(columns: Columns) -> Iterator[Detection]:
     for codes in by_stem.values():
         if len(codes) > 1:
             (source, first), (target, second) = list(codes.items())[:2]
-            reason = f'the columns "{first}" and "{second}" are called after languages'
+            reason = f'the columns "{first}" and "{second}" are named after languages'
             swapped = f"columns: {{source: {second}, target: {first}}}, and "
             yield _translated({"source": first, "target": second}, source, target, reason, swapped)
 
 
 def _translation_by_contents(columns: Columns) -> Iterator[Detection]:
-    """Two columns of texts in different languages."""
+    """Detect two columns of texts in different languages."""
     languages = {name: likely_language(column.values) for name, column in columns.items() if column.kind == "text"}
     known = {name: language for name, language in languages.items() if language}
     if len(set(known.values())) < 2:
@@ -299,7 +303,7 @@ def _translation_by_contents(columns: Columns) -> Iterator[Detection]:
 
 
 def _code_of(name: str) -> str | None:
-    """`de` of "German"."""
+    """Return `de` for "German"."""
     return next((code for code, language in LANGUAGES.items() if language.lower() == name.lower()), None)
 
 
@@ -308,12 +312,12 @@ def _translated(
 ) -> Detection:
     keys = {"source_language": source, "target_language": target}
     kind = f"{LANGUAGES[source]} to {LANGUAGES[target]}"
-    other = f"the other way: {swapped}source_language: {target}, target_language: {source}"
+    other = f"the other direction: {swapped}source_language: {target}, target_language: {source}"
     return Detection("translation", kind, reason, columns, keys, (other,) * (swapped is not None), 8)
 
 
 def _text_to_text(rows: Sequence[RawRow], columns: Columns, wishes: Wishes) -> Iterator[Detection]:
-    """A text, and another one or several references that are to be written for it."""
+    """Detect a source text and one or several target texts."""
     texts = {name: column for name, column in columns.items() if column.kind == "text"}
     lists = [name for name in columns if columns[name].kind == "list"]
     references = _references(texts)
@@ -331,19 +335,19 @@ def _text_to_text(rows: Sequence[RawRow], columns: Columns, wishes: Wishes) -> I
     elif len(texts) == 2 and not target and not label_problem(columns):
         first, second = texts
         reason = f'"{first}" and "{second}" are texts, and no column can be a label'
-        other = f"the other way: columns: {{source: {second}, target: {first}}}"
+        other = f"the other direction: columns: {{source: {second}, target: {first}}}"
         found = _by_lengths(_pairs(rows, first, second), {"source": first, "target": second}, reason, 1)
         yield found.and_also(other)
 
 
 def _as_completion(found: Detection) -> Detection:
-    """The same texts for a decoder-only model, which is proposed where it is asked for."""
+    """Return the detection for a decoder-only model, which is proposed only on request."""
     columns = {"prompt": found.columns["source"], "completion": found.columns["target"]}
-    return Detection("text-generation", found.kind, found.reason, columns, score=found.score - LESS_USUAL)
+    return Detection("text-generation", found.kind, found.reason, columns, score=found.score - DECODER_ONLY_PENALTY)
 
 
 def _references(texts: Columns) -> tuple[str, ...]:
-    """Columns of texts that a counter tells apart, and that are called like a target: Summary 1, Summary 2."""
+    """Return the columns of several references, whose names differ in a counter: Summary 1, Summary 2."""
     groups: dict[str, list[str]] = {}
     for name in texts:
         if match := _COUNTER.fullmatch(name):
@@ -361,7 +365,7 @@ def _pairs(rows: Sequence[RawRow], source: str, target: str) -> list[tuple[str, 
 def _by_lengths(
     pairs: Sequence[tuple[str, str]], columns: dict[str, str | tuple[str, ...]], reason: str, score: float
 ) -> Detection:
-    """Whether targets are summaries, corrections, or other texts."""
+    """Decide from the lengths and the similarity whether targets are summaries, corrections or other texts."""
     some = pairs[:: max(1, len(pairs) // LOOKED_AT)] or [("", "")]
     ratio = median(words(target) / max(1, words(source)) for source, target in some)
     alike = mean(SequenceMatcher(None, a[:300], b[:300], autojunk=False).ratio() for a, b in some)

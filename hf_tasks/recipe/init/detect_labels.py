@@ -1,4 +1,4 @@
-"""Text classification and regression: which column is the text, which the label, and what kind of label it is."""
+"""Detect text classification and regression: the columns of the text and the label, and the type of label."""
 
 import math
 import re
@@ -11,20 +11,20 @@ from hf_tasks.tasks.types import RawRow
 
 SEPARATORS = ("|", ";", ",")
 SCALE = 20
-"""Whole numbers with more different values than this are a scale, not labels."""
+"""Integers with more different values than this are a scale, not labels."""
 MULTI_LABEL = "several labels for each text"
 _METADATA = {
     "genre", "filename", "file", "year", "date", "source", "split", "set", "length", "count", "language", "lang",
     "domain", "speaker", "author", "user", "name", "city", "country", "product", "brand", "version", "confidence",
 }  # fmt: skip
-"""Words in the names of columns that describe a text and are seldom its label."""
+"""Words in the names of columns with metadata, which are rarely labels."""
 _COUNTED = re.compile(r"(.+?)[ _.-]?([12]|[abAB])")
 _CODE = re.compile(r"(?=.*[A-Za-z])(?=.*\d)\S+")
 _YEAR = re.compile(r"(19|20)\d\d")
 
 
 def classification(rows: Sequence[RawRow], columns: Columns, wishes: Wishes) -> list[Detection]:
-    """Every column, or group of columns, that can be the target of a text or of a pair of texts."""
+    """Return a detection for every column, or group of columns, that can be the target of a text or text pair."""
     inputs: Names = {**_inputs(columns, wishes)}
     if not inputs:
         return []
@@ -40,13 +40,13 @@ def classification(rows: Sequence[RawRow], columns: Columns, wishes: Wishes) -> 
 
 
 def label_problem(columns: Columns) -> str | None:
-    """Why the column that is called a label cannot be one, or None."""
+    """Return why the column that is named like a label cannot be one, or None."""
     name = named({name: c for name, c in columns.items() if c.kind != "empty"}, LABELS)
     if name is None:
         return None
     column, n = columns[name], len(columns[name].values)
     if column.kind == "constant":
-        return f'the column "{name}" has one value only, {column.values[0]}; training needs two labels'
+        return f'the column "{name}" has only one value, {column.values[0]}; training needs at least two labels'
     if len(column.counts) == n:
         return f'the column "{name}" has a different value in each of {n} rows; labels must repeat'
     return f'the column "{name}" has {len(column.counts)} different values in {n} rows, too many for labels'
@@ -56,7 +56,7 @@ def label_problem(columns: Columns) -> str | None:
 
 
 def _inputs(columns: Columns, wishes: Wishes) -> dict[str, str]:
-    """{"text": a column}, with "text_pair" for pairs; {} where no column holds texts."""
+    """Return {"text": column}, with "text_pair" for pairs; {} if no column holds texts."""
     texts = {name: column for name, column in columns.items() if column.kind == "text" and name != wishes.label}
     if not texts:
         short = {name: c for name, c in columns.items() if c.kind in ("label", "identifier") and name != wishes.label}
@@ -93,7 +93,7 @@ def _alike(one: Column, other: Column) -> bool:
 
 
 def text_score(column: Column) -> float:
-    """How much a column seems to be the text: by length, and by its name."""
+    """Score how much a column looks like the text, from its length and name."""
     exact = named([column.name], TEXTS)
     alike = 0.7 * any(word in TEXTS for word in name_words(column.name))
     rank = next((i for i, word in enumerate(TEXTS) if exact and word == column.name.rpartition(".")[2].lower()), 0)
@@ -104,7 +104,7 @@ def text_score(column: Column) -> float:
 
 
 def _votes(rows: Sequence[RawRow], columns: Columns) -> set[str]:
-    """The columns that hold the votes of annotators, where another column holds their majority or a gold label."""
+    """Return the columns with votes of annotators, if another column holds their majority or a gold label."""
     votes = set()
     labels = [name for name, column in columns.items() if column.kind in ("label", "number") and column.few]
     for gold in labels:
@@ -119,7 +119,7 @@ def _votes(rows: Sequence[RawRow], columns: Columns) -> set[str]:
 
 
 def _agreement(rows: Sequence[RawRow], gold: str, votes: Sequence[str]) -> float:
-    """Share of rows in which the gold label is the most frequent vote, or one of them."""
+    """Return the share of rows in which the gold label is one of the most frequent votes."""
     agreed = 0
     for row in rows:
         counts = Counter(str(row.get(name)) for name in votes)
@@ -159,7 +159,7 @@ def _separated(columns: Columns) -> Iterator[Detection]:
 
 
 def _is_separated(column: Column, separator: str) -> bool:
-    """Whether the labels between separators repeat, and also occur alone."""
+    """Whether the values are several labels with a separator: these labels are few, short and repeated."""
     texts = [str(value) for value in column.values]
     labels = Counter(label.strip() for text in texts for label in text.split(separator))
     few = len(labels) <= min(MOST_LABELS, max(2, 0.2 * len(texts) + 5)) and len(labels) < len(column.counts)
@@ -168,7 +168,7 @@ def _is_separated(column: Column, separator: str) -> bool:
 
 
 def _flags(columns: Columns) -> Iterator[Detection]:
-    """One column of 0 and 1 for each label."""
+    """Detect a column of 0 and 1 for each label."""
     flags = [name for name, column in columns.items() if column.flags and not named([name], LABELS)]
     if len(flags) > 1:
         reason = f"{len(flags)} columns hold 0 or 1: {', '.join(flags[:8])}{' ...' if len(flags) > 8 else ''}"
@@ -205,7 +205,7 @@ def _single_target(column: Column, score: float) -> Detection:
     if column.kind == "number" and different > 2:
         others = (f"if the numbers are a scale: columns: {{score: {name}}} predicts a number",)
     if sorted(column.counts) == [str(number) for number in range(different)]:
-        others = ("the labels are numbers; to name them, in their order: labels: [NAME, NAME ...]", *others)
+        others = ("the labels are ids; to give them names, in this order: labels: [NAME, NAME ...]", *others)
     kind = "one of two labels" if different == 2 else f"one of {different} labels"
     return _target({"label": name}, kind, reason, score, others)
 
@@ -215,7 +215,7 @@ def _is_split(column: Column) -> bool:
 
 
 def name_score(name: str) -> float:
-    """How much a column's name is one of a label: 2 to 3 for a usual name, 1.5 where one of its words is."""
+    """Score how much a column's name looks like that of a label: 2 to 3 for a usual name, 1.5 for a word in it."""
     last = name.rpartition(".")[2].lower()
     if last in LABELS:
         return 3 - LABELS.index(last) / len(LABELS) - 1.5 * (last in _METADATA)

@@ -1,4 +1,4 @@
-"""Detection: a task that a dataset allows; what the user asked for; the examples that the task reads in a sample."""
+"""Detection: a task that a dataset allows; Wishes: the user's options; Reading: the examples in a sample."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ TaskName = Literal[
     "text2text-generation", "multiple-choice", "text-generation",
 ]  # fmt: skip
 Names = dict[str, str | tuple[str, ...]]
-"""Canonical column: its name in the file, or several names."""
+"""The task's name of a column -> its name(s) in the file."""
 TEXT_TO_TEXT = ("summarization", "text2text-generation")
 FIRST_INPUTS = ("text", "tokens", "question", "source", "prompt")
 TARGETS = ("label", "labels", "score", "tags", "spans", "answers", "answer_text", "target", "completion")
@@ -27,17 +27,19 @@ TARGETS = ("label", "labels", "score", "tags", "spans", "answers", "answer_text"
 
 @dataclass(frozen=True)
 class Detection:
+    """A task that the columns of a dataset allow."""
+
     task: TaskName
     kind: str
-    """What people call it: "one of two labels"."""
+    """A description, e.g. "one of two labels"."""
     reason: str
     columns: Names
     keys: dict[str, Any] = field(default_factory=dict)
     """Other keys of the recipe's `task`."""
     alternatives: tuple[str, ...] = ()
-    """What else the same columns could be, and how the recipe would say so."""
+    """Other interpretations of the same columns, and how to write them in the recipe."""
     score: float = 0.0
-    """How plausible it is beside others."""
+    """Plausibility compared with other detections."""
 
     def with_inputs(self, inputs: Names, kind: str) -> "Detection":
         return replace(self, columns={**inputs, **self.columns}, kind=kind + self.kind)
@@ -46,7 +48,7 @@ class Detection:
         return replace(self, alternatives=(*self.alternatives, alternative))
 
     def options(self) -> str:
-        """The options of `init` that choose it."""
+        """Return the options of `init` that select this detection."""
         inputs = [("--text", self.columns.get(name)) for name in FIRST_INPUTS]
         targets = [("--label", self.columns.get(name)) for name in TARGETS]
         given = [*inputs, ("--pair", self.columns.get("text_pair")), *targets]
@@ -56,7 +58,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says of the data: the task, and the columns of text, second text, and label or target."""
+    """The user's options of `init`: the task and the columns of the text, the second text, and the label or target."""
 
     task: str | None = None
     text: str | None = None
@@ -68,7 +70,7 @@ class Wishes:
         return self == Wishes()
 
     def check(self, columns: Columns, where: str) -> None:
-        """DataError for a column that is not there."""
+        """Raise DataError if a named column does not exist."""
         problems = [
             f"--{option} {name}: {where} has no such column{did_you_mean(name, columns)} (it has {', '.join(columns)})"
             for option in ("text", "pair", "label")
@@ -82,15 +84,15 @@ class Wishes:
         tasks = (found.task, *TEXT_TO_TEXT) if found.task in TEXT_TO_TEXT else (found.task,)
         return {self.text, self.pair, self.label} - {None} <= used and (not self.task or self.task in tasks)
 
-    def applied(self, found: Detection) -> Detection:
-        """The detection under the task that the user named."""
+    def apply(self, found: Detection) -> Detection:
+        """Return the detection with the task that the user named."""
         return replace(found, task=self.task) if self.task else found  # type: ignore[arg-type]
 
-    def refused(self, columns: Columns) -> str:
-        """Why nothing that was asked for can be done."""
-        asked = [f"--{name} {value}" for name, value in vars(self).items() if value]
+    def impossible(self, columns: Columns) -> str:
+        """Return the message for options that the columns do not allow."""
+        options = [f"--{name} {value}" for name, value in vars(self).items() if value]
         shown = ", ".join(column.example() for column in list(columns.values())[:12])
-        return f"{' '.join(asked)}: the rows do not allow this; there are {shown}; leave an option out, or name others"
+        return f"{' '.join(options)}: impossible with the columns {shown}; omit an option, or name other columns"
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,9 @@ class Reading:
 
     examples: list[Example]
     bad: tuple[str, ...]
-    """Rows that cannot be used: `place: what is wrong`."""
+    """Messages for invalid rows."""
     used: frozenset[str]
-    """The file's columns that are read."""
+    """The columns of the file that the task reads."""
 
 
 def task_of(found: Detection) -> Task:
@@ -111,7 +113,7 @@ def task_of(found: Detection) -> Task:
 
 
 def names_for(found: Detection, task: Task, columns: Sequence[str]) -> Names:
-    """What `data.columns` must say: nothing where the task finds the columns by itself."""
+    """Return the value for `data.columns`: {} if the task finds its columns by their names."""
     differing = {name: source for name, source in found.columns.items() if name != source}
     for names in ({}, differing):
         if _reads(names, found, task, columns):
@@ -120,7 +122,7 @@ def names_for(found: Detection, task: Task, columns: Sequence[str]) -> Names:
 
 
 def examples(sample: RowSample, names: Names, task: Task) -> Reading:
-    """The examples that a task reads in a sample. Raises ValueError where columns are missing."""
+    """Parse the rows of a sample with a task. Raises ValueError if columns are missing."""
     rename = renaming(sample.columns, names, task, labelled=True)
     good, bad = [], list(sample.bad)
     for row in sample.rows:

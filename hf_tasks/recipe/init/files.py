@@ -1,9 +1,9 @@
-"""From files, globs or a folder to the train, validation and test files of a dataset, and samples of their rows.
+"""Find the train, validation and test files of a dataset by their names, and sample their rows.
 
-train.csv.gz  dev.csv  X_test_annotated.csv       one file for each split
+train.csv.gz  dev.csv  X_test_annotated.csv       one file per split
 train-00000-of-00002.parquet ...                  several files of one split
-train.en  train.de, src-train.txt  tgt-train.txt  a source and its target
-dev.src  dev.ref0  dev.ref1                       a source and its references
+train.en  train.de, src-train.txt  tgt-train.txt  source and target
+dev.src  dev.ref0  dev.ref1                       source and references
 """
 
 import os
@@ -36,7 +36,7 @@ SPLIT_WORDS: dict[SplitName, str] = {
     "test": "test testb tst testing gold devtest prueba essai teste 测试 測試 テスト тест",
 }
 SIZE = 10_000
-"""Rows in a sample; those of a longer file are drawn from all of it."""
+"""Maximum number of rows in a sample, drawn from the complete file."""
 
 _SPLIT_OF = {word: split for split, words in SPLIT_WORDS.items() for word in words.split()}
 _SPLIT = re.compile(rf"({'|'.join(sorted(_SPLIT_OF, key=len, reverse=True))})(s|set|data|dataset|split|file|集|数据)?")
@@ -44,7 +44,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 _PIECE = re.compile(r"-\d+-of-\d+")
 _SOURCES = {"src", "source", "input", "orig", "original", "complex", "article", "document", "normal"}
 _TARGETS = {"tgt", "trg", "target", "output", "ref", "refs", "reference", "simple", "simp", "summary", "highlights"}
-_NO_DATA = re.compile(
+_NOT_DATA = re.compile(
     r"(readme|licen[cs]e|changes|changelog|makefile|citation|requirements)\b.*|.*\.(md|rst|pdf|html?|py|sh|r|ipynb|ya?ml|"
     r"toml|cfg|ini|xml|xlsx?|docx?|zip|tar|tgz|rar|7z|png|jpe?g|gif|svg|wav|mp3|bin|pt|pth|pkl|npy|npz|safetensors|bib|"
     r"log|m2|ann|lock|map)", re.IGNORECASE,
@@ -57,7 +57,7 @@ class SplitFiles:
 
     paths: tuple[Path, ...]
     targets: tuple[Path, ...] = ()
-    """Of a source that `paths` names: its references, line by line."""
+    """The files with the references of the source in `paths`, line by line."""
 
     @property
     def all(self) -> tuple[Path, ...]:
@@ -66,6 +66,8 @@ class SplitFiles:
 
 @dataclass(frozen=True)
 class DataFiles:
+    """The files of a dataset."""
+
     splits: dict[SplitName, SplitFiles]
     name: str
     """The dataset's name."""
@@ -75,11 +77,11 @@ class DataFiles:
 
 @dataclass(frozen=True)
 class _File:
-    """A file, or files that belong together, and what the names say."""
+    """A file, or files that belong together, with the words of their names."""
 
     files: SplitFiles
     words: tuple[str, ...]
-    """The words of the name, of the folders below the given one, and of the ending, in lower case."""
+    """The lower-case words of the path below the given folder, with the ending."""
     split: SplitName | None
 
     @property
@@ -92,13 +94,13 @@ class _File:
 
     @property
     def sides(self) -> tuple[str, ...]:
-        """ "source", "target", and languages, as the words name them."""
+        """The roles in the words: "source", "target" and languages."""
         roles = ("source" if w in _SOURCES else "target" if w in _TARGETS else language_of(w) for w in self.words)
         return tuple(role for role in roles if role)
 
     @cached_property
     def key(self) -> tuple[str, ...]:
-        """The words that say neither split nor ending."""
+        """The words that are neither a split nor an ending."""
         return tuple(w for w in self.words if not _SPLIT.fullmatch(w) and w not in _ENDINGS)
 
     @property
@@ -110,7 +112,7 @@ _ENDINGS = {suffix.removeprefix(".") for suffix in (*SUFFIXES, *TEXT_SUFFIXES)}
 
 
 def find_files(arguments: Sequence[str]) -> DataFiles:
-    """The splits in files, globs, or a folder. Raises DataError; a file called test is never the one that trains."""
+    """Find the splits in files, globs or a folder; a file named test is never used for training. Raises DataError."""
     folders = [Path(argument) for argument in arguments if Path(argument).is_dir()]
     if folders and len(arguments) > 1:
         raise DataError(f"{folders[0]}: is a folder; give one folder alone, or files")
@@ -137,11 +139,11 @@ def find_files(arguments: Sequence[str]) -> DataFiles:
     )
 
 
-# -- what names say
+# -- names of files
 
 
 def _files_in(folder: Path) -> list[Path]:
-    """The data files of a folder; those of its subfolders too where it has no file called train itself."""
+    """Return the data files of a folder, and of its subfolders if it has no file named train itself."""
     try:
         here = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))
         found = [path for path in here if _is_data(path)]
@@ -154,13 +156,13 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _is_data(path: Path) -> bool:
-    if not path.is_file() or _NO_DATA.fullmatch(path.name) or not path.stat().st_size:
+    if not path.is_file() or _NOT_DATA.fullmatch(path.name) or not path.stat().st_size:
         return False
     if bare(path).suffix.lower().removeprefix(".") in _ENDINGS:
         return True
     try:
         format_of(path)
-    except DataError:  # an unknown ending, and no text
+    except DataError:  # an unknown ending and not a text file
         return False
     return True
 
@@ -169,29 +171,29 @@ def _described(path: Path, folder: Path | None) -> _File:
     inner = bare(path.relative_to(folder) if folder else Path(path.name))
     words = [word.lower() for word in _WORDS.findall(_PIECE.sub("", str(inner)))]
     split = None
-    for word in words:  # the last one: dev-test is a test split, train/dev.csv is dev
+    for word in words:  # the last one counts: dev-test is a test split, train/dev.csv is dev
         if match := _SPLIT.fullmatch(word):
             split = next(name for name in SPLITS if _SPLIT_OF[match[1]] == name)
     return _File(SplitFiles((path,)), tuple(words), split)
 
 
 def _name(folder: Path | None, train: _File) -> str:
-    """The folder's name; that of the file, unless it only says the split."""
+    """Return a name for the recipe: the folder's, or the file's unless it is only the name of a split."""
     above = Path(os.path.abspath(folder or train.path.parent)).name  # noqa: PTH100
-    whole = bare(train.path).stem
-    own = [word for word in _WORDS.findall(_PIECE.sub("", whole)) if not _SPLIT.fullmatch(word.lower())]
+    stem = bare(train.path).stem
+    own = [word for word in _WORDS.findall(_PIECE.sub("", stem)) if not _SPLIT.fullmatch(word.lower())]
     if folder or not own or train.sides:
         name = above
     else:
-        name = whole if own == _WORDS.findall(whole) else f"{above}-{'-'.join(own)}"
+        name = stem if own == _WORDS.findall(stem) else f"{above}-{'-'.join(own)}"
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-") or "recipe"
 
 
-# -- which files belong together
+# -- files that belong together
 
 
 def _parallel(files: Iterable[_File], *, in_order: bool) -> Iterator[_File]:
-    """Sources and their targets: files of plain text whose names differ only in a side or a language."""
+    """Yield sources with their targets: plain text files whose names differ only in a role or a language."""
     groups: dict[tuple[Any, ...], list[_File]] = defaultdict(list)
     for one in files:
         if one.sides and one.format in ("text", "segmented"):
@@ -208,7 +210,10 @@ def _parallel(files: Iterable[_File], *, in_order: bool) -> Iterator[_File]:
 
 
 def _of_equal_length(files: Sequence[_File]) -> Iterator[_File]:
-    """Two files of plain text with as many lines, whose names differ in one word: the longer one is the source."""
+    """Yield pairs of plain text files with the same number of lines whose names differ in one word.
+
+    The longer file is the source.
+    """
     groups: dict[tuple[Any, ...], list[_File]] = defaultdict(list)
     for one in files:
         groups[one.path.parent, one.split, len(one.words)].append(one)
@@ -226,7 +231,7 @@ def _lines(path: Path) -> int:
 
 
 def _without_sides(one: _File) -> tuple[str, ...]:
-    """The key without sides, languages, and the number or letter of a reference."""
+    """Return the key without roles, languages, and the number or letter of a reference."""
     kept, before = [], ""
     for word in one.key:
         side = word in _SOURCES or word in _TARGETS or language_of(word)
@@ -237,7 +242,7 @@ def _without_sides(one: _File) -> tuple[str, ...]:
 
 
 def _source_first(one: _File, several: Sequence[_File]) -> tuple[int, str]:
-    """Sorts the source first: the side called so; of `de-en` in the path the first language; English."""
+    """Return a sort key that puts the source first: by its name, the first language of `de-en` in the path, English."""
     named = one.sides[-1] if one.sides else ""
     pair = re.search(r"(?<![a-z])([a-z]{2})[-_2]?([a-z]{2})(?![a-z])", str(one.path.parent.name).lower())
     first = pair[1] if pair and {pair[1], pair[2]} <= {side for other in several for side in other.sides} else "en"
@@ -246,18 +251,18 @@ def _source_first(one: _File, several: Sequence[_File]) -> tuple[int, str]:
 
 
 def _joined(files: Sequence[_File]) -> list[_File]:
-    """Files of one split whose names differ in a counter only, from 0 or 1, as one."""
+    """Join the files of one split whose names differ only in a counter that starts at 0 or 1."""
     groups: dict[tuple[Any, ...], list[_File]] = defaultdict(list)
     for one in files:
-        whole = _PIECE.search(one.path.name) is not None
+        sharded = _PIECE.search(one.path.name) is not None
         numbers = [word for word in one.words if word.isdecimal()]
         counted = len(numbers) == 1 and "fold" not in one.words
         words = tuple("#" if word.isdecimal() and counted else word for word in one.words)
-        groups[one.path.parent, one.split, words, whole].append(one)
+        groups[one.path.parent, one.split, words, sharded].append(one)
     joined = []
-    for (*_, whole), several in groups.items():
+    for (*_, sharded), several in groups.items():
         counters = sorted(int(word) for one in several for word in one.words if word.isdecimal())
-        if len(several) > 1 and (whole or counters in ([*range(len(several))], [*range(1, len(several) + 1)])):
+        if len(several) > 1 and (sharded or counters in ([*range(len(several))], [*range(1, len(several) + 1)])):
             paths = tuple(path for one in several for path in one.files.paths)
             joined.append(replace(several[0], files=SplitFiles(paths)))
         else:
@@ -265,28 +270,28 @@ def _joined(files: Sequence[_File]) -> list[_File]:
     return joined
 
 
-# -- which files train
+# -- the files of each split
 
 
 def _training(units: Sequence[_File], folder: Path | None) -> _File:
-    """The file to train on: called train, else not called after a split, else validation. Raises DataError."""
+    """Return the file to train on: named train, else not named after a split, else validation. Raises DataError."""
     for split in ("train", None, "validation"):
         called = [one for one in units if one.split == split]
         if called:
             return max(called, key=lambda one: _fitness(one, units)) if folder else called[0]
     names = ", ".join(str(one.path) for one in units[:3])
-    raise DataError(f"{names}: by its name a test file, on which no model must train; give a train file, or rename it")
+    raise DataError(f"{names}: the name is that of a test file, not for training; give a train file, or rename it")
 
 
 def _fitness(one: _File, units: Sequence[_File]) -> tuple[int, int, bool, int]:
-    """How many other splits have files of the same name and ending, and of the same name; English; size."""
+    """Rank a training file: by the splits with the same name and ending, with the same name, English, size."""
     alike = {other.split for other in units if other.key == one.key and other.split != one.split}
     same = {o.split for o in units if o.key == one.key and o.split != one.split and o.words[-1:] == one.words[-1:]}
     return len(same), len(alike), "en" in one.words, one.size
 
 
 def _chosen(train: _File, units: Sequence[_File]) -> dict[SplitName, SplitFiles]:
-    """For each split the files that resemble those of train most, in language, name and ending."""
+    """Choose for each split the files most similar to train in language, name and ending."""
     chosen: dict[SplitName, SplitFiles] = {"train": train.files}
     languages = {side for side in train.sides if len(side) == 2}
     for name in ("validation", "test"):
@@ -308,7 +313,7 @@ def _distance(one: _File, train: _File) -> tuple[bool, int, bool, int]:
 
 
 def _all(train: _File, units: Sequence[_File]) -> dict[SplitName, SplitFiles]:
-    """Files that the user named one by one are all used."""
+    """Assign every file that the user named to a split."""
     together: dict[SplitName, SplitFiles] = {}
     for one in units:
         split: SplitName = "train" if one is train or one.split is None else one.split
@@ -323,11 +328,11 @@ def _all(train: _File, units: Sequence[_File]) -> dict[SplitName, SplitFiles]:
 def _notes(train: _File, units: Sequence[_File]) -> tuple[str, ...]:
     notes = []
     if train.split == "validation":
-        notes.append(f"no file is called train; {train.path.name} trains")
+        notes.append(f"no file is named train; {train.path.name} is used for training")
     others = [one for one in units if one is not train and one.split == train.split and one.key != train.key]
     languages = sorted({side for one in others for side in one.sides if len(side) == 2} - set(train.sides))
     if languages and any(len(side) == 2 for side in train.sides):
-        notes.append(f"other languages: {', '.join(languages)}; hf-tasks init FILE... reads their files")
+        notes.append(f"other languages: {', '.join(languages)}; to use their files: hf-tasks init FILE...")
     return tuple(notes)
 
 
@@ -336,12 +341,14 @@ def _notes(train: _File, units: Sequence[_File]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class RowSample:
+    """A random sample of the rows of a split."""
+
     rows: list[RawRow]
-    """At most SIZE, in their order, nested values also under their dotted names."""
+    """At most SIZE rows in their order; nested values also have dotted names."""
     total: int
-    """Rows that could be read."""
+    """Number of valid rows."""
     bad: tuple[str, ...] = ()
-    """Rows that could not: `place: what is wrong`."""
+    """Messages for invalid rows."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -349,7 +356,7 @@ class RowSample:
 
 
 def read_sample(files: SplitFiles, options: FileOptions) -> RowSample:
-    """A sample of the rows of one split. Raises DataError where a file cannot be read, or has no rows."""
+    """Sample the rows of one split (reservoir sampling). Raises DataError if a file is unreadable or has no rows."""
     draw = random.Random(42).randrange
     kept: list[tuple[int, RawRow]] = []
     bad: list[str] = []
@@ -381,7 +388,7 @@ def _rows(files: SplitFiles, options: FileOptions) -> Iterator[tuple[str, RawRow
 
 
 def _flattened(row: RawRow, depth: int = 3) -> RawRow:
-    """A row, and below its own values those in dicts, and in lists of one dict, under dotted names."""
+    """Return a row with dotted names added for the values in its dicts and lists of one dict."""
     found = dict(row)
     for name, value in row.items():
         below = value if isinstance(value, dict) else {"0": value[0]} if _holds_one_dict(value) else {}

@@ -1,4 +1,4 @@
-"""The language of texts: by their script, and in Latin letters by the most frequent words."""
+"""Detect the language of texts from their script and, in Latin letters, from frequent words."""
 
 import re
 from collections import Counter
@@ -23,18 +23,18 @@ SCRIPTS = {
     "el": r"[\u0370-\u03ff]", "he": r"[\u0590-\u05ff]", "hi": r"[\u0900-\u097f]", "th": r"[\u0e00-\u0e7f]",
     "ru": r"[\u0400-\u04ff]",
 }  # fmt: skip
-"""Japanese before Chinese, whose characters it has too; Cyrillic is most often Russian."""
+"""Script -> language; Japanese comes before Chinese, whose characters it also uses; Cyrillic counts as Russian."""
 ENOUGH = 0.12
-"""Share of a language's frequent words in a text of this language."""
+"""Minimum share of a language's frequent words in a text of this language."""
 DIFFERENT = 4
-"""Frequent words that must occur, since one alone may belong to several languages."""
+"""Minimum number of different frequent words, since one word can belong to several languages."""
 LOOKED_AT = 200
 
 _WORD = re.compile(r"[^\W\d_]+")
 
 
 def likely_language(texts: Iterable[Any]) -> str | None:
-    """The ISO 639-1 code of the language of most texts, of a few that can be known; else None."""
+    """Return the ISO 639-1 code of the language of most texts, or None if it is unknown."""
     text = " ".join(map(str, islice(texts, LOOKED_AT))).lower()
     words = Counter(_WORD.findall(text))
     letters = sum(len(word) * count for word, count in words.items())

@@ -262,7 +262,7 @@ def test_a_template_that_is_not_there_is_a_problem_of_the_recipe(values: dict[st
     values["data"]["train"], values["card"]["template"] = "train.csv", "mine.jinja"
     with pytest.raises(RecipeError) as e:
         validate(Source("recipe", values), recipe_dir=tmp_path)
-    assert str(e.value) == "recipe: card.template: there is no file mine.jinja beside the recipe; name one"
+    assert str(e.value) == "recipe: card.template: there is no file mine.jinja next to the recipe; name one"
 
 
 @pytest.mark.parametrize(

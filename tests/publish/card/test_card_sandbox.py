@@ -64,9 +64,7 @@ def test_a_template_is_a_file_beside_the_recipe(values: dict[str, Any], name: st
     values["card"]["template"] = name
     with pytest.raises(RecipeError) as e:
         from_dict(values)
-    assert str(e.value) == (
-        "recipe: card.template: name a file beside the recipe, or in a folder there, that ends in .jinja"
-    )
+    assert str(e.value) == ("recipe: card.template: name a file that ends in .jinja, in the recipe's folder or below")
 
 
 def test_a_template_without_a_folder_is_not_used(values: dict[str, Any], results: dict[str, Any]) -> None:

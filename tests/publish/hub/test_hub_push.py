@@ -243,8 +243,8 @@ def test_nothing_private_into_a_public_repository(hub: Hub, run: Path) -> None:
 @pytest.mark.parametrize("name", ["model", "org/", "org/my model", "a/b/c", "org/-x", "org/a--b", "org/x.git", "../x"])
 def test_a_wrong_name(run: Path, name: str) -> None:
     assert message(run, name) == (
-        f'"{name}" cannot name a repository; write ORG/NAME with letters, digits, dots, dashes and underscores, '
-        "no two dots or dashes in a row"
+        f'"{name}" is not a valid repository name; write ORG/NAME with letters, digits, dots, dashes, '
+        "underscores, no two dots or dashes in a row"
     )
 
 

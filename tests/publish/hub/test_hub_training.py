@@ -217,7 +217,7 @@ def test_mistakes_in_the_section() -> None:
     with pytest.raises(RecipeError) as e:
         from_dict({"hub": {"repo_id": "model", "privat": False}})
     assert [problem for problem in e.value.problems if ": hub." in problem] == [
-        'recipe: hub.repo_id: "model" cannot name a repository; write ORG/NAME with letters, digits, dots, dashes and '
-        "underscores, no two dots or dashes in a row",
+        'recipe: hub.repo_id: "model" is not a valid repository name; write ORG/NAME with letters, digits, dots, '
+        "dashes, underscores, no two dots or dashes in a row",
         'recipe: hub.privat: unknown key; did you mean "private"?',
     ]

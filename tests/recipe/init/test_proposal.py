@@ -78,7 +78,7 @@ def test_one_label_of_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     proposal = propose(["reviews.csv"])
     assert proposal.name == "reviews"
     assert proposal.recipe == SINGLE_LABEL
-    assert proposal.seen == [
+    assert proposal.report == [
         "reviews.csv: train, 60 rows",
         '  task      text-classification, one of 5 labels: the column "stars" has 5 different values',
         "  or        if the numbers are a scale: columns: {score: stars} predicts a number",
@@ -89,24 +89,24 @@ def test_one_label_of_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 SINGLE_LABEL = """\
-# Proposed from reviews.csv by hf-tasks init; change what you know better.
+# Proposed by hf-tasks init from reviews.csv; edit it as you need.
 name: reviews
 task:
   name: text-classification             # one of 5 labels: the column "stars" has 5 different values
   max_length: 32                        # tokens; 99 % of the texts have at most 10 words
-  metrics: [accuracy, f1]               # accuracy chooses the checkpoint: the labels are balanced
+  metrics: [accuracy, f1]               # accuracy selects the checkpoint: the labels are balanced
   # if the numbers are a scale: columns: {score: stars} predicts a number
 data:
   train: reviews.csv                    # 60 rows
-  validation_size: 0.2                  # there is no validation file: this share of train is held out
-  columns: {text: review, label: stars} # the task's name of a column: its name here
+  validation_size: 0.2                  # no validation file: this share of train is held out
+  columns: {text: review, label: stars} # the task's name of a column: its name in the files
 model:
-  # English; small and fast; bert-base-uncased is slower and a bit better
+  # English; small and fast; bert-base-uncased is slower and slightly better
   name_or_path: distilbert/distilbert-base-uncased
-# method: {name: gradual-unfreezing}    # worth a try, rows are few: the head first, then one more block at a time
+# method: {name: gradual-unfreezing}    # worth trying with few examples: the head first, then one more block at a time
 training:
   learning_rate: 5e-5                   # usual for models of BERT's size
-  num_train_epochs: 10                  # about 40 steps; few rows need more epochs, many need fewer
+  num_train_epochs: 10                  # about 40 steps; few examples need more epochs, many need fewer
   batch_size: 16
 """
 
@@ -118,7 +118,7 @@ def test_entities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 ENTITIES = """\
-# Proposed from names/train.conll and 1 more by hf-tasks init; change what you know better.
+# Proposed by hf-tasks init from names/train.conll and 1 more; edit it as you need.
 name: names
 task:
   # named entities: the column "tags" has a tag for each word of "tokens", 3 different ones
@@ -131,10 +131,10 @@ data:
   validation: dev.conll                 # 10 rows
 model:
   name_or_path: distilbert/distilbert-base-cased # English; cased: capital letters mark names
-# method: {name: gradual-unfreezing}    # worth a try, rows are few: the head first, then one more block at a time
+# method: {name: gradual-unfreezing}    # worth trying with few examples: the head first, then one more block at a time
 training:
   learning_rate: 5e-5                   # usual for models of BERT's size
-  num_train_epochs: 10                  # about 30 steps; few rows need more epochs, many need fewer
+  num_train_epochs: 10                  # about 30 steps; few examples need more epochs, many need fewer
   batch_size: 16
 """
 
@@ -146,11 +146,11 @@ def test_translation_of_parallel_files(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 PARALLEL = """\
-# Proposed from train.en and 3 more by hf-tasks init; change what you know better.
+# Proposed by hf-tasks init from train.en and 3 more; edit it as you need.
 name: captions
 task:
   name: translation                     # English to German: parallel files of English and German
-  prefix: "translate English to German: " # as T5 was pretrained
+  prefix: "translate English to German: " # as in T5's pretraining
   source_language: en
   target_language: de
   max_length: 32                        # tokens; 99 % of the texts have at most 10 words
@@ -159,10 +159,10 @@ data:
   train: {source: train.en, target: train.de} # 40 rows
   validation: {source: val.en, target: val.de} # 10 rows
 model:
-  name_or_path: google-t5/t5-small      # writes texts; English
+  name_or_path: google-t5/t5-small      # generates texts; English
 training:
   learning_rate: 3e-4                   # usual for T5
-  num_train_epochs: 10                  # about 30 steps; few rows need more epochs, many need fewer
+  num_train_epochs: 10                  # about 30 steps; few examples need more epochs, many need fewer
   batch_size: 16
 """
 
@@ -182,7 +182,7 @@ def test_a_model_from_nothing_is_a_comment_that_works(tmp_path: Path) -> None:
     kinds.lines(tmp_path / "train.en", map(kinds.text, range(10_000)))
     kinds.lines(tmp_path / "train.de", (f"Der Film war zu lang {i}" for i in range(10_000)))
     written = propose([str(tmp_path / "train.en"), str(tmp_path / "train.de")]).recipe.splitlines()
-    start = next(i for i, line in enumerate(written) if "from nothing but these data" in line)
+    start = next(i for i, line in enumerate(written) if "to train from scratch" in line)
     assert "name_or_path" in written[start - 1]
     changed = [*written[: start - 1], *(line.replace("# ", "", 1) for line in written[start + 1 : start + 4])]
     recipe = recipes.validate(yaml_file.parse("\n".join([*changed, *written[start + 4 :]]), "changed.yaml"))
@@ -198,7 +198,7 @@ def test_a_method_for_few_rows_is_a_comment_that_works(tmp_path: Path) -> None:
 
 def test_the_users_model(tmp_path: Path) -> None:
     recipe = propose(kinds.single_label(tmp_path), "org/base").recipe
-    assert "\n  name_or_path: org/base                # as --model says\n" in recipe
+    assert "\n  name_or_path: org/base                # given by --model\n" in recipe
 
 
 @pytest.mark.parametrize("architecture", ["bert", "t5"])
@@ -227,7 +227,7 @@ def test_the_users_words_choose_task_and_columns(tmp_path: Path) -> None:
         return f"{kinds.text(i)},{kinds.text(i + 3)},{'ab'[i % 2]},{i % 7 / 2}"
 
     data = kinds.csv(tmp_path, "both.csv", "first,second,topic,grade", row)
-    seen = propose(data).seen
+    seen = propose(data).report
     other = 'a number: the column "grade" has numbers from 0 to 3; --task text-classification --text {} --label grade'
     assert [line for line in seen if other.format("first") in line or other.format("second") in line]
     wishes = Wishes(text="second", pair="first", label="grade")
@@ -240,14 +240,14 @@ def test_the_users_words_choose_task_and_columns(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError) as e:
         propose(data, wishes=Wishes(task="question-answering"))
-    assert "--task question-answering: the rows do not allow this; there are first (" in str(e.value)
+    assert "--task question-answering: impossible with the columns first (" in str(e.value)
 
 
 def test_a_test_file_never_trains(tmp_path: Path) -> None:
     data = kinds.csv(tmp_path, "subtask1_test_gold.csv", "text,label", lambda i: f"{kinds.text(i)},{i % 2}")
     with pytest.raises(DataError) as e:
         propose(data)
-    told = "by its name a test file, on which no model must train; give a train file, or rename it"
+    told = "the name is that of a test file, not for training; give a train file, or rename it"
     assert str(e.value) == f"{data[0]}: {told}"
 
 
@@ -259,8 +259,8 @@ def test_a_column_that_names_the_splits(tmp_path: Path) -> None:
     with pytest.raises(DataError) as e:
         propose(data)
     assert str(e.value) == (
-        f'{data[0]}: the column "fold" says which rows are for testing (TRAIN 40, TEST 20); write each split to a file '
-        "of its own: a model must not train on test rows"
+        f'{data[0]}: the column "fold" says which rows are for testing (TRAIN 40, TEST 20); write each split to its '
+        "own file: a model must not be trained on test examples"
     )
 
 
@@ -287,18 +287,18 @@ def test_an_unlabelled_test_part_is_not_named(tmp_path: Path) -> None:
     kinds.csv(tmp_path, "train.tsv", "sentence\tlabel", lambda i: f"{kinds.text(i)}\t{i % 2}")
     kinds.csv(tmp_path, "test.tsv", "sentence\tlabel", lambda i: f"{kinds.text(i)}\t-1")
     proposal = propose([str(tmp_path)])
-    assert f"  note      {tmp_path / 'test.tsv'}: has no labels that train has" in proposal.seen
+    assert f"  note      {tmp_path / 'test.tsv'}: has no labels that train has" in proposal.report
     assert "\n  test:" not in proposal.recipe
 
 
 def test_of_many_rows_a_sample_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hf_tasks.recipe.init.READ_WHOLE", 59)
-    note = "  note      there are many rows and not all were checked; hf-tasks check does it"
-    assert propose(kinds.single_label(tmp_path)).seen[-1] == note
+    note = "  note      there are many rows, so not all were checked; hf-tasks check checks them"
+    assert propose(kinds.single_label(tmp_path)).report[-1] == note
 
 
 def test_skewed_labels_are_measured_by_macro_f1(tmp_path: Path) -> None:
     data = kinds.csv(tmp_path, "spam.csv", "text,label", lambda i: f"{kinds.text(i)},{'ham' if i % 6 else 'spam'}")
     recipe = propose(data).recipe
-    told = "macro F1 first: the most frequent label has 5 times the rows of the rarest"
+    told = "macro F1 first: the most frequent label has 5 times the examples of the rarest"
     assert f"\n  metrics: [f1, accuracy, per_class]    # {told}\n" in recipe

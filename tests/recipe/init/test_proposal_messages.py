@@ -18,20 +18,19 @@ FILES = {
     "header.csv": (["text,label"], "there are no rows; give at least one"),
     "one.csv": (
         ["text", *TEXTS],
-        'there is one column only, text ("the film was slow and the p..."); add one with the labels, or a target text',
+        'there is only one column, text ("the film was slow and the p..."); add one with labels or target texts',
     ),
     "plain.txt": (
         TEXTS,
-        'there is one column only, text ("the film was slow and the p..."); add one with the labels, or a target text',
+        'there is only one column, text ("the film was slow and the p..."); add one with labels or target texts',
     ),
     "no_label.csv": (
         ["id,text", *(f"{i},{text}" for i, text in enumerate(TEXTS))],
-        'no column can be a label; there are id ("0"), text ("the film was slow and the p..."); add one, or call it '
-        "label",
+        'no column can be a label, only id ("0"), text ("the film was slow and the p..."); add one, or name it label',
     ),
     "no_text.csv": (
         ["x,label", *(f"{i / 2},{i % 2}" for i in range(40))],
-        'no column holds texts; there are x ("0.0"), label ("0"); add one, or call it text',
+        'no column holds texts, only x ("0.0"), label ("0"); add one, or name it text',
     ),
     "different.csv": (
         ["text,label", *(f"{text},label{i}" for i, text in enumerate(TEXTS))],
@@ -39,11 +38,11 @@ FILES = {
     ),
     "constant.csv": (
         ["text,label", *(f"{text},spam" for text in TEXTS)],
-        'the column "label" has one value only, spam; training needs two labels',
+        'the column "label" has only one value, spam; training needs at least two labels',
     ),
     "words.csv": (
         ["sentence_id,word,tag", *(f"{i // 4},{'abcd'[i % 4]},{'XY'[i % 2]}" for i in range(40))],
-        'the column "word" has a word in each row; write sentences: CoNLL, or lists of tokens and tags',
+        'the column "word" has one word per row; write sentences: CoNLL, or lists of tokens and tags',
     ),
 }
 
@@ -61,7 +60,7 @@ def test_a_table_without_a_header(tmp_path: Path) -> None:
     data = kinds.csv(tmp_path, "rows.csv", "it was bad,neg", lambda i: f"{kinds.text(i)},{('pos', 'neg')[i % 2]}")
     proposal = propose(data)
     assert "\n  column_names: [text, label]           # the table has no header line\n" in proposal.recipe
-    assert proposal.seen[0] == f"{data[0]}: train, 61 rows"
+    assert proposal.report[0] == f"{data[0]}: train, 61 rows"
 
 
 def test_files_of_several_formats(tmp_path: Path) -> None:
@@ -102,8 +101,8 @@ def test_rows_of_a_long_file_are_drawn_from_all_of_it(tmp_path: Path, monkeypatc
     rows = [f"{kinds.text(i)},{i // 500}" for i in range(1000)]  # sorted by label
     kinds.lines(tmp_path / "sorted.csv", ["text,label", *rows])
     proposal = propose([str(tmp_path / "sorted.csv")])
-    assert proposal.seen[0] == f"{tmp_path / 'sorted.csv'}: train, 1,000 rows"
-    labels = next(line for line in proposal.seen if line.startswith("  labels")).split(": ")[1]
+    assert proposal.report[0] == f"{tmp_path / 'sorted.csv'}: train, 1,000 rows"
+    labels = next(line for line in proposal.report if line.startswith("  labels")).split(": ")[1]
     counts = [int(word) for word in labels.replace(",", "").split()[1::2]]
     assert sum(counts) == 50
     assert min(counts) >= 15

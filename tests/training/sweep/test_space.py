@@ -27,11 +27,11 @@ def test_values_are_listed_or_a_range(text: str, values: Listed | Range) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must be values with commas (words, numbers, true, false), or a range such as 2..4"),
-        ("[1],2", "must be values with commas (words, numbers, true, false), or a range such as 2..4"),
+        ("", "must be values separated by commas (words, numbers, true, false), or a range such as 2..4"),
+        ("[1],2", "must be values separated by commas (words, numbers, true, false), or a range such as 2..4"),
         ("a,b,a", '"a" is listed twice; keep one of them'),
         ("4..2", "a range goes from low to high; found 4..2"),
-        ("0..1:log", "a range in orders of magnitude starts above 0; found 0"),
+        ("0..1:log", "a logarithmic range must start above 0; found 0"),
         ("1..2:lin", 'there is no scale "lin"; write ..2:log, or ..2 alone'),
         ("a: [", 'cannot be read: "a: ["; write values with commas, or a range such as 2..4'),
     ],
@@ -70,5 +70,5 @@ def test_every_listed_value_and_every_end_is_tried() -> None:
 def test_times() -> None:
     assert [seconds(text) for text in ("90s", "30m", "1.5h")] == [90, 1800, 5400]
     for text in ("", "30", "0m", "-1h", "1d"):
-        with pytest.raises(RecipeError, match=r"is no time; write for example 90s, 30m or 1.5h$"):
+        with pytest.raises(RecipeError, match=r"is not a duration; write for example 90s, 30m or 1.5h$"):
             seconds(text)
