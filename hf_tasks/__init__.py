@@ -37,7 +37,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _CLASSES = {"Recipe": "hf_tasks.recipe", "Run": "hf_tasks.runs.run"}
-"""Exported classes, whose modules are imported when they are used: `import hf_tasks` loads no other library."""
+"""Exported classes, whose modules are imported on first use, so that `import hf_tasks` loads no other library."""
 _FLAGS = ("merge", "overwrite", "public", "update")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -54,22 +54,24 @@ def __dir__() -> list[str]:
 
 
 def _in_python(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """The function, whose errors name arguments of Python where those of the command line name options; `problems`
-    keeps the words of the command line."""
+    """Return the function with error messages that name Python arguments instead of command-line options.
+
+    The attribute `problems` of an error keeps the messages of the command line.
+    """
 
     @wraps(function)
-    def speaking(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
             return function(*args, **kwargs)
         except UserError as e:
             e.args = (_python_words(str(e)),)
             raise
 
-    return speaking
+    return wrapper
 
 
 def _python_words(text: str) -> str:
-    if "hf-tasks " in text:  # the remedy is a command, whose options stay as they are
+    if "hf-tasks " in text:  # the suggested command keeps its options
         return text
     text = re.sub(rf"--({'|'.join(_FLAGS)})\b", r"\1=True", text.replace("--set ", "override "))
     return re.sub(r"(?<!\S)--([a-z]+(?:-[a-z]+)*)", lambda option: option[1].replace("-", "_"), text)
@@ -91,9 +93,9 @@ def train(
     overwrite: bool = False,
     **training: Any,
 ) -> "Run | SeedRuns":
-    """Train a recipe and return the saved run; the runs, where it names `seeds`.
+    """Train a recipe and return the saved run, or the runs if the recipe has `seeds`.
 
-    `recipe`: a file, a shipped recipe's name, a dict or a Recipe; without one, what `init` proposes for the data.
+    `recipe`: a file, a shipped recipe's name, a dict or a Recipe; by default the one that `init` proposes for the data.
     `overrides`: {"training.learning_rate": 3e-5}, or "key=value" strings. `train`, `validation`, `test`: a pandas
     DataFrame, a datasets.Dataset, a list of dicts, or files. `columns`: {"label": "name in the data"}. `training`: keys
     of transformers.TrainingArguments, e.g. learning_rate. Raises RecipeError, DataError or RunError.
@@ -116,7 +118,9 @@ def train(
 
 @_in_python
 def check(recipe: "RecipeLike", overrides: "Overrides" = (), *, dry_run: bool = True) -> list[str]:
-    """All that can be known of a recipe before training, in lines; `dry_run`: a little of the training is really done.
+    """Check a recipe, its data and model before training; return the report as lines.
+
+    `dry_run`: run a few real training steps to measure time and memory.
 
     Raises RecipeError, DataError or RunError.
     """
@@ -139,8 +143,10 @@ def init(
     label: str | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Propose a recipe for data files, globs or a folder, and write it to `output` (NAME.yaml where not given); the
-    file. `text`, `pair`, `label`: names of columns. Raises DataError or RecipeError."""
+    """Propose a recipe for data files, globs or a folder, write it to `output` (by default NAME.yaml), return the path.
+
+    `text`, `pair`, `label`: names of columns. Raises DataError or RecipeError.
+    """
     from hf_tasks.recipe import init as proposals
 
     found = proposals.propose([str(path) for path in data], model, proposals.Wishes(task, text, pair, label))
@@ -149,8 +155,12 @@ def init(
 
 @_in_python
 def load_run(path: str | Path, overrides: "Overrides" = ()) -> "Run":
-    """The run in a directory, or of the Hub (ORG/NAME, ORG/NAME@REVISION): `load_run(path).predict(texts)`,
-    `.evaluate(rows)`. `overrides`: {"decoding.num_beams": 5}, for a run that writes texts. Raises RunError."""
+    """Load the run in a directory or on the Hub (ORG/NAME, ORG/NAME@REVISION). Raises RunError.
+
+    `overrides`: options of decoding, e.g. {"decoding.num_beams": 5}, for a run that generates text.
+
+    >>> load_run("runs/quickstart").predict(["Where is my card?"])
+    """
     from hf_tasks.publish.hub.fetch import folder_of
     from hf_tasks.recipe.yaml_file import override_lines
     from hf_tasks.runs.run import Run
@@ -160,7 +170,7 @@ def load_run(path: str | Path, overrides: "Overrides" = ()) -> "Run":
 
 @_in_python
 def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
-    """Several runs under names of their own, what they have in common in memory once. Raises RunError.
+    """Load several runs that share equal tensors in memory. Raises RunError.
 
     >>> runs = load_runs({"intent": "runs/intent", "sentiment": "runs/sentiment"})
     >>> runs["sentiment"].predict("A quiet, moving film.")
@@ -173,21 +183,22 @@ def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
 
 @_in_python
 def predict(run: "RunLike", inputs: Any, *, top: int | None = None, batch_size: int = 64) -> Any:
-    """The predictions of a run, or of the run at a path: see `Run.predict`. Raises RunError or DataError."""
+    """Predict with a run or the run at a path, see `Run.predict`. Raises RunError or DataError."""
     return _run(run).predict(inputs, top=top, batch_size=batch_size)
 
 
 @_in_python
 def evaluate(run: "RunLike", inputs: Any) -> "Scores":
-    """The metrics of a run, or of the run at a path, on labelled inputs: see `Run.evaluate`. Raises RunError or
-    DataError."""
+    """Evaluate a run or the run at a path on labelled inputs, see `Run.evaluate`. Raises RunError or DataError."""
     return _run(run).evaluate(inputs)
 
 
 @_in_python
 def report(run: "RunLike", output: str | Path | None = None, slices: Sequence[str] = ()) -> Path:
-    """Write the HTML report of a run (RUN/report.html where no `output` is given); the file. `slices`: columns of the
-    data whose values are scored one by one. Raises RunError."""
+    """Write the HTML report of a run to `output` (by default RUN/report.html) and return the path. Raises RunError.
+
+    `slices`: columns of the data; each value is scored separately.
+    """
     from hf_tasks.publish.report import report as write_report
 
     return write_report(_run(run), Path(output) if output else None, slices)
@@ -195,8 +206,10 @@ def report(run: "RunLike", output: str | Path | None = None, slices: Sequence[st
 
 @_in_python
 def export(run: "RunLike", output: str | Path, *, merge: bool = False) -> Path:
-    """Write a run's model as one plain checkpoint, which transformers loads by itself, into a new folder; the folder.
-    `merge`: merge an adapter into its base. Raises RunError."""
+    """Write a run's model as a plain transformers checkpoint into a new folder and return the folder. Raises RunError.
+
+    `merge`: merge an adapter into its base model.
+    """
     from hf_tasks.runs.export import export as export_run
 
     export_run(_run(run), Path(output), merge=merge)
@@ -213,7 +226,7 @@ def embed(
     normalize: bool = False,
     batch_size: int = 64,
 ) -> "ndarray":
-    """Vectors of texts, float32 (N, H); with several `layers` ("all", or "-1,-2") (N, layers, H).
+    """Return vectors of texts, float32 (N, H); for several `layers` ("all", or "-1,-2") (N, layers, H).
 
     `texts`: a list of strings, a pandas Series, or a table with a column `text`. `model`: a run's directory, a
     checkpoint's folder, a Hub id, or package:NAME. Raises RunError, RecipeError or DataError.
@@ -225,20 +238,22 @@ def embed(
 
 @_in_python
 def push(run_path: str | Path, repo_id: str, **options: Any) -> "Pushed":
-    """Upload a run to the Hub, into a new private repository unless the options of `hub.push.push` say otherwise:
-    private, update, revision, tag, dry_run, predictions. Raises RunError."""
+    """Upload a run to the Hub, by default into a new private repository. Raises RunError.
+
+    `options`: private, update, revision, tag, dry_run, predictions, as in `publish.hub.push.push`.
+    """
     from hf_tasks.publish.hub.push import push as push_run
 
     return push_run(run_path, repo_id, **options)
 
 
 def _run(run: "RunLike") -> "Run":
-    """The run itself, or the one at a path."""
+    """Return the run itself, or load the one at a path."""
     return load_run(run) if isinstance(run, str | Path) else run
 
 
 def _located(recipe: "RecipeLike", overrides: "Overrides") -> AbstractContextManager[None]:
-    """Where a recipe file is used: its errors name the lines of their keys."""
+    """Context manager that adds lines of the recipe file to errors about its keys."""
     from hf_tasks.core.shipped import find
     from hf_tasks.recipe.messages import located
     from hf_tasks.recipe.yaml_file import override_lines

@@ -198,5 +198,5 @@ def test_a_folder_without_a_run(
 ) -> None:
     rest = ["in.csv"] if command == ["predict"] else []
     assert failure(capfd, monkeypatch, *command, "none", *rest) == (
-        "error: none: no run is here (no recipe.yaml); give the directory that `train` wrote\n"
+        "error: none: there is no run (no recipe.yaml); give the directory that `train` wrote\n"
     )

@@ -114,7 +114,7 @@ def _counts(units: np.ndarray, strata: Sequence[Sequence[str]]) -> "csr_array":
 
 
 def _held_units(counts: "csr_array", sizes: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
-    """Flags (U,) of units that have about `total` rows; none where each unit has the last row of a stratum.
+    """Return flags (U,) of held-out units with about `total` examples; none if each unit has all examples of a stratum.
 
     `counts` (U, S): examples of each unit in each stratum. `sizes` (U,): examples of each unit.
 

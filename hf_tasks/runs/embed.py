@@ -100,7 +100,7 @@ class Extractor:
 
     def encode(
         self, texts: Sequence[str], layers: Sequence[int], pool: Pool, normalize: bool = False, batch_size: int = 64
-    ) -> Iterator[list[Encoded]]:
+    ) -> Iterator[list[Embedding]]:
         """Yield the embeddings of the texts in order, CHUNK batches at a time; batches have texts of similar length."""
         from tqdm import tqdm
 
@@ -109,11 +109,11 @@ class Extractor:
                 chunk = list(texts[start : start + CHUNK * batch_size])
                 lengths = np.array([len(ids) for ids in self.tokenizer(chunk, verbose=False)["input_ids"]])
                 order = np.argsort(-lengths, kind="stable")
-                found: dict[int, Encoded] = {}
+                found: dict[int, Embedding] = {}
                 for rows in np.array_split(order, range(batch_size, len(order), batch_size)):
                     encoded = self._batch([chunk[row] for row in rows], layers, pool, normalize)
                     for row, (tokens, vectors) in zip(rows.tolist(), encoded, strict=True):
-                        found[row] = Encoded(chunk[row], tokens, vectors, bool(lengths[row] > self.max_length))
+                        found[row] = Embedding(chunk[row], tokens, vectors, bool(lengths[row] > self.max_length))
                     bar.update(len(rows))
                 yield [found[row] for row in range(len(chunk))]
 
@@ -179,7 +179,7 @@ def check_output(path: Path, pool: Pool) -> None:
         raise DataError(f"{path}: there is no folder {path.parent}; create it first")
 
 
-def write(path: Path, batches: Iterator[list[Encoded]], count: int, layers: Sequence[int], pool: Pool) -> int:
+def write(path: Path, batches: Iterator[list[Embedding]], count: int, layers: Sequence[int], pool: Pool) -> int:
     """Write the vectors of `count` texts to a file that appears when it is complete; return how many were truncated.
 
     .parquet: `text`, without pooling also `tokens`, and `embedding` or, for several layers, `layer_0`, `layer_1`, ...
@@ -189,8 +189,8 @@ def write(path: Path, batches: Iterator[list[Encoded]], count: int, layers: Sequ
         return (_to_npy if path.suffix == ".npy" else _to_parquet)(file, batches, count, layers, pool)
 
 
-def _to_npy(file: Any, batches: Iterator[list[Encoded]], count: int, layers: Sequence[int], pool: Pool) -> int:
-    cut = 0
+def _to_npy(file: Any, batches: Iterator[list[Embedding]], count: int, layers: Sequence[int], pool: Pool) -> int:
+    truncated = 0
     for i, batch in enumerate(batches):
         vectors = np.stack([one.vectors for one in batch])  # (B, layers, H)
         if len(layers) == 1:
@@ -199,15 +199,15 @@ def _to_npy(file: Any, batches: Iterator[list[Encoded]], count: int, layers: Seq
             header = {"descr": "<f4", "fortran_order": False, "shape": (count, *vectors.shape[1:])}
             np.lib.format.write_array_header_1_0(file, header)
         file.write(np.ascontiguousarray(vectors, "<f4").data)
-        cut += sum(one.cut for one in batch)
-    return cut
+        truncated += sum(one.truncated for one in batch)
+    return truncated
 
 
-def _to_parquet(file: Any, batches: Iterator[list[Encoded]], count: int, layers: Sequence[int], pool: Pool) -> int:
+def _to_parquet(file: Any, batches: Iterator[list[Embedding]], count: int, layers: Sequence[int], pool: Pool) -> int:
     import pyarrow as pa
     from pyarrow import parquet
 
-    names, cut = ["embedding"] if len(layers) == 1 else [f"layer_{layer}" for layer in layers], 0
+    names, truncated = ["embedding"] if len(layers) == 1 else [f"layer_{layer}" for layer in layers], 0
     with contextlib.ExitStack() as stack:
         writer: Any = None
         for batch in batches:
@@ -218,8 +218,8 @@ def _to_parquet(file: Any, batches: Iterator[list[Encoded]], count: int, layers:
             table = pa.table(columns)
             writer = writer or stack.enter_context(parquet.ParquetWriter(file, table.schema))
             writer.write_table(table)
-            cut += sum(one.cut for one in batch)
-    return cut
+            truncated += sum(one.truncated for one in batch)
+    return truncated
 
 
 def _column(vectors: list[np.ndarray]) -> Any:

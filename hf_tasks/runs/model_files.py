@@ -52,7 +52,7 @@ def config_of(recipe: Recipe, path: Path) -> Model:
     try:
         resolve_checkpoint(recipe.model.name_or_path)
     except RunError as e:
-        raise RunError(f"{path}: the run has only trained parameters, and its base checkpoint is missing: {e}") from None
+        raise RunError(f"{path}: the run has only trained parameters and its base is missing: {e}") from None
     return recipe.model
 
 

@@ -1,4 +1,4 @@
-"""What decides the weights that a training ends with, and what of it has changed since."""
+"""Origin: everything that the result of a training depends on, and what of it has changed since."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-NO_MATTER = {
+IRRELEVANT = {
     "training.output_dir", "training.logging_steps", "training.logging_strategy", "training.logging_first_step",
     "training.report_to", "training.run_name", "training.project", "training.trackio_space_id", "training.log_level",
     "training.dataloader_num_workers", "training.dataloader_prefetch_factor", "training.save_total_limit",
 }  # fmt: skip
-"""Keys of a recipe that no result depends on."""
+"""Keys of a recipe that do not influence results."""
 ABOUT = ("name", "card", "hub")
-"""Sections of a recipe that say what a run is called, how it is described, and where it is pushed."""
+"""Sections of a recipe with the name, the description and the repository of a run."""
 DATA_FILES = {"data.train", "data.validation", "data.test", "data.data_dir"}
 CHECKPOINTS = {"model.name_or_path", "model.decoder_name_or_path", "model.revision"}
 """Keys of a recipe that name files, which are compared by their hashes."""
@@ -21,23 +21,22 @@ CHECKPOINTS = {"model.name_or_path", "model.decoder_name_or_path", "model.revisi
 
 @dataclass(frozen=True)
 class Origin:
-    """What a training was begun with."""
+    """The inputs of a training: recipe, data, base checkpoint, packages, processes, machine."""
 
     recipe: Mapping[str, Any]
-    """Every key with its value, dotted, the defaults too; keys without a value are left out."""
+    """Dotted key -> value, with defaults, without keys that are None."""
     data: Mapping[str, Mapping[str, str]]
-    """For each split the SHA-256 of each file, in the order in which they are read; empty before a dataset of the Hub
-    is loaded."""
+    """Split -> file -> SHA-256, in the order of reading; empty before a Hub dataset is loaded."""
     base: Mapping[str, Mapping[str, str]]
-    """For each key of the recipe that names a checkpoint the SHA-256 of each of its files, the tokenizer's too."""
+    """Key of the recipe with a checkpoint -> file -> SHA-256, with the tokenizer's files."""
     packages: Mapping[str, str]
-    """The versions of the libraries that compute."""
+    """Package -> version."""
     processes: int
     machine: Mapping[str, Any]
-    """What may round differently: processor, accelerator, number of threads."""
+    """Processor, accelerator and number of threads, which influence rounding."""
 
     def changes(self, now: "Origin") -> Iterator[str]:
-        """What another result would come from, one thing each, in words."""
+        """Yield a message for each change that leads to another result."""
         yield from self.recipe_changes(now)
         yield from self.input_changes(now)
         for name in sorted(self.packages.keys() | now.packages.keys()):
@@ -45,17 +44,17 @@ class Origin:
             if one != other:
                 yield f"{name} was {one or 'not installed'} and is now {other or 'not installed'}"
         if self.processes != now.processes:
-            yield f"it was begun with {self.processes} processes and is now started with {now.processes}"
+            yield f"it was started with {self.processes} processes before and now with {now.processes}"
 
     def recipe_changes(self, now: "Origin") -> Iterator[str]:
-        """The keys that matter and have another value; those of files that are compared by content are left out."""
+        """Yield the keys with another value that influence results, except files that are compared by content."""
         hashed = DATA_FILES if self.data and now.data else set[str]()
         hashed = hashed | (CHECKPOINTS if self.base.keys() == now.base.keys() else set())
         files = {key for key in self.recipe.keys() | now.recipe.keys() if _above(key) in hashed}
         yield from _changed(self.recipe, now.recipe, without=files)
 
     def input_changes(self, now: "Origin") -> Iterator[str]:
-        """The data and the base checkpoint, compared by content, where both are known."""
+        """Yield the changes of the content of the data and the base checkpoint, if both contents are known."""
         if self.data and now.data and (files := sorted(set(_changed_files(self.data, now.data)))):
             yield f"the data have changed ({', '.join(files)})"
         for key in sorted(self.base.keys() & now.base.keys()):
@@ -64,7 +63,7 @@ class Origin:
                 yield f"the checkpoint of {key} has changed ({', '.join(names)})"
 
     def without(self, keys: Iterable[str]) -> "Origin":
-        """The origin without some keys of the recipe, and without what they name."""
+        """Return the origin without some keys of the recipe and without the files that they name."""
         varied = set(keys)
         return replace(
             self,
@@ -74,31 +73,31 @@ class Origin:
         )
 
     def about_changes(self, now: "Origin") -> Iterator[str]:
-        """The keys that only describe the run and have another value."""
+        """Yield the keys with another value that only describe the run."""
         yield from _changed(self.recipe, now.recipe, about=True)
 
     def machine_changes(self, now: "Origin") -> Iterator[str]:
-        """What may round differently now."""
+        """Yield the changes of the machine that can change rounding."""
         for name in sorted(self.machine.keys() & now.machine.keys()):
             if self.machine[name] != now.machine[name]:
                 yield f"{name} was {self.machine[name]} and is now {now.machine[name]}"
 
 
 def _above(key: str) -> str:
-    """The section and the first key in it: data.train of data.train.source."""
+    """Return the section and its first key: data.train for data.train.source."""
     return ".".join(key.split(".")[:2])
 
 
 def _changed(
     before: Mapping[str, Any], now: Mapping[str, Any], *, about: bool = False, without: Iterable[str] = ()
 ) -> Iterator[str]:
-    for key in sorted((before.keys() | now.keys()) - set(without) - NO_MATTER):
+    for key in sorted((before.keys() | now.keys()) - set(without) - IRRELEVANT):
         if (key.split(".")[0] in ABOUT) == about and before.get(key) != now.get(key):
             yield f"{key} was {_shown(before.get(key))} and is now {_shown(now.get(key))}"
 
 
 def _changed_files(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """The files of splits whose contents differ; all files of a split where only their order does."""
+    """Yield the files with other contents, or all files of a split if only their order has changed."""
     for split in before.keys() | now.keys():
         one, other = before.get(split, {}), now.get(split, {})
         if _contents(one) == _contents(other):
@@ -109,7 +108,7 @@ def _changed_files(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Ma
 
 
 def _contents(files: Mapping[str, str]) -> list[tuple[str, str]]:
-    """What the rows depend on: contents in their order, and the endings of the names, which choose the reader."""
+    """Return (ending, hash) of the files in order; the ending selects the reader."""
     return [(Path(name.partition("@")[0]).suffix, digest) for name, digest in files.items()]
 
 

@@ -1,12 +1,13 @@
-"""A run: one directory that is what was trained, what was measured, and what can be shared.
+"""Run: the directory that a training writes.
 
-model.safetensors, config.json, tokenizer files    what transformers loads; of methods that leave the checkpoint as it
-                                                   is, the trained parameters alone (see artifacts.py)
-recipe.yaml                                        the resolved recipe: labels, metrics, thresholds filled in
-results.json, predictions/PART.jsonl               what was measured, and on what
-manifest.json                                      sizes and hashes of all that but the card (see runs/manifest.py)
-training_log.jsonl, environment.json, train_stats.json  how it was made; what metrics know of the training data
-README.md                                          the model card
+model.safetensors, config.json, tokenizer files  the model; for methods that freeze the checkpoint only the trained
+                                                 parameters (see runs/model_files.py)
+recipe.yaml                                      the resolved recipe with labels, metrics and thresholds
+results.json, predictions/SPLIT.jsonl            metrics, facts about data and training; predictions
+manifest.json                                    sizes and hashes of these files (see runs/manifest.py)
+training_log.jsonl, environment.json             log; machine and versions
+train_stats.json                                 training-set statistics that metrics need
+README.md                                        the model card
 """
 
 import json
@@ -59,44 +60,45 @@ RECIPE, RESULTS, TRAIN_STATS, LOG, ENVIRONMENT, CARD = (
 )  # fmt: skip
 ROWS_VERIFIED = 8
 TOLERANCE = 1e-4
-"""Largest difference of two float32 logits that the same model may give in another process."""
+"""Largest accepted difference between float32 logits of the same model in two processes."""
 
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """A trained model with its recipe, its results and all that is needed to use it, in the directory `path`."""
+    """A trained model with its recipe and results in the directory `path`."""
 
     path: Path
     recipe: Recipe
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
-        """Load the run in a directory; `overrides` are `decoding.key=value` strings that change how text is generated.
+        """Load the run in a directory. Raises RunError if there is no run or it is incomplete.
 
-        Raises RunError where there is no run, or where it is not complete."""
+        `overrides`: `decoding.key=value` strings that change how text is generated.
+        """
         path = Path(path)
         if seeds := sorted(path.glob(f"seed-*/{RECIPE}")):
-            raise RunError(f"{path}: the runs of several seeds are here; name one of them, e.g. {seeds[0].parent}")
+            raise RunError(f"{path}: contains the runs of several seeds; name one of them, e.g. {seeds[0].parent}")
         clean_up(path)
         if not (path / RECIPE).is_file():
-            raise RunError(f"{path}: no run is here (no {RECIPE}); give the directory that `train` wrote")
+            raise RunError(f"{path}: there is no run (no {RECIPE}); give the directory that `train` wrote")
         if (path / RESULTS).is_file():
             _check_results(path)
         manifest.check(path)
         run = cls(path, recipes.validate(yaml_file.read_with_decoding(path / RECIPE, overrides)))
         unfinished = (path / STATUS).is_file() and not (path / RESULTS).is_file()
-        if unfinished or not model_files.is_whole(run.recipe, path) or not run.recipe.task.metrics:
-            raise RunError(f"{path}: this training did not finish, there is no model; give its command again to go on")
+        if unfinished or not model_files.is_saved(run.recipe, path) or not run.recipe.task.metrics:
+            raise RunError(f"{path}: this training has not finished and has no model; run its command again to resume")
         return run
 
     @staticmethod
     def is_finished(path: Path) -> bool:
-        """Whether a directory holds a run that was trained, saved and measured to its end."""
+        """Whether a directory contains a run that was trained, saved and evaluated."""
         return Run.is_ours(path) and (path / RESULTS).is_file()
 
     @staticmethod
     def is_ours(path: Path) -> bool:
-        """Whether a directory was made by a training."""
+        """Whether a directory was written by a training."""
         if read_origin(path) is not None:
             return True
         try:
@@ -106,8 +108,7 @@ class Run:
 
     @staticmethod
     def begin(recipe: Recipe, recipe_dir: Path | None) -> None:
-        """Mark the recipe's output directory as a run: write the environment, unless an interrupted training has done
-        so, and the recipe."""
+        """Write the recipe and the environment (unless a training to resume has written it) to the output directory."""
         if not _holds_values(recipe.output_dir / ENVIRONMENT):
             write_json(recipe.output_dir / ENVIRONMENT, provenance.environment(recipe, recipe_dir))
         write_text(recipe.output_dir / RECIPE, recipes.to_yaml(recipe))
@@ -121,8 +122,7 @@ class Run:
         train_stats: Mapping[str, Any],
         history: Iterable[Mapping[str, Any]],
     ) -> Self:
-        """Write the trained model and all that is needed to use it into a folder below the run's directory; `publish`
-        moves it all there at the end, so that a run is whole or is none."""
+        """Write the trained model and its files to a staging folder; `publish` moves them to the run's directory."""
         run = cls(recipe.output_dir / STAGING, recipe)
         distributed.broadcast_from_main(lambda: run._write(model, tokenizer, train_stats, history))
         return run
@@ -148,7 +148,7 @@ class Run:
 
     @contextmanager
     def _removed_on_error(self) -> Iterator[None]:
-        """What could not be written whole leaves its room on the disk to the next try."""
+        """Context manager that frees the disk space of the staging folder after an error."""
         try:
             yield
         except Exception:
@@ -175,12 +175,11 @@ class Run:
     def predict(
         self, inputs: Any = None, *, top: int | None = None, batch_size: int = evaluation.BATCH_SIZE, **columns: Any
     ) -> Any:
-        """The prediction of one input, or the predictions of several as a list with `.to_frame()`.
+        """Predict one input, or several: these return a list with `.to_frame()`. Raises DataError.
 
-        `inputs`: a string, a tuple of strings for a task that reads pairs, a dict of columns; or several of them: a
-        list, a pandas Series or DataFrame, a datasets.Dataset; or the pathlib.Path of a file. One input can be given as
-        keywords too. `top`: how many of the probabilities are kept, the highest first. `batch_size`: features that are
-        computed at once. Raises DataError.
+        `inputs`: a string, a tuple of strings for tasks with pairs, a dict of columns; or several of them: a list, a
+        pandas Series or DataFrame, a datasets.Dataset, or the pathlib.Path of a file. One input can also be given as
+        keywords. `top`: keep only the highest probabilities. `batch_size`: number of features computed at a time.
 
         >>> run.predict("I lost my card")
         {"label": "lost_or_stolen_card", "score": 0.97, "probabilities": {...}}
@@ -200,7 +199,7 @@ class Run:
         )
 
     def _inputs(self, values: Any, *, labelled: bool) -> DataSplit:
-        """Python objects, or the file at a Path, as examples."""
+        """Convert Python objects, or the file at a Path, to examples."""
         task, section = self.recipe.task, self.recipe.data
         match values:
             case DataSplit():
@@ -213,7 +212,7 @@ class Run:
     def predict_split(
         self, split: DataSplit, description: str | None = None, *, batch_size: int = evaluation.BATCH_SIZE
     ) -> evaluation.Predicted:
-        """Predictions of a split."""
+        """Predict a split, with a progress bar if `description` is given."""
         task = self.recipe.task
         encoded = evaluation.encode(split.examples, task, self.tokenizer)
         return evaluation.predict(
@@ -222,8 +221,11 @@ class Run:
         )  # fmt: skip
 
     def evaluate(self, inputs: Any) -> Scores:
-        """The task's metrics on labelled inputs, with 95 % intervals: a list of dicts, a list of tuples such as
-        (text, label), a pandas DataFrame, a datasets.Dataset, or the pathlib.Path of a file. Raises DataError."""
+        """Compute the task's metrics on labelled inputs, with 95 % intervals. Raises DataError.
+
+        `inputs`: a list of dicts, a list of tuples such as (text, label), a pandas DataFrame, a datasets.Dataset, or
+        the pathlib.Path of a file.
+        """
         task = self.recipe.task
         split = data.check(self._inputs(inputs, labelled=True), task, self.recipe.data.bad_rows)
         encoded = evaluation.encode(split.examples, task, self.tokenizer)
@@ -252,21 +254,21 @@ class Run:
 
     @cached_property
     def train_stats(self) -> dict[str, Any]:
-        """What the metrics know of the training data."""
+        """The training-set statistics that metrics need."""
         return json_files.read(self.path / TRAIN_STATS)
 
     @cached_property
     def results(self) -> dict[str, Any]:
-        """What was measured after training: a dict for each part, and facts about data and training."""
+        """The content of results.json: a dict of metrics for each split, and facts about data and training."""
         return json_files.read(self.path / RESULTS)
 
     @property
     def metrics(self) -> dict[str, Scores]:
-        """What was measured after training on each split: `run.metrics["test"]["accuracy"]`."""
+        """The metrics of each split after training: `run.metrics["test"]["accuracy"]`."""
         return {name: Scores(self.results[name]) for name in ("validation", "test") if name in self.results}
 
     def to_frame(self) -> "DataFrame":
-        """The metrics of every split as a pandas DataFrame: split, metric, value, low, high."""
+        """Return the metrics of all splits as a pandas DataFrame: split, metric, value, low, high."""
         return to_frame(self.metrics)
 
     def __repr__(self) -> str:
@@ -277,7 +279,7 @@ class Run:
         return to_html(f"{self.path}: {self.recipe.task.name}, {self.recipe.model.name_or_path}", self._known())
 
     def _known(self) -> dict[str, Scores]:
-        """The metrics; none of a run that is not measured yet."""
+        """Return the metrics, {} for a run that has not been evaluated yet."""
         return self.metrics if (self.path / RESULTS).is_file() else {}
 
     @property
@@ -287,16 +289,16 @@ class Run:
 
     @property
     def recipe_folder(self) -> Path | None:
-        """Where the recipe file was when the run was trained; None for a run that was not trained on this machine."""
+        """The folder of the recipe file at the time of training; None for a run that was trained elsewhere."""
         folder = json_files.read(self.path / ENVIRONMENT).get("recipe_folder") if self.trained_here else None
         return Path(folder) if folder else None
 
-    # -- made by training
+    # -- called by training
 
     def verify(self, model: "nn.Module", encoded: EncodedSplit) -> None:
-        """Load the run in a fresh process and compare its outputs on a few rows with those of the trained model.
+        """Load the run in a fresh process and compare its outputs on a few examples with those of the trained model.
 
-        Raises RunError where they differ: what was saved is then not what was trained.
+        Raises RunError if they differ.
         """
         examples = encoded.examples.select(range(min(ROWS_VERIFIED, len(encoded.examples))))
         few = evaluation.encode(examples, self.recipe.task, self.tokenizer)
@@ -304,7 +306,7 @@ class Run:
         distributed.broadcast_from_main(lambda: self._compare(evaluation.flat(here), list(examples)))
 
     def _compare(self, expected: np.ndarray, examples: list[Any]) -> None:
-        """Raises RunError where a fresh process computes something else than `expected` for examples."""
+        """Raise RunError if a fresh process computes other outputs than `expected` for the examples."""
         fresh = subprocess.run(
             [sys.executable, "-m", "hf_tasks.runs.verify", str(self.path)],
             env={name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")},
@@ -321,7 +323,7 @@ class Run:
             )
 
     def measure(self, encoded_splits: Mapping[str, EncodedSplit], facts: Mapping[str, Any]) -> None:
-        """Predict and score splits with the saved model; writes results.json and the predictions."""
+        """Predict and score the splits with the saved model; write results.json and the predictions."""
         results, predictions = dict[str, Any](), dict[str, list[Any]]()
         for name, encoded in encoded_splits.items():
             predicted, results[name] = self._measured(encoded, f"Evaluating {name}")
@@ -337,19 +339,19 @@ class Run:
             trained_here.record(self.path)
 
     def publish(self) -> Self:
-        """Move what `create` and `measure` wrote into the run's directory, the results last."""
+        """Move the files that `create` and `measure` wrote to the run's directory, the results last."""
         distributed.broadcast_from_main(self._publish)
         return type(self)(self.path.parent, self.recipe)
 
     def _publish(self) -> None:
         with write_errors(self.path.parent):
-            (self.path.parent / manifest.FILE).unlink(missing_ok=True)  # of a move that was cut short
+            (self.path.parent / manifest.FILE).unlink(missing_ok=True)  # left by an interrupted move
             manifest.write(self.path)
             publish(self.path, self.path.parent, last=RESULTS)
 
 
 def _check_results(path: Path) -> None:
-    """RunError where the results of a finished run, or other values that are shown of it, cannot be read."""
+    """Raise RunError if the results or other displayed values of a finished run cannot be read."""
     if not _holds_values(path / RESULTS):
         raise RunError(f"{path / RESULTS}: is empty or damaged; restore it, or train the run again with --overwrite")
     for name in (RESULTS, ENVIRONMENT, TRAIN_STATS):

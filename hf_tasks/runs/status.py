@@ -1,3 +1,5 @@
+"""status.json and the lock of a training: running, interrupted, failed or finished."""
+
 import fcntl
 import os
 import shutil
@@ -15,12 +17,12 @@ from hf_tasks.runs.origin import Origin
 Status = Literal["running", "interrupted", "failed", "finished"]
 STATUS, LOCK, CHECKPOINTS, STAGING, FINISHED = "status.json", ".lock", "checkpoints", "unfinished", "results.json"
 RESERVED = 400
-"""Bytes of a message that the status has room for when the disk is full."""
+"""Maximum length of a message that is written when the disk is full."""
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """The directory for this training alone. RunError where another one is under way in it."""
+    """Context manager that locks a directory. Raises RunError if another training is running in it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -31,7 +33,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
     except BlockingIOError:
         raise RunError(
-            f"{path}: another training is writing here; wait for it, or choose another --output-dir"
+            f"{path}: another training is running in this directory; wait for it, or choose another --output-dir"
         ) from None
     finally:
         os.close(descriptor)
@@ -42,7 +44,7 @@ def unwritable(path: Path, error: OSError) -> RunError:
 
 
 def status(path: Path) -> tuple[Status, str]:
-    """What became of the training in a directory, and why; one that says it runs but holds no lock was killed."""
+    """Return the status and message of the training in a directory; "running" without a lock means killed."""
     values = _read(path)
     if not values:
         return "interrupted", ""
@@ -52,7 +54,7 @@ def status(path: Path) -> tuple[Status, str]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The values of status.json; empty where no training wrote it, or it was cut short."""
+    """Return the values of status.json; {} if it is missing or damaged."""
     try:
         return json_files.read(path / STATUS)
     except RunError:
@@ -60,8 +62,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def write_status(path: Path, status: Status, message: str = "", **more: Any) -> None:
-    """Write the status of the training in a directory; keys of `status.json` that are not given keep their values. On
-    a full disk the file is overwritten in place, with a shortened message."""
+    """Write the status of the training in a directory; other keys of `status.json` keep their values.
+
+    On a full disk the file is overwritten in place, with a shortened message.
+    """
     before = {name: value for name, value in _read(path).items() if name != "room"}
     value = before | {"status": status, "message": message} | more
     try:
@@ -72,7 +76,7 @@ def write_status(path: Path, status: Status, message: str = "", **more: Any) -> 
 
 @contextmanager
 def record_outcome(path: Path) -> Iterator[None]:
-    """Write to the status how the training within this context ends."""
+    """Context manager that writes to the status how the training ends."""
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as e:
@@ -88,18 +92,18 @@ def record_outcome(path: Path) -> Iterator[None]:
 
 
 def pushed_to(path: Path) -> dict[str, Any] | None:
-    """The `hub` section by which the finished run in a directory was pushed; None where it was not."""
+    """Return the `hub` section with which the run in a directory was pushed; None if it was not pushed."""
     return _read(path).get("pushed")
 
 
 def read_origin(path: Path) -> Origin | None:
-    """What the training in a directory was begun with, or None where it did not come that far."""
+    """Return the origin of the training in a directory, or None if it was not recorded."""
     begun = _read(path).get("origin")
     return Origin(**begun) if begun else None
 
 
 def clean_up(path: Path) -> None:
-    """Remove the checkpoints and the lock of a training that was killed after its run was complete."""
+    """Remove the checkpoints and the lock of a training that was killed after its run was published."""
     if not (path / FINISHED).is_file() or not any((path / name).exists() for name in (CHECKPOINTS, STAGING, LOCK)):
         return
     with suppress(RunError, OSError), locked(path):
@@ -110,7 +114,7 @@ def clean_up(path: Path) -> None:
 
 
 def check_entry_types(path: Path) -> None:
-    """RunError where a folder is in the place of one of a training's files, or the reverse."""
+    """Raise RunError if there is a folder in the place of one of a training's files, or the reverse."""
     for name in (STATUS, LOCK, FINISHED):
         if (path / name).is_dir():
             raise RunError(f"{path / name}: is a folder where a file belongs; remove it")

@@ -148,10 +148,10 @@ def test_rows_that_are_no_candidates(tmp_path):
     with pytest.raises(DataError) as error:
         mbr(source)
     assert message(error).splitlines() == [
-        f'{source}:1: "candidates" is no list of texts; write one or more',
-        f'{source}:2: "candidates" is no list of texts; write one or more',
+        f'{source}:1: "candidates" is not a list of strings; write one or more',
+        f'{source}:2: "candidates" is not a list of strings; write one or more',
         f'{source}:3: there is no key "candidates"; write {{"candidates": ["...", "..."]}}',
-        f'{source}:4: "candidates" is no list of texts; write one or more',
+        f'{source}:4: "candidates" is not a list of strings; write one or more',
         f"{source}:5: a JSON object was expected, found a number; write {{...}} for each row",
     ]
 
@@ -166,7 +166,7 @@ def test_options_that_do_not_go_together(files, tmp_path):
     for others in (["--prune"], ["--utility", "bleu"]):
         with pytest.raises(UserError) as error:
             mbr(*files, "--aggregate", *others)
-        assert message(error) == "--aggregate: goes with --utility chrf, and without --prune; remove one of them"
+        assert message(error) == "--aggregate: works only with --utility chrf and without --prune; remove one of them"
     with pytest.raises(DataError) as error:
         mbr(*files, "-o", tmp_path / "no" / "out")
-    assert message(error) == f"{tmp_path / 'no'}: there is no such folder; make it first"
+    assert message(error) == f"{tmp_path / 'no'}: there is no such folder; create it first"

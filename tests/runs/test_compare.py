@@ -56,7 +56,7 @@ def test_two_runs_on_eight_rows() -> None:
     text = list(lines(found, first.path, second.path))
     assert text[0] == "8 examples; first: a, second: b"
     assert text[2].split()[:4] == ["accuracy", "0.2500", "0.7500", "+0.5000"]
-    assert text[3] == "  6 of 8 answers differ"
+    assert text[3] == "  6 of 8 predictions differ"
 
 
 def test_runs_of_two_tasks_are_not_compared() -> None:

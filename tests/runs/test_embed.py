@@ -150,9 +150,9 @@ def test_a_run_gives_the_vectors_of_what_it_learned(
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
     for name, pool, problem in [
-        ("out.csv", "mean", "features are written as .parquet or .npy; give the file such an ending"),
-        ("out.npy", "none", ".npy holds one vector a text; write .parquet, or choose --pool mean or cls"),
-        ("no/out.npy", "mean", f"there is no folder {tmp_path}/no; make it first"),
+        ("out.csv", "mean", "embeddings are written as .parquet or .npy; use one of these endings"),
+        ("out.npy", "none", ".npy holds one vector per text; write .parquet, or choose --pool mean or cls"),
+        ("no/out.npy", "mean", f"there is no folder {tmp_path}/no; create it first"),
     ]:
         with pytest.raises(DataError) as e:
             embed.check_output(tmp_path / name, pool)  # type: ignore[arg-type]

@@ -68,7 +68,11 @@ def test_what_has_no_plain_form_is_refused(tiny: Tiny, tmp_path: Path) -> None:
         [
             ({"name": "bottleneck-adapter"}, {}, "method.name: a bottleneck-adapter cannot be merged"),
             ({"name": "prompt-tuning"}, {}, "method.name: no plain model computes what prompt-tuning has learned"),
-            ({"name": "frozen"}, {"weighted_layers": True}, "model.weighted_layers: no plain model reads a mix"),
+            (
+                {"name": "frozen"},
+                {"weighted_layers": True},
+                "model.weighted_layers: transformers has no model with weighted",
+            ),
         ]
     ):
         run = run_of(tiny("bert"), tmp_path / f"run{i}", method, **model)
@@ -80,7 +84,9 @@ def test_what_has_no_plain_form_is_refused(tiny: Tiny, tmp_path: Path) -> None:
 def test_a_merge_that_is_not_exact_leaves_nothing(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(tiny("bert"), tmp_path / "run", {"name": "lora"})
     monkeypatch.setattr(type(run.recipe.method), "merge", lambda _, model: model.unload())
-    with pytest.raises(RunError, match=r"merged, the model computes something else \(by 0\.\d+\); use it as it is"):
+    with pytest.raises(
+        RunError, match=r"merged weights change the outputs \(max difference 0\.\d+\); use the unmerged"
+    ):
         export(run, tmp_path / "plain", merge=True)
     assert not (tmp_path / "plain").exists()
 
@@ -89,9 +95,9 @@ def test_the_command(tiny: Tiny, tmp_path: Path) -> None:
     run = run_of(tiny("bert"), tmp_path / "run", {"name": "lora"})
     with pytest.raises(RunError) as caught:
         export(run, tmp_path / "plain", merge=False)
-    assert str(caught.value) == f"{tmp_path / 'run'}: the run is an adapter beside {tiny('bert')}; add --merge"
+    assert str(caught.value) == f"{tmp_path / 'run'}: the run is an adapter for {tiny('bert')}; add --merge"
     done = CliRunner().invoke(cli.app, ["export", str(tmp_path / "run"), str(tmp_path / "plain"), "--merge"])
     assert done.exit_code == 0, done.output
     assert "loads with transformers alone; its outputs differ from the run's by" in done.stdout
-    with pytest.raises(RunError, match="plain: exists already; name a folder that does not"):
+    with pytest.raises(RunError, match="plain: exists; name a new folder"):
         export(run, tmp_path / "plain", merge=True)

@@ -63,7 +63,7 @@ def test_a_link_out_of_the_run_is_not_pushed(run: Path, tmp_path: Path, name: st
     (run / name).unlink()
     (run / name).symlink_to("../secret")
     assert message(lambda: stage(run, "org/x")) == (
-        f"{run / name}: is a link that leaves the run, to {tmp_path / 'secret'}; put the file itself in its place"
+        f"{run / name}: is a link out of the run, to {tmp_path / 'secret'}; replace it by the file itself"
     )
 
 
@@ -71,7 +71,7 @@ def test_a_folder_that_is_a_link_is_not_pushed(run: Path, tmp_path: Path) -> Non
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "training_curve.png").write_bytes(b"x")
     (run / "pictures").symlink_to("../out")
-    assert "is a link that leaves the run" in message(lambda: stage(run, "org/x"))
+    assert "is a link out of the run" in message(lambda: stage(run, "org/x"))
 
 
 def test_a_link_inside_the_run_is_pushed(run: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_card_is_not_written_behind_a_link(run: Path, tmp_path: Path, name: st
     (run / "README.md").unlink()
     (run / name).symlink_to(tmp_path / "out" / "README.md" if name == "README.md" else tmp_path / "out")
     strange = Run.load(run)
-    assert "is a link that leaves the run" in message(lambda: card.write(strange))
+    assert "is a link out of the run" in message(lambda: card.write(strange))
     assert list((tmp_path / "out").iterdir()) == []
 
 

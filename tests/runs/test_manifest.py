@@ -74,7 +74,7 @@ def test_every_file_but_the_card_is_listed(run: Path) -> None:
 
 
 def remedy(run: Path) -> str:
-    return f"put back what was there, or accept the run as it is with: hf-tasks verify {run} --renew"
+    return f"restore the original, or accept the files as they are with: hf-tasks verify {run} --renew"
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -100,7 +100,7 @@ def test_a_file_that_would_be_read_with_the_model_is_named(run: Path) -> None:
     Run.load(run)
     (run / "model.safetensors").write_bytes(b"")
     assert problem(run) == (
-        f"{run}: model.safetensors does not belong to it, and would be read with the model; {remedy(run)}"
+        f"{run}: model.safetensors does not belong to it, and would be loaded with the model; {remedy(run)}"
     )
 
 
@@ -149,7 +149,7 @@ def test_the_command_verifies_and_renews(run: Path, recipe: Recipe) -> None:
     assert str(result.exception) == f"{run}: has no manifest.json; accept the files as they are with --renew"
     (run / "results.json").unlink()
     result = command.invoke(app, ["verify", str(run), "--renew"])
-    assert str(result.exception) == f"{run}: no finished run is here; give the directory that `train` wrote"
+    assert str(result.exception) == f"{run}: there is no finished run; give the directory that `train` wrote"
 
 
 def test_changed_data_are_said(

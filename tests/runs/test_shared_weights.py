@@ -62,11 +62,11 @@ def test_a_base_that_changed_or_went_away(tiny: Tiny, tmp_path: Path) -> None:
     weights = load_file(base / "model.safetensors")
     save_file({**weights, WORDS: weights[WORDS] + 1}, base / "model.safetensors", metadata={"format": "pt"})
     for name in ("lora", "bitfit"):
-        with pytest.raises(RunError, match=f"trained on other weights than {base} has now .*; give the run the chec"):
+        with pytest.raises(RunError, match=f"the weights of {base} are not those .*; restore that checkp"):
             _ = Run.load(tmp_path / name).model
     shutil.rmtree(base)
     for name in ("lora", "bitfit"):
-        message = f"{tmp_path / name}: the run holds what was trained alone, and its checkpoint is missing: "
+        message = f"{tmp_path / name}: the run has only trained parameters and its base is missing: "
         with pytest.raises(RunError) as caught:
             _ = Run.load(tmp_path / name).model
         assert str(caught.value).startswith(f"{message}model.name_or_path: there is no folder {base}; give a folder,")

@@ -104,7 +104,7 @@ def test_a_real_test_keeps_nothing(recipe: Path, tmp_path: Path, monkeypatch: py
 def test_a_picture_has_a_place() -> None:
     for path, message in (
         ("curve.pdf", "--output curve.pdf: the picture is a .png or .svg file; name one"),
-        ("no/curve.png", "--output no/curve.png: there is no folder no; make it first"),
+        ("no/curve.png", "--output no/curve.png: there is no folder no; create it first"),
     ):
         with pytest.raises(RunError) as e:
             lr_finder.check_output(Path(path))

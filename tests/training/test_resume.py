@@ -248,7 +248,7 @@ def test_another_recipe_data_or_number_of_processes_is_refused(
     origin = read_origin(run)
     assert origin is not None
     now = replace(origin, processes=2)
-    assert list(origin.changes(now)) == ["it was begun with 1 processes and is now started with 2"]
+    assert list(origin.changes(now)) == ["it was started with 1 processes before and now with 2"]
     assert (run / "checkpoints" / "checkpoint-4" / "manifest.json").exists()
     assert train(make(run, data=data)).results["training"]["steps"] == 16
 
@@ -282,7 +282,11 @@ def test_two_trainings_never_share_a_directory(make: Make, tmp_path: Path) -> No
     path = tmp_path / "run"
     with locked(path), pytest.raises(RunError) as e:
         train(make(path))
-    assert str(e.value) == f"{path}: another training is writing here; wait for it, or choose another --output-dir"
+    text = "another training is running in this directory; wait for it, or choose another --output-dir"
+    assert str(e.value) == f"{path}: {text}"
+        str(e.value)
+        == f"{path}: another training is running in this directory; wait for it, or choose another --output-dir"
+    )
 
 
 def test_the_status_tells_what_became_of_a_training(make: Make, tmp_path: Path) -> None:

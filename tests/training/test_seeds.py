@@ -188,7 +188,7 @@ def test_other_files_are_left_alone(values: dict[str, Any], tmp_path: Path) -> N
 def test_a_group_is_not_a_run(tmp_path: Path) -> None:
     (tmp_path / "seed-13").mkdir()
     (tmp_path / "seed-13" / "recipe.yaml").write_text("name: x")
-    with pytest.raises(RunError, match=r"the runs of several seeds are here; name one of them, e.g. .*/seed-13$"):
+    with pytest.raises(RunError, match=r"contains the runs of several seeds; name one of them, e.g. .*/seed-13$"):
         Run.load(tmp_path)
     with pytest.raises(
         RunError, match=r"no runs of several seeds are here \(no seeds.json\); train a recipe with seeds$"

@@ -175,7 +175,7 @@ def test_what_cannot_be_a_space(runs: Runs, tmp_path: Path) -> None:
     with pytest.raises(RunError) as e:  # the base is a folder of this machine, and an adapter needs it
         adapter = Run(tmp_path / "none", runs("label").recipe)
         demo.write_space(adapter, tmp_path / "space")
-    assert str(e.value) == f"{tmp_path}/none: no run is here (no recipe.yaml); give the directory that `train` wrote"
+    assert str(e.value) == f"{tmp_path}/none: there is no run (no recipe.yaml); give the directory that `train` wrote"
     assert list(tmp_path.iterdir()) == []
 
 

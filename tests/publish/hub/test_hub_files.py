@@ -213,7 +213,7 @@ def test_a_model_from_scratch_has_no_base(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "text"),
     [
-        ("recipe.yaml", "no run is here (no recipe.yaml); give the directory that `train` wrote"),
+        ("recipe.yaml", "there is no run (no recipe.yaml); give the directory that `train` wrote"),
         ("README.md", "there is no card; write it with: hf-tasks card {run} --write"),
         ("results.json", "this training did not finish: weights or results.json are missing; train it again"),
         ("model.safetensors", "this training did not finish: weights or results.json are missing; train it again"),
