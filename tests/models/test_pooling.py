@@ -111,5 +111,5 @@ def test_a_run_with_the_states_of_a_frozen_encoder_is_verified(
     assert "  cache  " in capsys.readouterr().err
     assert list((tmp_path / "cache").glob("features/*/states.f32"))
     assert sorted(run.predict(text="the good film")["probabilities"]) == ["bad", "good"]
-    with pytest.raises(RunError, match=r"^model\.pooling: no plain model reads its tokens so; use the run as it is$"):
+    with pytest.raises(RunError, match=r"^model\.pooling: transformers has no model with this pooling; use"):
         export(run, tmp_path / "out", merge=True)

@@ -4,7 +4,7 @@ import json
 
 import pandas
 
-from hf_tasks.runs.predictions import Predictions, beside, text_table
+from hf_tasks.runs.predictions import Predictions, joined, text_table
 from hf_tasks.runs.scores import Scores, main_value, to_frame, to_html
 
 ROWS = [
@@ -73,4 +73,4 @@ def test_a_table_for_the_terminal_has_cut_cells() -> None:
 
 def test_echoed_columns_are_written_once() -> None:
     prediction = {"tokens": ["a"], "tags": ["O"]}
-    assert beside({"tokens": ["a"], "tags": ["B"]}, prediction) == {"tags_given": ["B"], **prediction}
+    assert joined({"tokens": ["a"], "tags": ["B"]}, prediction) == {"tags_given": ["B"], **prediction}

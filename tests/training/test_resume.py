@@ -284,9 +284,6 @@ def test_two_trainings_never_share_a_directory(make: Make, tmp_path: Path) -> No
         train(make(path))
     text = "another training is running in this directory; wait for it, or choose another --output-dir"
     assert str(e.value) == f"{path}: {text}"
-        str(e.value)
-        == f"{path}: another training is running in this directory; wait for it, or choose another --output-dir"
-    )
 
 
 def test_the_status_tells_what_became_of_a_training(make: Make, tmp_path: Path) -> None:
