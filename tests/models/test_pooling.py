@@ -94,7 +94,7 @@ def test_a_head_that_reads_the_last_token_is_refused() -> None:
 
 
 def test_other_tasks_have_no_pooling() -> None:
-    with pytest.raises(RecipeError, match=r"model\.pooling: token-classification reads every token by itself"):
+    with pytest.raises(RecipeError, match=r"model\.pooling: token-classification uses the vector of every token"):
         recipe_of(Path("x"), {"name": "full"}, task={"name": "token-classification"})
 
 
