@@ -21,7 +21,8 @@ from hf_tasks.recipe import Recipe
 ROOT = Path(__file__).parents[2]
 TARGETS = {"README.md": "index.md", "CHANGELOG.md": "changes.md", "recipes/README.md": "recipes.md",
            "benchmarks/README.md": "benchmarks.md"} | {
-    f"docs/{path.name}": path.name for path in (ROOT / "docs").glob("*.md")
+    path.relative_to(ROOT).as_posix(): path.relative_to(ROOT / "docs").as_posix()
+    for path in (ROOT / "docs").rglob("*.md")
 }  # fmt: skip
 """File of the repository -> page of the site."""
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#\s]*)(#[^)\s]*)?\)")
@@ -35,6 +36,7 @@ def main(folder: Path = ROOT / "build" / "pages") -> None:
     shutil.copytree(ROOT / "docs" / "pictures", folder / "pictures")
     (folder / "keys.css").write_text("td:first-child code { white-space: nowrap }\n", encoding="utf-8")
     for file, page in TARGETS.items():
+        (folder / page).parent.mkdir(exist_ok=True)
         (folder / page).write_text(linked(file, (ROOT / file).read_text(encoding="utf-8")), encoding="utf-8")
     generated = {
         "commands": commands(), "python": python(), "recipe": recipe_keys(), "methods": methods(), "metrics": metrics(),
@@ -45,16 +47,14 @@ def main(folder: Path = ROOT / "build" / "pages") -> None:
 
 def linked(file: str, text: str) -> str:
     """The text of a file of the repository with its links as the site needs them."""
-    here = PurePosixPath(file).parent.as_posix()
+    here, page = PurePosixPath(file).parent.as_posix(), PurePosixPath(TARGETS[file]).parent.as_posix()
 
     def link(found: re.Match[str]) -> str:
         picture, words, path, anchor = found[1], found[2], found[3], found[4] or ""
         target = normpath(f"{here}/{path}")
         if picture:
             return f"![{words}]({relpath(target, 'docs')})"
-        if target not in TARGETS:
-            return words
-        return f"[{words}]({TARGETS[target]}{anchor})"
+        return f"[{words}]({relpath(TARGETS[target], page)}{anchor})" if target in TARGETS else words
 
     return LINK.sub(link, text)
 

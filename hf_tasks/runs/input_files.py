@@ -11,7 +11,7 @@ from hf_tasks.data.columns import renaming
 from hf_tasks.data.paths import find
 from hf_tasks.data.readers import TABLES, bare
 from hf_tasks.data.readers.recognise import delimiter_of, encoding_of, first_fields
-from hf_tasks.data.section import Data, FileOptions
+from hf_tasks.data.section import Data, FileOptions, Parallel
 from hf_tasks.tasks import Task
 
 
@@ -33,7 +33,7 @@ def _options(path: str, task: Task, section: Data, format: str | None, *, labell
     if format:
         options = FileOptions(format, encoding=section.encoding if section.is_like(path) else None)
     elif section.is_like(path):
-        options = section.reading
+        options = FileOptions("text") if isinstance(section.train, Parallel) else section.reading
     else:
         options = FileOptions(section.format if labelled else None)
     found = encoding_of(first)
