@@ -102,18 +102,21 @@ def train(
 
     >>> run = hf_tasks.train(train=frame, test=other, model="distilbert/distilbert-base-uncased", learning_rate=5e-5)
     """
-    from hf_tasks.training import seeds
-    from hf_tasks.training import train as train_recipe
-    from hf_tasks.training.from_python import Given, recipe_of
+    from hf_tasks.recipe.from_python import Given, recipe_of
+    from hf_tasks.recipe.resolve import resolve_early
 
     splits = {"train": train, "validation": validation, "test": test}
     sections = {"task": task, "model": model, "method": method}
     given = Given(splits, sections, columns or {}, training, output_dir)
     loaded, recipe_dir = recipe_of(recipe, overrides, given)
     with _located(recipe, overrides):
+        resolved = None if loaded.seeds or loaded.output_dir.exists() else resolve_early(loaded, recipe_dir)
+        from hf_tasks.training import seeds
+        from hf_tasks.training import train as train_recipe
+
         if loaded.seeds is not None:
             return seeds.train(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
-        return train_recipe(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
+        return train_recipe(loaded, recipe_dir=recipe_dir, overwrite=overwrite, resolved=resolved)
 
 
 @_in_python
@@ -124,12 +127,15 @@ def check(recipe: "RecipeLike", overrides: "Overrides" = (), *, dry_run: bool = 
 
     Raises RecipeError, DataError or RunError.
     """
-    from hf_tasks.training.check import check as check_recipe
-    from hf_tasks.training.from_python import Given, recipe_of
+    from hf_tasks.recipe.from_python import Given, recipe_of
+    from hf_tasks.recipe.resolve import resolve_early
 
     loaded, recipe_dir = recipe_of(recipe, overrides, Given())
     with _located(recipe, overrides):
-        return check_recipe(loaded, recipe_dir=recipe_dir, dry_run=dry_run)
+        resolved = resolve_early(loaded, recipe_dir)
+        from hf_tasks.training.check import check as check_recipe
+
+        return check_recipe(loaded, recipe_dir=recipe_dir, dry_run=dry_run, resolved=resolved)
 
 
 @_in_python

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hf_tasks import data, metrics
+from hf_tasks.core.distributed import world_size
 from hf_tasks.core.errors import DataError, RecipeError
 from hf_tasks.data import DataSplit
 from hf_tasks.recipe import Recipe
@@ -19,6 +20,9 @@ class Splits:
 
     def named(self) -> dict[str, DataSplit]:
         return {name: split for name, split in vars(self).items() if split is not None}
+
+
+Resolved = tuple[Recipe, Splits]
 
 
 def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
@@ -50,6 +54,12 @@ def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
     checked = dict(zip(given, data.check_splits(list(given.values()), task, section.bad_rows), strict=True))
     recipe = recipe.model_copy(update={"task": task})
     return recipe, Splits(checked["train"], checked.get("validation"), checked.get("test"))
+
+
+def resolve_early(recipe: Recipe, recipe_dir: Path | None) -> Resolved | None:
+    """Resolve a recipe whose data are files of this machine, so that errors in them come before torch is imported;
+    returns None for other recipes, and in a training of several processes."""
+    return None if recipe.data.path or world_size() > 1 else resolve(recipe, recipe_dir)
 
 
 def _read(recipe: Recipe, recipe_dir: Path | None) -> tuple[DataSplit | None, DataSplit | None, DataSplit | None]:

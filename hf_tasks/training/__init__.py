@@ -22,6 +22,7 @@ from hf_tasks.models import weighted_layers
 from hf_tasks.publish import card
 from hf_tasks.publish.hub import push as hub
 from hf_tasks.recipe import Recipe, yaml_file
+from hf_tasks.recipe.resolve import Resolved
 from hf_tasks.runs import model_files
 from hf_tasks.runs.run import RECIPE, Run
 from hf_tasks.runs.status import check_entry_types, pushed_to, read_origin, write_status
@@ -38,6 +39,7 @@ def train(
     recipe_dir: Path | None = None,
     overwrite: bool = False,
     callbacks: Sequence[TrainerCallback] = (),
+    resolved: Resolved | None = None,
 ) -> Run:
     """Train what the recipe describes and save the run. `beside`: the recipe file's folder, for its relative paths.
     `callbacks`: who else watches the training.
@@ -56,7 +58,7 @@ def train(
         resume.refuse_changes(recipe.output_dir, origin)
     hardware.use_fast_matmul()
     keep_large_blocks()
-    setup = TrainingSetup.of(recipe if overwrite else as_begun(recipe), recipe_dir)
+    setup = TrainingSetup.of(recipe if overwrite else as_begun(recipe), recipe_dir, resolved)
     files = {name: split.files for name, split in setup.splits.named().items()}
     origin = distributed.broadcast_from_main(lambda: inputs.completed(origin, setup.recipe, files))
     findings, checked = _tell(setup)

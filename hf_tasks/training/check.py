@@ -11,6 +11,7 @@ from hf_tasks.core.terminal import seconds
 from hf_tasks.methods.gradual_unfreezing import GradualUnfreezing
 from hf_tasks.models.layers import pretrained_layers
 from hf_tasks.recipe import Recipe
+from hf_tasks.recipe.resolve import Resolved
 from hf_tasks.runs import model_files
 from hf_tasks.training.checkpoints import MARGIN
 from hf_tasks.training.estimate.dry_run import DryRun, Step, dry_run, existing
@@ -20,10 +21,12 @@ from hf_tasks.training.safe_trainer import checkpoint_bytes
 from hf_tasks.training.setup import TrainingSetup
 
 
-def check(recipe: Recipe, *, recipe_dir: Path | None = None, dry_run: bool = True) -> list[str]:
+def check(
+    recipe: Recipe, *, recipe_dir: Path | None = None, dry_run: bool = True, resolved: Resolved | None = None
+) -> list[str]:
     """The report that precedes a training, in lines; `dry_run`: a little of the training is really done. Raises
     RecipeError, DataError or RunError."""
-    setup = TrainingSetup.of(recipe, recipe_dir)
+    setup = TrainingSetup.of(recipe, recipe_dir, resolved)
     plan = dry_run_lines(setup) if dry_run else counted_lines(setup)
     return [*setup.report(), *setup.checked().lines(), *plan]
 

@@ -20,7 +20,7 @@ from hf_tasks.publish import card
 from hf_tasks.publish.hub import push as hub
 from hf_tasks.publish.hub.files import is_local, no_base
 from hf_tasks.recipe import Recipe
-from hf_tasks.recipe.resolve import Splits, resolve
+from hf_tasks.recipe.resolve import Resolved, Splits, resolve
 from hf_tasks.runs import evaluation, model_files
 from hf_tasks.tasks import EncodedSplit
 from hf_tasks.training.arguments import arguments, autocasts
@@ -139,12 +139,12 @@ class TrainingSetup:
     """Where the base model comes from, and its licence (see models/origin.py)."""
 
     @classmethod
-    def of(cls, recipe: Recipe, recipe_dir: Path | None) -> Self:
+    def of(cls, recipe: Recipe, recipe_dir: Path | None, resolved: Resolved | None = None) -> Self:
         """Everything read, checked, tokenized and built; nothing is written. `beside`: the recipe file's folder.
 
         Raises RecipeError, DataError or RunError.
         """
-        recipe, splits = resolve(_with_pinned_data(recipe), recipe_dir)
+        recipe, splits = resolved or resolve(_with_pinned_data(recipe), recipe_dir)
         recipe = _with_pinned_model(recipe)
         if recipe.card.template:
             card.render(recipe, {}, folder=recipe_dir)  # a template that cannot be used is known now

@@ -10,7 +10,7 @@ import pytest
 import hf_tasks
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.recipe import from_dict
-from hf_tasks.training.from_python import Given, recipe_of
+from hf_tasks.recipe.from_python import Given, recipe_of
 
 TEXTS = [f"{word} {i}" for i in range(12) for word in ("a good film", "a bad film")]
 FRAME = pandas.DataFrame({"review": TEXTS, "mood": ["good", "bad"] * 12})
