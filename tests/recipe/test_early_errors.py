@@ -34,7 +34,6 @@ print({{"torch", "transformers", "peft"}} & sys.modules.keys())
 def test_no_torch_before_the_data_are_known_good(command: str, metric: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "early.yaml").write_text(RECIPE.format(metric=metric))
     (tmp_path / "train.csv").write_text("text,label\na,yes\nb,\nc,no\n")
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND.format(command=command)], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    code = COMMAND.format(command=command)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith(message) and done.stdout.endswith("\nset()\n")
