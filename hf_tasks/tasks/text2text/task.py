@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from hf_tasks.tasks.base import Task
+from hf_tasks.tasks.beginnings import beginnings
 from hf_tasks.tasks.collate import IGNORE, SequenceCollator, items_in
 from hf_tasks.tasks.types import (
     Batch,
@@ -162,13 +163,15 @@ class TextToText(Task):
 
     def encode(self, examples: Examples, tokenizer: "PreTrainedTokenizerBase") -> Features:
         prompts, limit = self._prompts(examples), max_input_length(self.max_length, tokenizer)
+        prompts, factors = beginnings(prompts, limit, tokenizer)
         inputs = tokenizer(prompts, verbose=False)
         names = [name for name in tokenizer.model_input_names if name in inputs]
         features: Features = {name: list(inputs[name]) for name in names}
         features |= {"example": list(range(len(prompts))), "tokens_cut": [0] * len(prompts)}
         for i in [i for i, ids in enumerate(inputs["input_ids"]) if len(ids) > limit]:
             short = tokenizer(prompts[i], truncation=True, max_length=limit, verbose=False)
-            features["tokens_cut"][i] = len(inputs["input_ids"][i]) - len(short["input_ids"])
+            whole = round(len(inputs["input_ids"][i]) * factors[i])
+            features["tokens_cut"][i] = whole - len(short["input_ids"])
             for name in names:
                 features[name][i] = short[name]
         features["length"] = [len(ids) for ids in features["input_ids"]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_tasks.tasks.beginnings import beginnings
 from hf_tasks.tasks.types import Features
 from hf_tasks.tasks.windows import Stretches, Template, template, windows
 
@@ -23,7 +24,14 @@ class TextReader:
     """Tokens by which two windows of a long text overlap, at most half a window; None: long texts are cut."""
 
     def features(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Features:
-        """The tokenizer's columns; `example`, `length`, `tokens_cut` as in `Task.encode`."""
+        """The tokenizer's columns; `example`, `length`, `tokens_cut` as in `Task.encode`; of a very long text that is
+        cut, `tokens_cut` is an estimate."""
+        factors = [1.0] * len(texts)
+        if self.doc_stride is None:
+            texts, factors = beginnings(texts, self.limit, self.tokenizer)
+            if pairs:
+                pairs, of_pairs = beginnings(pairs, self.limit, self.tokenizer)
+                factors = [max(both) for both in zip(factors, of_pairs, strict=True)]
         whole = self.tokenizer(texts, pairs, verbose=False)
         names = [name for name in self.tokenizer.model_input_names if name in whole]
         features: Features = {name: [] for name in (*names, "example", "length", "tokens_cut")}
@@ -35,7 +43,7 @@ class TextReader:
                 pieces = self._cut(given) if self.doc_stride is None else self._windows(given, ids)
             for piece in pieces:
                 length = len(piece["input_ids"])
-                cut = max(0, len(ids) - length) if self.doc_stride is None else 0
+                cut = max(0, round(len(ids) * factors[i]) - length) if self.doc_stride is None else 0
                 row = piece | {"example": i, "length": length, "tokens_cut": cut}
                 for name, column in features.items():
                     column.append(row[name])
