@@ -236,19 +236,26 @@ def verify(
     run: RunArg,
     renew: Annotated[bool, typer.Option("--renew", help="Accept the files as they are: a new manifest.")] = False,
 ) -> None:
-    """Compare every file of a run with the hashes that training wrote; say whether its data have changed since."""
+    """Compare every file of a run with the hashes that training wrote, and its scores with the counts of each example;
+    say whether its data have changed since."""
     from hf_tasks import load_run
     from hf_tasks.core.errors import DataError, RunError
-    from hf_tasks.runs import manifest, same_data
+    from hf_tasks.runs import manifest, recompute, same_data
 
     trained_here = renew and manifest.renew(Path(run))
-    loaded = load_run(run)
-    count = manifest.check(loaded.path, thorough=True)
+    try:
+        loaded = load_run(run)
+        count = manifest.check(loaded.path, thorough=True)
+    except RunError as e:
+        raise RunError(*e.problems, *recompute.problems_in(Path(run))) from None
+    if wrong := recompute.problems(loaded):
+        raise RunError(*(f"{loaded.path}: {problem}" for problem in wrong))
     if not count:
         raise RunError(f"{loaded.path}: has no {manifest.FILE}; accept the files as they are with --renew")
     print(f"{loaded.path}: all {count} files are as they were {'accepted' if renew else 'written'}")
     if renew and not trained_here and not loaded.trained_here:
         print("it counts as trained elsewhere: the snippets of its card run only with --run-snippets")
+    print(recompute.line(loaded))
     try:
         changes = list(same_data.changed(loaded).values())
     except DataError as e:

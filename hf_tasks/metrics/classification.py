@@ -150,6 +150,9 @@ class Ranks(Statistics):
     def __len__(self) -> int:
         return len(self.references)
 
+    def table(self) -> np.ndarray:
+        return np.stack([self.predictions, self.references], axis=1)
+
     def values(self, weights: np.ndarray) -> Values:
         """Equal values share their mean rank."""
         n = weights.sum(1)
@@ -230,5 +233,6 @@ pearson = Metric(
 spearman = Metric(
     {"spearman": Value("correlation of the ranks of predicted and true numbers, from -1 to 1", "spearmanr", lowest=-1)},
     lambda predictions, references: Ranks(np.array(predictions, float), np.array(references, float)),
+    of_table=lambda table: Ranks(*table.T),
 )
 mse = Metric({"mse": Value("mean squared error; lower is better", highest=np.inf)}, _mse, higher_is_better=False)

@@ -26,6 +26,14 @@ class _Drawn(Sums):
     """Of several references, the mean over as many draws as memory allows; over all draws for all examples."""
 
     of_all: dict[str, float] = field(kw_only=True)
+    each: list[np.ndarray] = field(kw_only=True)
+    """The statistics (references, 10) of each prediction."""
+
+    def table(self) -> np.ndarray:
+        """(E, references x 10); NaN where a prediction has fewer references than another."""
+        longest = max(map(np.size, self.each), default=0)
+        rows = [np.pad(one.ravel().astype(float), (0, longest - one.size), constant_values=np.nan) for one in self.each]
+        return np.array(rows).reshape(-1, longest)
 
     def total(self) -> dict[str, float]:
         return self.of_all
@@ -34,9 +42,17 @@ class _Drawn(Sums):
 def _gleu(predictions: Sequence[str], references: Sequence[Reference], sources: Sequence[str]) -> Sums:
     """Corpus GLEU in percent of texts whose words are separated by blanks; with several references, the mean over 500
     times that one is drawn for each prediction."""
-    each = statistics(predictions, references, sources)
+    return _drawn(statistics(predictions, references, sources))
+
+
+def _of_table(table: np.ndarray) -> Sums:
+    return _drawn([row[~np.isnan(row)].reshape(-1, 2 + 2 * ORDER) for row in table])
+
+
+def _drawn(each: list[np.ndarray]) -> Sums:
     if not each:
-        return _Drawn(np.zeros((0, 2 + 2 * ORDER)), lambda s: {"gleu": 100 * scores(s)}, of_all={"gleu": np.nan})
+        of_all = {"gleu": np.nan}
+        return _Drawn(np.zeros((0, 2 + 2 * ORDER)), lambda s: {"gleu": 100 * scores(s)}, of_all=of_all, each=each)
     flat, begins = np.concatenate(each), np.cumsum([0, *(len(rows) for rows in each[:-1])])
     drawn = draws([len(rows) for rows in each])  # (D, E)
     totals = np.stack([flat[begins + places].sum(0) for places in drawn])
@@ -46,7 +62,7 @@ def _gleu(predictions: Sequence[str], references: Sequence[Reference], sources: 
     def of_sums(s: np.ndarray) -> Values:
         return {"gleu": 100 * scores(s.reshape(len(s), len(few), -1)).mean(1)}
 
-    return _Drawn(counts, of_sums, of_all={"gleu": 100 * float(scores(totals).mean())})
+    return _Drawn(counts, of_sums, of_all={"gleu": 100 * float(scores(totals).mean())}, each=each)
 
 
 def statistics(predictions: Sequence[str], references: Sequence[Reference], sources: Sequence[str]) -> list[np.ndarray]:
@@ -98,4 +114,5 @@ gleu = Metric(
         )
     },
     _gleu,
+    of_table=_of_table,
 )

@@ -3,7 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -35,6 +35,10 @@ class Statistics(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """The number of examples."""
+
+    @abstractmethod
+    def table(self) -> np.ndarray:
+        """The statistics as numbers (E, K), a row for each example; `Metric.restored` turns them back."""
 
     @abstractmethod
     def values(self, weights: np.ndarray) -> Values:
@@ -87,6 +91,9 @@ class Sums(Statistics):
     def __len__(self) -> int:
         return len(self.counts)
 
+    def table(self) -> np.ndarray:
+        return self.counts
+
     def values(self, weights: np.ndarray) -> Values:
         return self.of_sums(weights @ self.counts)
 
@@ -127,6 +134,8 @@ class Metric:
     """Further results: tables, signatures, thresholds."""
     intervals: Callable[[Any], dict[str, tuple[float, float]]] | None = None
     """The intervals of values whose error the jackknife does not give, from the statistics."""
+    of_table: Callable[[np.ndarray], Statistics] | None = None
+    """From a table (E, K) back to the statistics, where those of no examples do not say how."""
     higher_is_better: bool = True
     reads: Literal["", "entities", "words"] = ""
     """What the tags must encode for the metric to be defined; "": anything."""
@@ -155,6 +164,18 @@ class Metric:
             if needed <= asked.keys()
             else None
         )
+
+    def restored(self, table: np.ndarray) -> Statistics:
+        """The statistics that gave a `Statistics.table` (E, K): their values are those of the same examples."""
+        if self.of_table:
+            return self.of_table(table)
+        form = self.sums([], [], **NOTHING)
+        assert isinstance(form, Sums)
+        return replace(form, counts=table)
+
+
+NOTHING: dict[str, Any] = {"labels": (), "probabilities": (), "scheme": "none"}
+"""What metrics ask for, of no examples."""
 
 
 def _asked(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

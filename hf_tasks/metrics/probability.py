@@ -32,18 +32,17 @@ def _ece(predictions: Sequence[Any], references: Sequence[Any], decisions: Decis
     size = len(decisions) * BINS
     distance = np.bincount(cells, confidence - correct, size).reshape(-1, BINS)
     n = np.bincount(cells, minlength=size).reshape(-1, BINS).sum(1)
+    return _calibration(np.hstack([distance, distance**2, n[:, None], np.ones((len(decisions), 1))]))
+
+
+def _calibration(counts: np.ndarray) -> Sums:
+    """Of each example the distances in each bin, their squares, the number of decisions, and 1."""
 
     def of_sums(s: np.ndarray) -> Values:
         return {"ece": share(np.abs(s[:, :BINS]).sum(1), s[:, -2]), "ece_debiased": _debiased(s)}
 
     words = "biased upwards with few examples, even for a calibrated model; see ece_debiased and its interval"
-    ones = np.ones((len(decisions), 1))
-    counts = np.hstack([distance, distance**2, n[:, None], ones])
-    return Sums(
-        counts,
-        of_sums,
-        no_interval_of=lambda _: {"ece": words},
-    )
+    return Sums(counts, of_sums, no_interval_of=lambda _: {"ece": words})
 
 
 def _noise(s: np.ndarray) -> np.ndarray:
@@ -138,6 +137,7 @@ ece = Metric(
     },
     _ece,
     intervals=_ece_interval,
+    of_table=_calibration,
     higher_is_better=False,
 )
 brier = Metric(

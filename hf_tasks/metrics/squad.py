@@ -69,18 +69,21 @@ def _squad_v2(predictions: Sequence[Row], references: Sequence[list[str]]) -> Su
     measures = {"f1": f1, "exact": exact}
     counts = np.array([[*(best_over(m, *pair) for m in measures.values()), 1.0] for pair in pairs]).reshape(-1, 3)
     answerable = np.array([bool(texts) for texts in references], bool)[:, None]
-    groups = {"": counts, "HasAns_": counts * answerable, "NoAns_": counts * ~answerable}
-    there = {name: of_group for name, of_group in groups.items() if of_group[:, -1].any()}
+    return _groups(np.hstack([counts, counts * answerable, counts * ~answerable]))
+
+
+def _groups(counts: np.ndarray) -> Sums:
+    """F1, exact match and number (E, 3) of all questions, of those with and of those without answer."""
+    there = [i for i in range(3) if counts[:, 3 * i + 2].any()]
 
     def of_sums(s: np.ndarray) -> Values:
-        splits = zip(there, np.split(s, max(len(there), 1), axis=1), strict=False)
         return {
-            group + name: 100 * share(split[:, i], split[:, 2], np.nan)
-            for group, split in splits
-            for i, name in enumerate(measures)
+            ("", "HasAns_", "NoAns_")[group] + name: 100 * share(s[:, 3 * group + i], s[:, 3 * group + 2], np.nan)
+            for group in there
+            for i, name in enumerate(("f1", "exact"))
         }
 
-    return Sums(np.hstack(list(there.values()) or [counts]), of_sums)
+    return Sums(counts, of_sums)
 
 
 def _squad_v2_more(predictions: Sequence[Row], references: Sequence[list[str]]) -> dict[str, float]:
@@ -162,4 +165,5 @@ squad_v2 = Metric(
     },
     _squad_v2,
     _squad_v2_more,
+    of_table=_groups,
 )

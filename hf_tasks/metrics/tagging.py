@@ -107,7 +107,11 @@ def _unseen_entity_recall(
         )
         for p, r in zip(predictions, references, strict=True)
     ]
-    return _recalls(np.array(counts, float).reshape(-1, 4), {"unseen_entity_recall": 0, "seen_entity_recall": 2})
+    return _recalls_of_entities(np.array(counts, float).reshape(-1, 4))
+
+
+def _recalls_of_entities(counts: np.ndarray) -> Sums:
+    return _recalls(counts, {"unseen_entity_recall": 0, "seen_entity_recall": 2})
 
 
 def _word_segmentation(predictions: Sentences, references: Sequence[Tags], known_words: Sequence[str]) -> Sums:
@@ -118,13 +122,19 @@ def _word_segmentation(predictions: Sentences, references: Sequence[Tags], known
         _recalled(set(chunks(p)), [(w, "".join(r.tokens[w.start : w.end])) for w in chunks(r)], known)
         for p, r in zip(predictions, references, strict=True)
     ]
-    recalls = _recalls(np.array(counts, float).reshape(-1, 4), {"oov_recall": 0, "iv_recall": 2})
+    return _segmented(np.hstack([words.counts, np.array(counts, float).reshape(-1, 4)]))
+
+
+def _segmented(counts: np.ndarray) -> Sums:
+    """Words that are right, found and expected; then those of `_recalled`."""
+    recalls = _recalls(counts[:, 3:], {"oov_recall": 0, "iv_recall": 2})
 
     def of_sums(s: np.ndarray) -> Values:
         rate = {"oov_rate": share(s[:, 4], s[:, 4] + s[:, 6])}
-        return words.of_sums(s[:, :3]) | recalls.of_sums(s[:, 3:]) | rate
+        words = {f"word_{kind}": ratio(*s[:, :3].T) for kind, ratio in RATIOS.items()}
+        return words | recalls.of_sums(s[:, 3:]) | rate
 
-    return Sums(np.hstack([words.counts, recalls.counts]), of_sums)
+    return Sums(counts, of_sums)
 
 
 def _recalled(found: set[Any], expected: Iterable[tuple[Any, str]], known: set[str]) -> list[int]:
@@ -183,6 +193,7 @@ unseen_entity_recall = Metric(
         "seen_entity_recall": Value("recall of entities that are in the training data"),
     },
     _unseen_entity_recall,
+    of_table=_recalls_of_entities,
     reads="entities",
 )
 tagging_accuracy = Metric({"tagging_accuracy": Value("share of words with the right tag")}, _tagging_accuracy)
@@ -196,5 +207,6 @@ word_segmentation = Metric(
         "oov_rate": Value("share of words that are not in the training data", is_score=False),
     },
     _word_segmentation,
+    of_table=_segmented,
     reads="words",
 )

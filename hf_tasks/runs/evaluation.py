@@ -176,6 +176,16 @@ def scores(
     return values | {"intervals": found.intervals} | ({"notes": found.notes} if found.notes else {})
 
 
+def tables(
+    task: Task, predictions: list[Prediction], examples: "Dataset", train_stats: dict[str, Any]
+) -> dict[str, np.ndarray]:
+    """The sufficient statistics (E, K) of each metric that has some, by its name."""
+    inputs = task.metric_inputs(predictions, examples)
+    context = metric_arguments(task, inputs, train_stats)
+    forms = {name: find(name).sums(inputs.predictions, inputs.references, **context) for name in task.metrics}
+    return {name: form.table() for name, form in forms.items() if form}
+
+
 def metric_arguments(task: Task, inputs: MetricInputs, train_stats: dict[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments of the task's metrics: `train_stats`, facts about the examples, and confidences.
 

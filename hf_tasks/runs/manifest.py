@@ -18,10 +18,12 @@ from hf_tasks.runs import trained_here
 FILE = manifest.FILE
 OWN = ("recipe.yaml", "results.json", "train_stats.json", "training_log.jsonl", "environment.json")
 
+FOLDERS = ("predictions/*.jsonl", "counts/*.npz")
+
 
 def is_of_a_run(name: str) -> bool:
     """Whether a file name in a run's directory is one that training writes, not one that a user added."""
-    return ("/" not in name and is_read(name)) or name in OWN or fnmatch(name, "predictions/*.jsonl")
+    return ("/" not in name and is_read(name)) or name in OWN or any(fnmatch(name, kind) for kind in FOLDERS)
 
 
 def write(run: Path) -> None:

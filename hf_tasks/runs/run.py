@@ -4,6 +4,7 @@ model.safetensors, config.json, tokenizer files  the model; for methods that fre
                                                  parameters (see runs/model_files.py)
 recipe.yaml                                      the resolved recipe with labels, metrics and thresholds
 results.json, predictions/SPLIT.jsonl            metrics, facts about data and training; predictions
+counts/SPLIT.npz                                 statistics of each example from which the scores follow
 manifest.json                                    sizes and hashes of these files (see runs/manifest.py)
 training_log.jsonl, environment.json             log; machine and versions
 train_stats.json                                 training-set statistics that metrics need
@@ -29,12 +30,14 @@ from hf_tasks import recipe as recipes
 from hf_tasks.core import distributed, hardware
 from hf_tasks.core.errors import DataError, RunError
 from hf_tasks.core.files import publish, top_probabilities, write_errors, write_json, write_text
+from hf_tasks.core.hashing import sha256
 from hf_tasks.core.untrusted import read_json
 from hf_tasks.data import DataSplit
 from hf_tasks.decoding import Decoding
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe, yaml_file
 from hf_tasks.runs import (
+    counts,
     evaluation,
     input_files,
     json_files,
@@ -329,13 +332,19 @@ class Run:
             predicted, results[name] = self._measured(encoded, f"Evaluating {name}")
             results["example"] = example(self.recipe.task, encoded.examples, predicted.predictions)
             predictions[name] = predicted.predictions
-        distributed.broadcast_from_main(lambda: self._write_measured(predictions, {**results, **facts}))
+        examples = {name: encoded.examples for name, encoded in encoded_splits.items()}
+        distributed.broadcast_from_main(lambda: self._write_measured(predictions, examples, {**results, **facts}))
 
-    def _write_measured(self, predictions: Mapping[str, list[Any]], results: Mapping[str, Any]) -> None:
+    def _write_measured(
+        self, predictions: Mapping[str, list[Any]], examples: Mapping[str, Any], results: Mapping[str, Any]
+    ) -> None:
         with write_errors(self.path.parent):
             for name, rows in predictions.items():
                 _write_rows(self.path / "predictions" / f"{name}.jsonl", rows)
-            _write_json(self.path / RESULTS, results)
+                tables = evaluation.tables(self.recipe.task, rows, examples[name], self.train_stats)
+                counts.write(self.path / counts.FOLDER / f"{name}.npz", tables)
+            hashes = {name: sha256(self.path / name) for split in predictions for name in counts.files_of(split)}
+            _write_json(self.path / RESULTS, {**results, "sha256": hashes})
             trained_here.record(self.path)
 
     def publish(self) -> Self:

@@ -187,6 +187,7 @@ class Results(Values):
     energy: Energy | None = None
     baseline: Baseline | None = None
     arguments: dict[Name, Plain] = {}
+    sha256: dict[Name, Name] = {}
     labels: dict[Name, dict[Name, Count]] = {}
     samples: Annotated[list[dict[Name, Text]], Field(max_length=MOST)] = []
     findings: Texts = []

@@ -1,5 +1,6 @@
 """Intervals and paired tests: the summable forms equal the metrics, the statistics equal scipy's and sacrebleu's."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hf_tasks.metrics.intervals import Jackknife, uncertainty, wilson
 from hf_tasks.metrics.metric import Metric
 from hf_tasks.metrics.significance import compare, mcnemar, randomisation
 from hf_tasks.metrics.tag_schemes import Tags
+from hf_tasks.runs import counts
 
 Pairs = tuple[list[Any], list[Any]]
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "while", "one", "dog", "ran", "to", "red", "paris", "river"]
@@ -128,6 +130,19 @@ DATA: dict[str, list[Pairs]] = {
 
 def test_every_summable_metric_is_tested() -> None:
     assert DATA.keys() == {name for name, metric in METRICS.items() if metric.statistics} - {"spearman"}
+
+
+@pytest.mark.parametrize("name", [*DATA, "spearman"])
+def test_stored_statistics_give_the_same_values(name: str, tmp_path: Path) -> None:
+    """As `verify` computes them: from the table alone."""
+    for predictions, references in DATA.get(name, [numbers(50)]):
+        of_each, known = asked(name, predictions, references), KNOWN.get(name, {})
+        form = METRICS[name].sums(predictions, references, **of_each, **known)
+        assert form is not None
+        counts.write(tmp_path / "counts" / "test.npz", {name: form.table()})
+        restored = METRICS[name].restored(counts.read(tmp_path / "counts" / "test.npz")[name])
+        assert restored.total() == form.total()
+        assert len(restored) == len(references)
 
 
 @pytest.mark.parametrize("name", DATA)

@@ -134,7 +134,8 @@ def test_the_command_verifies_and_renews(run: Path, recipe: Recipe) -> None:
     command = CliRunner()
     result = command.invoke(app, ["verify", str(run)])
     count = len(json.loads((run / "manifest.json").read_text())["files"])
-    assert (result.exit_code, result.output) == (0, f"{run}: all {count} files are as they were written\n")
+    scores = f"{run}: 6 scores are what the counts of each example give; not computed: loss, intervals\n"
+    assert (result.exit_code, result.output) == (0, f"{run}: all {count} files are as they were written\n{scores}")
     text = (run / "recipe.yaml").read_text()
     (run / "recipe.yaml").write_text(text.replace("name: tiny", "name: other"))
     result = command.invoke(app, ["verify", str(run)])
@@ -142,7 +143,8 @@ def test_the_command_verifies_and_renews(run: Path, recipe: Recipe) -> None:
     assert str(result.exception).startswith(f"{run}: recipe.yaml has ")
     result = command.invoke(app, ["verify", str(run), "--renew"])
     said = "it counts as trained elsewhere: the snippets of its card run only with --run-snippets"  # a copy
-    assert (result.exit_code, result.output) == (0, f"{run}: all {count} files are as they were accepted\n{said}\n")
+    accepted = f"{run}: all {count} files are as they were accepted\n{said}\n{scores}"
+    assert (result.exit_code, result.output) == (0, accepted)
     assert Run.load(run).recipe.name == "other"
     (run / "manifest.json").unlink()
     result = command.invoke(app, ["verify", str(run)])

@@ -81,8 +81,8 @@ def test_a_run_directory_holds_what_was_trained_measured_and_can_be_shared(make:
     run = train(make())
     files = sorted(p.relative_to(run.path).as_posix() for p in run.path.rglob("*") if p.is_file())
     assert files == [
-        "README.md", "config.json", "environment.json", "manifest.json", "model.safetensors",
-        "predictions/test.jsonl", "predictions/validation.jsonl", "recipe.yaml", "results.json",
+        "README.md", "config.json", "counts/test.npz", "counts/validation.npz", "environment.json", "manifest.json",
+        "model.safetensors", "predictions/test.jsonl", "predictions/validation.jsonl", "recipe.yaml", "results.json",
         "status.json", "tokenizer.json", "tokenizer_config.json", "train_stats.json", "training_log.jsonl",
     ]  # fmt: skip
     assert run.results["test"]["n"] == 40

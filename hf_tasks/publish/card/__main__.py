@@ -5,6 +5,7 @@ python -m hf_tasks.publish.card RUN... FOLDER     add the cards of runs to FOLDE
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,22 @@ from hf_tasks.publish import redact
 from hf_tasks.publish.card.render import render
 from hf_tasks.publish.plots import draw_card
 from hf_tasks.recipe import Recipe, yaml_file
+from hf_tasks.runs import counts
 from hf_tasks.runs.run import Run
 
 RECIPE, RESULTS, CARD = "recipe.yaml", "results.json", "README.md"
 
 
 def add(run: Run, folder: Path) -> Path:
-    """Write recipe, results, card and plots of a run, without weights and local folders, to `folder`/NAME; its path."""
+    """Write recipe, results, counts, card and plots of a run, without weights and local folders, to `folder`/NAME; its
+    path."""
     target = folder / run.recipe.name.replace("-", "_")
     target.mkdir(parents=True, exist_ok=True)
     (target / RECIPE).write_text(redact.to_yaml(run.recipe), encoding="utf-8")
     shown = json.dumps(_without_folders(run.results), ensure_ascii=False, indent=1)
     (target / RESULTS).write_text(redact.redacted(shown) + "\n", encoding="utf-8")
+    if (run.path / counts.FOLDER).is_dir():
+        shutil.copytree(run.path / counts.FOLDER, target / counts.FOLDER, dirs_exist_ok=True)
     return update(target)
 
 

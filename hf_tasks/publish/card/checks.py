@@ -18,7 +18,7 @@ from hf_tasks.publish.card.metadata import MODEL_ID
 from hf_tasks.publish.card.write import FILE, blocks, generated, read_card
 from hf_tasks.publish.card.write import metadata as metadata_of
 from hf_tasks.publish.results_view import is_number
-from hf_tasks.runs import model_files
+from hf_tasks.runs import model_files, recompute
 
 if TYPE_CHECKING:
     from hf_tasks.runs.run import Run
@@ -89,6 +89,7 @@ def check(run: "Run", *, run_snippets: bool = False) -> list[str]:
         return [f"{file}: the metadata are not valid: {str(e).splitlines()[0]}"]
     with malformed_as_run_error(run.path / "results.json"):
         problems = [*_metadata(run, scores), *_up_to_date(run, card, model_id), *_numbers(run, card)]
+    problems += recompute.problems(run)
     if not problems and (left_out := not_run(run, run_snippets)) != NOT_RUN:
         problems = list(_snippets(run, card, model_id, with_base=not left_out))
     return [f"{file}: {problem}" for problem in problems]

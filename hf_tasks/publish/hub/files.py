@@ -37,7 +37,7 @@ TOKENIZER = (
 ALLOWED = (
     CARD, *WEIGHTS, "model.safetensors.index.json", "config.json", "generation_config.json", "adapter_config.json",
     *TOKENIZER, "recipe.yaml", "results.json", "train_stats.json", "training_log.jsonl", "environment.json",
-    manifest.FILE, CURVE, LAYERS, "pictures/*.png", "pictures/*.svg",
+    "counts/*.npz", manifest.FILE, CURVE, LAYERS, "pictures/*.png", "pictures/*.svg",
 )  # fmt: skip
 PREDICTIONS = "predictions/*.jsonl"
 TEXTS = (".json", ".jsonl", ".yaml", ".md", ".txt", ".jinja", ".svg")

@@ -8,7 +8,9 @@ from huggingface_hub import ModelCard
 
 from hf_tasks.core import shipped
 from hf_tasks.publish.card.__main__ import CARD, RECIPE, generated
-from hf_tasks.recipe import yaml_file
+from hf_tasks.recipe import validate, yaml_file
+from hf_tasks.runs import recompute
+from hf_tasks.runs.run import Run
 
 CARDS = Path(__file__).parents[3] / "cards"
 FOLDERS = sorted(path.parent for path in CARDS.glob(f"*/{CARD}"))
@@ -26,6 +28,12 @@ def test_a_card_is_what_its_recipe_and_results_give(folder: Path) -> None:
     assert card == generated(folder)
     assert ModelCard(card).data.to_dict()["model-index"][0]["name"].replace("-", "_") == folder.name
     assert "](pictures/training_curve.png)" in card and (folder / "pictures" / "training_curve.png").is_file()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+def test_its_scores_are_those_of_its_counts(folder: Path) -> None:
+    """Of the cards of runs that were trained since counts are kept."""
+    assert recompute.problems(Run(folder, validate(yaml_file.read(folder / RECIPE)))) == []
 
 
 def test_the_table_of_recipes_is_written_from_the_cards() -> None:
