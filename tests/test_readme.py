@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 from typer.main import get_command
 
 from hf_tasks.cli import app
@@ -12,6 +11,7 @@ from hf_tasks.core.shipped import shipped
 from hf_tasks.recipe import validate, yaml_file
 
 ROOT = Path(__file__).parent.parent
+ROOTS = (ROOT, ROOT / "hf_tasks")
 PAGES = [
     ROOT / "README.md",
     *sorted(ROOT.glob("docs/*.md")),
@@ -62,6 +62,7 @@ def test_the_page_of_the_structure_names_every_package() -> None:
 
 def test_the_table_names_every_shipped_recipe() -> None:
     table = TEXTS[ROOT / "recipes" / "README.md"]
+    assert len(list(shipped())) > 20
     assert {name for name in shipped() if f"`{name}`" not in table} == set()
 
 
@@ -80,11 +81,12 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_paths_of_the_code_exist(page: Path) -> None:
+def test_paths_of_the_code_exist() -> None:
     """Whole paths, from the root of the project or of the package: `tests/test_cli.py`, `core/files.py`."""
     folders = "|".join(["hf_tasks", "tests", "benchmarks", "cards", *PACKAGES])
-    paths = re.findall(rf"(?<![\w/.-])((?:{folders})/(?:[\w/]+\.py|[\w/]*/(?=`)))", TEXTS[page])
-    modules = re.findall(r"`(\w+\.py)`", TEXTS[page])
-    assert [path for path in paths if not (ROOT / path).exists() and not (ROOT / "hf_tasks" / path).exists()] == []
-    assert [name for name in modules if not (ROOT / name).exists()] == [], "give the whole path"
+    whole = rf"(?<![\w/.-])((?:{folders})/(?:[\w/]+\.py|[\w/]*/(?=`)))"
+    paths = {(page.name, path) for page, text in TEXTS.items() for path in re.findall(whole, text)}
+    assert len(paths) > 20
+    assert {(page, path) for page, path in paths if not any((root / path).exists() for root in ROOTS)} == set()
+    modules = {(page.name, name) for page, text in TEXTS.items() for name in re.findall(r"`(\w+\.py)`", text)}
+    assert {(page, name) for page, name in modules if not (ROOT / name).exists()} == set(), "give the whole path"

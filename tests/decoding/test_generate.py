@@ -107,7 +107,7 @@ def test_the_length_is_ours_and_never_a_default(model: Any, tokenizer: Any) -> N
     found = generate(model, tokenizer, PROMPTS, endless)
     model.generation_config.max_length = before
     assert {len(tokenizer(one.text, add_special_tokens=False)["input_ids"]) > 20 for one in found} == {True}
-    assert all(one.cut for one in found)
+    assert [one.cut for one in found] == [True] * len(PROMPTS)
 
 
 def test_cut_says_which_texts_reached_the_limit(model: Any, tokenizer: Any) -> None:
@@ -126,7 +126,7 @@ def test_a_model_that_forces_the_last_token_to_end_the_text_is_cut_too(tokenizer
     )  # fmt: skip
     bart = _lively(BartForConditionalGeneration(config))
     found = generate(bart, tokenizer, PROMPTS, Greedy(name="greedy", max_new_tokens=5))
-    assert all(one.cut for one in found)
+    assert [one.cut for one in found] == [True] * len(PROMPTS)
 
 
 def test_a_text_that_ends_by_itself_on_the_last_token_is_not_cut(model: Any, tokenizer: Any) -> None:

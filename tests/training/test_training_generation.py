@@ -248,7 +248,7 @@ def test_the_same_training_gives_the_same_model(run: Run, monkeypatch: pytest.Mo
     for number, decoding in enumerate(({"name": "sample"} | SHORT, {"name": "greedy"} | SHORT)):
         place = {"max_steps": 2, "eval_strategy": "steps", "eval_steps": 1, "output_dir": str(tmp_path / str(number))}
         weights.append(train(changed(run, decoding=decoding, training=place)).model.state_dict())
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    torch.testing.assert_close(weights[0], weights[1], rtol=0, atol=0)
 
 
 def test_t5_in_half_precision_is_refused_with_the_reason(run: Run) -> None:

@@ -107,7 +107,9 @@ def test_only_columns_of_the_task_become_arguments(values: dict[str, Any], resul
     results["example"]["input"] = HOSTILE
     recipe = from_dict(values)
     assert snippet_input(recipe, results) == {"text": "x", "text_pair": HOSTILE["text_pair"]}
-    for _, code, _, _ in checks.SNIPPET.findall(blocks(render(recipe, results))["usage"]):
+    snippets = [code for _, code, _, _ in checks.SNIPPET.findall(blocks(render(recipe, results))["usage"])]
+    assert len(snippets) == 2
+    for code in snippets:
         names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
         assert names <= {"hf_tasks", "run", "prediction", "print", "pipeline", "classify", "text"}
 

@@ -123,6 +123,7 @@ def test_what_is_played_is_what_is_computed(make: Make, name: str, architecture:
         split: evaluation.outputs(model, recipe.task, encoded, tokenizer) for split, encoded in encoded_splits.items()
     }
     learned = feature_cache.cached_splits(recipe, model, encoded_splits, tokenizer, "cpu")
+    assert before.keys() >= {"train", "validation"}
     for split, (items, loss) in before.items():
         assert "feature_row" in learned[split].features.column_names
         for encoded in (learned[split], encoded_splits[split]):  # attach_cache, and computed as before
