@@ -101,7 +101,7 @@ def report(
         notes = [f"{split.dropped} bad rows left out"] if split.dropped else []
         if len(features) > len(split.examples):
             notes.append(f"{len(features)} windows")
-        yield f"  {name:<10} {len(split.examples):>7} examples{''.join(f'; {note}' for note in notes)}"
+        yield f"  {name:<10} {len(split.examples):>7,} examples{''.join(f'; {note}' for note in notes)}"
         if (
             name != "train"
             and (shared := set(split.files.values()) & set(splits.train.files.values()))

@@ -75,7 +75,8 @@ def _seen(name: str, lengths: Lengths) -> Seen:
     lost, count = int((lengths.tokens - lengths.kept).sum()), int((lengths.tokens > lengths.kept).sum())
     share = lost / lengths.tokens.sum()
     of_all = f" ({share:.1%})" if share >= VISIBLE else ""
-    return Seen(f"{count:,} of {len(lengths.tokens):,} in {name}, {lost:,} tokens{of_all} lost", ())
+    tokens = "1 token" if lost == 1 else f"{lost:,} tokens"
+    return Seen(f"{count:,} of {len(lengths.tokens):,} in {name}, {tokens}{of_all} lost", ())
 
 
 def _remedy(splits: dict[str, Lengths], readable: int) -> str:
