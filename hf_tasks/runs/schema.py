@@ -173,17 +173,21 @@ class Energy(Values):
     wh: Finite
 
 
+ABSENT: Any = None
+"""The default of keys that may be missing, but not null."""
+
+
 class Results(Values):
     """results.json; a key may be absent, but null is allowed only where that is said."""
 
-    validation: Measured = Field(None)
-    test: Measured = Field(None)
-    example: ExampleValues = Field(None)
+    validation: Measured = ABSENT
+    test: Measured = ABSENT
+    example: ExampleValues = ABSENT
     data: dict[Name, SplitValues] = {}
-    training: TrainingValues = Field(None)
-    environment: Machine = Field(None)
-    base: Base = Field(None)
-    curve: CurveValues = Field(None)
+    training: TrainingValues = ABSENT
+    environment: Machine = ABSENT
+    base: Base = ABSENT
+    curve: CurveValues = ABSENT
     energy: Energy | None = None
     baseline: Baseline | None = None
     arguments: dict[Name, Plain] = {}
