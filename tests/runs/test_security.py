@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 from conftest import Tiny
 
 from hf_tasks import metrics
-from hf_tasks.core.errors import RecipeError, RunError
+from hf_tasks.core.errors import DataError, RecipeError, RunError
 from hf_tasks.core.manifest import _digest
+from hf_tasks.data import Data, read_split
 from hf_tasks.recipe import Recipe, from_dict, load
 from hf_tasks.runs.run import Run
+from hf_tasks.tasks import TextClassification
 from hf_tasks.training import checkpoints, train
 from hf_tasks.training.safe_trainer import SafeTrainer
 
@@ -193,3 +196,23 @@ def test_trainers_have_no_way_to_the_hub(make: Make, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(SafeTrainer, "push_to_hub", refuse)
     monkeypatch.setattr(SafeTrainer, "init_hf_repo", refuse)
     assert train(make()).results["training"]["steps"] == 4
+
+
+def test_the_script_of_a_dataset_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "rows.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    section, task = Data(path=str(tmp_path / "rows"), train="train"), TextClassification(name="text-classification")
+    with pytest.raises(DataError, match="Dataset scripts are no longer supported, but found rows"):
+        read_split(section, "train", task, seed=0)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_every_row_of_the_threat_model_names_a_test() -> None:
+    root = Path(__file__).parents[2]
+    lines = (root / "docs" / "security.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("|").split("|") for line in lines if line.startswith("| ")]
+    rows = [row for row in rows if row[-1].strip() not in ("test", "---")]
+    named = {row[0] + row[1]: re.findall("`(tests/[^`]+)`", row[-1]) for row in rows}
+    assert len(named) > 40
+    assert [row for row, tests in named.items() if not tests] == []
+    assert [test for tests in named.values() for test in tests if not (root / test).exists()] == []
