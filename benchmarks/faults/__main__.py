@@ -16,13 +16,14 @@ The outcomes are compared exactly: weights, predictions, evaluations, results, t
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from scenarios import COMMANDS, TRAININGS, command, training
+from scenarios import COMMANDS, TRAININGS, Scenario, command, training
 from trials import Tally, Trials
 from zygote import Library, Zygote
 
@@ -64,27 +65,28 @@ def _tried(library: Library, options: argparse.Namespace, chosen: list[str]) -> 
     from tqdm import tqdm
 
     torch.set_num_threads(1)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
     tqdm.monitor_interval = 0  # no thread
     folder, root = library.folder / "given", library.folder / "root"
     folder.mkdir(), root.mkdir()
     os.environ |= {"HF_TASKS_CACHE": str(root / "cache"), "XDG_STATE_HOME": str(root / "state")}
     zygote, chance, wrong = Zygote(library, root), random.Random(options.seed), 0
-    warm = [training(folder, library.folder / "warm", name) for name in TRAININGS if name in chosen]
-    zygote.warm([one.command for one in warm if one.name != "two-processes"] or [])
+    warm = dict.fromkeys(["full", *(name for name in chosen if name in TRAININGS and name != "two-processes")])
+    zygote.warm([training(folder, library.folder / "warm" / name, name).command for name in warm])
     for name in chosen:
         scenario = training(folder, root, name) if name in TRAININGS else _on_a_run(zygote, folder, name)
         trials = Trials.of(zygote, scenario)
-        kinds = {kind: getattr(trials, kind) for kind in options.kinds}
-        if name == "two-processes":
-            kinds = {"launchers": trials.launchers}
-        for kind, tries in kinds.items():
+        kinds = {"two-processes": ["launchers"], "push": ["requests"]}.get(name, options.kinds)
+        limits = dict.fromkeys(kinds, options.trials) | ({"anew": options.real} if options.real else {})
+        for kind, most in limits.items():
             tally = Tally(f"{name}, {kind}", time.monotonic() + options.minutes * 60)
-            tries(tally, chance, options.trials)
+            getattr(trials, kind)(tally, chance, most)
             wrong += tally.wrong
     return wrong
 
 
-def _on_a_run(zygote: Zygote, folder: Path, name: str):
+def _on_a_run(zygote: Zygote, folder: Path, name: str) -> Scenario:
+    """A command on a run that was trained before."""
     run = zygote.library.folder / "finished"
     if not run.exists():
         scenario = training(folder, zygote.root, "full")

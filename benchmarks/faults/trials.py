@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hub
 from scenarios import Scenario, content, names
 from zygote import Ended, Zygote
 
@@ -63,6 +64,8 @@ class Trials:
     @classmethod
     def of(cls, zygote: Zygote, scenario: Scenario, **environment: str) -> "Trials":
         """Raises AssertionError where the undisturbed command fails."""
+        if scenario.name == "push":  # see `requests`
+            return cls(zygote, scenario, {}, 0, environment)
         scenario.prepare()
         ended = zygote.run(scenario.command, **environment)
         assert ended.code == 0, ended.said
@@ -176,6 +179,38 @@ class Trials:
             what = "launcher killed, " if launcher else "process killed, "
             late = f"ended after {ended.seconds:.0f} s" if ended.seconds > 20 else None
             tally.note(what + "all ended, then identical", n, late or self.again())
+
+    def anew(self, tally: Tally, chance: random.Random, most: int | None) -> None:
+        """Kill -9 of new processes, which verify the run in another one; then a new process is given the command."""
+        several = "--num-processes" in self.scenario.command
+        for n in tally.drawn(range(1, self.calls + 1), chance, most):
+            launcher = several and chance.random() < 0.5
+            self.scenario.prepare()
+            killed = self.zygote.run_anew(self.scenario.command, f"kill {n} 9", launcher=launcher)
+            second = self.zygote.run_anew(self.scenario.command)
+            failed = f"exit code {second.code}: {second.said[-1500:]}" if second.code else None
+            late = f"ended after {killed.seconds:.0f} s" if several and killed.seconds > 60 else None
+            what = f"{'launcher killed' if launcher else 'killed' if killed.code else 'not reached'}, then identical"
+            tally.note(what, n, late or failed or self.differences(self.scenario.outcome(self.scenario.root)))
+
+    def requests(self, tally: Tally, chance: random.Random, most: int | None) -> None:
+        """Kill -9, SIGTERM or SIGHUP when the n-th request of the command has come to a Hub on loopback."""
+        with hub.serving(self.zygote.library.folder) as server:
+            self.scenario.prepare()
+            assert self.run(**server.environment()).code == 0
+            expected, requests = server.held(), server.requests()
+        for n in tally.drawn(range(1, requests + 1), chance, most):
+            name, number = chance.choice(list({"SIGKILL": signal.SIGKILL, **SIGNALS}.items()))
+            with hub.serving(self.zygote.library.folder) as server:
+                self.scenario.prepare()
+                pid = self.zygote.start(self.scenario.command, **server.environment())
+                server.signal(n, pid, number)
+                ended = self.zygote.end(pid)
+                problem = None if name == "SIGKILL" else self.answer(ended, (0, 128 + number))
+                second = self.run(**server.environment())
+                if second.code or "Traceback" in second.said or server.held() != expected:
+                    problem = problem or f"given again, exit code {second.code}: {second.said[-1500:]}"
+                tally.note(f"{name}: {'stopped' if ended.code else 'finished before'}, then identical", n, problem)
 
 
 def content_now(path: Path) -> bytes:

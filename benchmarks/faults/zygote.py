@@ -94,22 +94,32 @@ class Zygote:
         ctypes.CDLL(None).faults_begin()
         os._exit(_main(command))
 
-    def end(self, pid: int) -> Ended:
-        """Wait for a command and all processes that it started; those that take longer than LIMIT are killed."""
+    def end(self, pid: int, everything: bool = False) -> Ended:
+        """Wait for a command and all processes that it started; those that take longer than LIMIT are killed.
+        `everything`: all children of this process, for a command whose processes leave its group."""
         code, begun = None, time.monotonic()
         while True:
             try:
-                one, status = os.waitpid(-pid, os.WNOHANG)
+                one, status = os.waitpid(-1 if everything else -pid, os.WNOHANG)
             except ChildProcessError:
                 break
             if one == pid:
                 code = os.waitstatus_to_exitcode(status)
             if one == 0:
                 time.sleep(0.003)
-            if time.monotonic() - begun > LIMIT:
+            if time.monotonic() - begun > LIMIT and not everything:
                 os.killpg(pid, signal.SIGKILL)
         assert code is not None
         return Ended(code, self.log.read_text(encoding="utf-8", errors="replace"), time.monotonic() - begun)
+
+    def run_anew(self, command: Sequence[str], what: str = "count", *, launcher: bool = False) -> Ended:
+        """As `run`, by a new process with all of its own; `launcher`: of several processes, their launcher is hit."""
+        environment = os.environ | self.library.environment(self.root, what) | {"LD_PRELOAD": str(self.library.file)}
+        shell = ["sh", "-c", f'{"FAULTS_PID=$$ " if launcher else ""}exec "$@"', "sh"]
+        arguments = [*shell, sys.executable, "-m", "hf_tasks", *command]
+        with self.log.open("wb") as log:
+            started = subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
+        return self.end(started.pid, everything=True)
 
     def run(self, command: Sequence[str], what: str = "count", **environment: str) -> Ended:
         return self.end(self.start(command, what, **environment))
@@ -117,12 +127,23 @@ class Zygote:
 
 def _patch() -> None:
     """What a command does in processes of its own: `train` verifies the run in one, which only reads, and starts
-    several; `push` runs the card's snippets. And the cache of hashes takes small and new files too."""
-    from hf_tasks.core import distributed, hashing
+    several; `push` runs the card's snippets. A picture is drawn once. The cache of hashes takes all files."""
+    from hf_tasks.core import distributed, files, hashing
+    from hf_tasks.publish import plots
     from hf_tasks.publish.hub import push
     from hf_tasks.runs import run
 
     run.Run._compare = lambda *_: None  # type: ignore[method-assign]
+    save, drawn = plots.save, dict[str, bytes]()
+
+    def save_again(path: Path, size: tuple[float, float], draw: Any) -> Path:
+        if path.name not in drawn:
+            drawn[path.name] = save(path, size, draw).read_bytes()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(path, drawn[path.name])
+        return path
+
+    plots.save = save_again
     push.check_card = lambda *_: None  # type: ignore[assignment]
     distributed.launch = _launch
     hashing.SMALL_FILE = hashing.MIN_AGE = -1  # type: ignore[assignment]
@@ -133,6 +154,10 @@ def _main(command: Sequence[str]) -> int:
     from hf_tasks import cli
 
     sys.argv = ["hf-tasks", *command]
+    if endpoint := os.environ.get("HF_ENDPOINT"):
+        from huggingface_hub import constants
+
+        constants.ENDPOINT, constants.HF_HUB_OFFLINE, constants.HF_HUB_DISABLE_XET = endpoint, False, True
     try:
         cli.main()
     except SystemExit as e:
@@ -147,6 +172,8 @@ def _main(command: Sequence[str]) -> int:
 
 def _launch(processes: int, arguments: Sequence[str]) -> int:
     """As `distributed.launch`, with forks: when one fails, the others are ended, as torchrun does."""
+    from accelerate.state import AcceleratorState
+
     from hf_tasks.core.distributed import LAUNCHER
 
     with socket.socket() as probe:
@@ -160,6 +187,7 @@ def _launch(processes: int, arguments: Sequence[str]) -> int:
         pids.append(os.fork())
         if pids[-1] == 0:
             os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+            AcceleratorState._reset_state(reset_partial_state=True)  # of what this process did alone
             os._exit(_main(arguments))
     failed, left, asked = 0, set(pids), 0.0
     while left:

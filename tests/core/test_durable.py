@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hf_tasks.core.files import (
     write_errors,
     write_json,
 )
-from hf_tasks.core.signals import Interrupted
+from hf_tasks.core.signals import Interrupted, stop_on_signal
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -45,6 +46,17 @@ def test_two_commands_never_write_one_file(tmp_path: Path) -> None:
             pytest.fail("the file is being written")
     assert str(e.value) == f"{out}: another command is writing it; wait, or choose another file with -o"
     assert out.read_text() == "first"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_an_output_that_is_interrupted_leaves_the_former(tmp_path: Path, signum: int) -> None:
+    out = tmp_path / "out.txt"
+    out.write_text("before")
+    with pytest.raises(Interrupted), stop_on_signal(), atomic_output(out) as file:
+        file.write("after")
+        os.kill(os.getpid(), signum)
+    assert out.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hub_server import FINE, OTHER, READER, TOKENS, WRITER, Hub
 from safetensors.torch import save_file
 
 from hf_tasks.core.errors import RunError
+from hf_tasks.core.signals import Interrupted, stop_on_signal
 from hf_tasks.publish.hub import client
 from hf_tasks.publish.hub.push import check, push, push_recipe
 from hf_tasks.recipe.sections import Hub as Section
@@ -385,6 +387,27 @@ def test_killed_amid_a_blob_then_again(hub: Hub, run: Path, tmp_path: Path) -> N
     )  # fmt: skip
     assert held(hub)["model-00001-of-00002.safetensors"] == first
     assert held(hub)["model-00002-of-00002.safetensors"] == second
+
+
+@pytest.mark.parametrize("route", ["whoami", "preupload", "put", "commit"])
+def test_a_signal_while_the_hub_is_slow_is_answered_at_once(hub: Hub, run: Path, route: str) -> None:
+    """The Hub answers only once the client is gone; another push completes what was sent."""
+    main, gone = threading.get_ident(), threading.Event()
+
+    def slow() -> None:
+        signal.pthread_kill(main, signal.SIGTERM)
+        gone.wait(3)
+
+    hub.fail(route, meanwhile=slow)
+    begun = time.monotonic()
+    with pytest.raises(Interrupted) as e, stop_on_signal():
+        push(run, NAME)
+    assert e.value.exit_code == 143
+    assert time.monotonic() - begun < 5
+    gone.set()
+    push(run, NAME, update=True)
+    assert held(hub) == FILES
+    assert titles(hub)[-1] == "Upload model with hf_tasks"
 
 
 def test_no_token_is_ever_shown(hub: Hub, run: Path, capfd: pytest.CaptureFixture[str]) -> None:
