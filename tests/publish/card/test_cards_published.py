@@ -1,14 +1,16 @@
 """The cards in `cards/` are what their recipes and results give."""
 
+import json
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
 
 from hf_tasks.core import shipped
-from hf_tasks.publish.card.__main__ import CARD, RECIPE, generated
-from hf_tasks.recipe import validate, yaml_file
+from hf_tasks.publish.card.__main__ import CARD, RECIPE, add, generated
+from hf_tasks.recipe import Recipe, validate, yaml_file
 from hf_tasks.runs import recompute
 from hf_tasks.runs.run import Run
 
@@ -34,6 +36,15 @@ def test_a_card_is_what_its_recipe_and_results_give(folder: Path) -> None:
 def test_its_scores_are_those_of_its_counts(folder: Path) -> None:
     """Of the cards of runs that were trained since counts are kept."""
     assert recompute.problems(Run(folder, validate(yaml_file.read(folder / RECIPE)))) == []
+
+
+def test_a_new_card_keeps_the_counts_of_its_run(recipe: Recipe, results: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "run" / "counts").mkdir(parents=True)
+    (tmp_path / "run" / "counts" / "test.npz").write_bytes(b"counts")
+    (tmp_path / "run" / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    target = add(Run(tmp_path / "run", recipe), tmp_path / "cards")
+    assert target == tmp_path / "cards" / "intents"
+    assert (target / "counts" / "test.npz").read_bytes() == b"counts"
 
 
 def test_the_table_of_recipes_is_written_from_the_cards() -> None:
