@@ -1,7 +1,7 @@
-"""A recipe from Python values: a file, a dict, or tables of rows with a few keywords.
+"""Make a recipe from Python values: a file, a dict, or tables of rows with keywords.
 
-Rows that are in memory are written as JSON lines into OUTPUT_DIR.data/HASH/, a folder named by their contents, so that
-the run can be evaluated on them, resumed and reproduced like any other.
+Rows in memory are written as JSON lines to OUTPUT_DIR.data/HASH/, named by the hash of their content, so that the run
+can be evaluated, resumed and reproduced like any other.
 """
 
 import hashlib
@@ -20,25 +20,25 @@ from hf_tasks.recipe import Recipe, init, to_yaml, validate, yaml_file
 from hf_tasks.recipe.yaml_file import Overrides, override_lines
 
 SHORT = {"task": "name", "model": "name_or_path", "method": "name", "decoding": "name"}
-"""Sections that a string can stand for, and the key whose value it is."""
+"""Section -> key whose value can be given instead of the section."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What is given beside a recipe, or in place of one."""
+    """The arguments of `hf_tasks.train` that add to a recipe or replace it."""
 
     splits: Mapping[str, Any] = field(default_factory=dict)
-    """For train, validation and test a table of rows, or the names of files; None where not given."""
+    """Split -> a table of rows, names of files, or None."""
     sections: Mapping[str, Any] = field(default_factory=dict)
-    """Sections of the recipe: a string or a dict; None where not given."""
+    """Section of the recipe -> a string, a dict, or None."""
     columns: Mapping[str, Any] = field(default_factory=dict)
-    """{canonical name: name in the rows}."""
+    """The task's name of a column -> its name in the rows."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Keys of the section `training`."""
     output_dir: str | Path | None = None
 
     def changes(self) -> dict[str, Any]:
-        """The sections of a recipe that it changes; the splits not included."""
+        """Return the changes of the recipe, without the splits."""
         changes = {name: _section(name, value) for name, value in self.sections.items() if value is not None}
         changes |= {"training": dict(self.training)} if self.training else {}
         return changes | ({"data": {"columns": dict(self.columns)}} if self.columns else {})
@@ -47,8 +47,10 @@ class Given:
 def recipe_of(
     recipe: str | Path | Recipe | Mapping[str, Any] | None, overrides: Overrides, given: Given
 ) -> tuple[Recipe, Path | None]:
-    """(the recipe, the folder that its paths are relative to). Without a recipe, one is proposed from the data, as
-    `hf-tasks init` does. Raises RecipeError or DataError."""
+    """Return the recipe and the folder of its relative paths. Raises RecipeError or DataError.
+
+    Without a recipe, one is proposed for the data as by `hf-tasks init`.
+    """
     splits, changes = {name: value for name, value in given.splits.items() if value is not None}, given.changes()
     lines = override_lines(overrides)
     if isinstance(recipe, Recipe) and not (splits or changes or lines or given.output_dir):
@@ -68,7 +70,7 @@ def recipe_of(
 
 
 def _source(recipe: Any) -> tuple[yaml_file.Source, Path | None]:
-    """The values of a recipe, and the folder of its file."""
+    """Return the values of a recipe and the folder of its file."""
     match recipe:
         case None:
             return yaml_file.Source("recipe", {}), Path.cwd()
@@ -85,7 +87,7 @@ def _source(recipe: Any) -> tuple[yaml_file.Source, Path | None]:
 
 
 def _files(splits: Mapping[str, Any], output: Path) -> dict[str, Any]:
-    """The file of each split; rows in memory are written to one."""
+    """Return the file(s) of each split; rows in memory are written to a file."""
     texts = {name: _json_lines(table) for name, table in splits.items() if is_table(table)}
     digest = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]
     folder = output.with_name(f"{output.name}.data").absolute() / digest
@@ -110,7 +112,7 @@ def _json_lines(table: Any) -> str:
 
 
 def _proposed(files: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe that the data suggest, without any comment."""
+    """Return the values of the recipe that `init` proposes."""
     if "train" not in files:
         raise RecipeError("there is nothing to train on; give a recipe, or rows or files as train=")
     columns = changes.get("data", {}).get("columns", {})
@@ -135,5 +137,5 @@ def _merge(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
 
 
 def _name(output: Path) -> str:
-    """A recipe's name from the name of its folder."""
+    """Return a recipe's name from the name of its folder."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", output.name).strip("-._") or "model"

@@ -202,8 +202,7 @@ def numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def _by_length(split: EncodedSplit, batch_size: int) -> Iterator[list[int]]:
-    """Yield batches of feature indices, the longest first, so that a batch that does not fit in memory fails at "
-    "once."""
+    """Yield batches of feature indices, longest first, so that a batch that does not fit in memory fails at once."""
     order = np.argsort(-np.array(split.features["length"][:]), kind="stable")
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size].tolist()

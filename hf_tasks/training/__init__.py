@@ -1,6 +1,4 @@
-"""transformers' Trainer, made safe: whole checkpoints, orderly stops, batches, going on after an interruption.
-
-The straight line: recipe -> data -> task -> model -> method -> training -> run -> results."""
+"""Training from a recipe to a run: recipe -> data -> task -> model -> method -> training -> run -> results."""
 
 import time
 from collections.abc import Sequence
@@ -41,14 +39,14 @@ def train(
     callbacks: Sequence[TrainerCallback] = (),
     resolved: Resolved | None = None,
 ) -> Run:
-    """Train what the recipe describes and save the run. `beside`: the recipe file's folder, for its relative paths.
-    `callbacks`: who else watches the training.
+    """Train a recipe and save the run. Raises RecipeError, DataError or RunError.
 
-    Raises RecipeError, DataError or RunError; nothing is written before recipe, data and checkpoint are known good.
+    Nothing is written before recipe, data and checkpoint have been checked. `recipe_dir`: the recipe file's folder, for
+    relative paths. `callbacks`: additional callbacks of the Trainer.
     """
     started = time.perf_counter()
     if recipe.seeds is not None:
-        raise RecipeError("seeds: this trains one run; remove it, or name one as training.seed")
+        raise RecipeError("seeds: only one run can be trained here; remove it, or write one seed as training.seed")
     if not overwrite and Run.is_finished(recipe.output_dir):
         return pushed(finished(recipe, recipe_dir), recipe)
     check_free(recipe.output_dir)
@@ -61,14 +59,14 @@ def train(
     setup = TrainingSetup.of(recipe if overwrite else as_begun(recipe), recipe_dir, resolved)
     files = {name: split.files for name, split in setup.splits.named().items()}
     origin = distributed.broadcast_from_main(lambda: inputs.completed(origin, setup.recipe, files))
-    findings, checked = _tell(setup)
+    findings, checked = _print_report(setup)
     of_data = card.of_data(setup.recipe, setup.splits.named(), setup.train_stats)
     learned = feature_cache.cached_splits(
         setup.recipe, setup.model, setup.encoded_splits, setup.tokenizer, setup.args.device
     )
     with ExitStack() as stack:
         followed = stack.enter_context(trackers.callbacks(setup.recipe))
-        trainer = setup.trainer(TaskTrainer, learned, [*_watching(setup.recipe), *callbacks, *followed])
+        trainer = setup.trainer(TaskTrainer, learned, [*_callbacks(setup.recipe), *callbacks, *followed])
         stack.enter_context(stop_on_signal())
         begin = partial(Run.begin, setup.recipe, recipe_dir)
         checkpoint = stack.enter_context(resume.claim_run_dir(recipe.output_dir, origin, begin, overwrite))
@@ -95,8 +93,10 @@ def train(
 
 
 def pushed(run: Run, recipe: Recipe) -> Run:
-    """The run, pushed as the recipe's `hub` section says unless that was done before. RunError where that fails: the
-    run stays, and the same command pushes it again."""
+    """Push the run as the recipe's `hub` section says, unless it has been pushed; return the run.
+
+    Raises RunError if the push fails: the run is kept, and the same command pushes it again.
+    """
     if recipe.hub and left_to_push(recipe) and distributed.is_main():
         say(f"pushed to {hub.push_recipe(run.path, recipe.hub).url}")
         write_status(run.path, "finished", pushed=recipe.hub.model_dump())
@@ -104,13 +104,15 @@ def pushed(run: Run, recipe: Recipe) -> Run:
 
 
 def left_to_push(recipe: Recipe) -> bool:
-    """Whether the recipe names a place on the Hub to which its run was not pushed yet."""
+    """Whether the recipe has a `hub` section and its run has not been pushed there yet."""
     return recipe.hub is not None and pushed_to(recipe.output_dir) != recipe.hub.model_dump()
 
 
-def _tell(setup: TrainingSetup) -> tuple[list[str], list[str]]:
-    """Print what is about to be trained, and what is odd in the data; the latter comes back, by the main process, as
-    lines with places and remedies, and as lines without."""
+def _print_report(setup: TrainingSetup) -> tuple[list[str], list[str]]:
+    """Print the setup and the issues of the data; return the issues with and without locations and remedies.
+
+    The issues are empty except on the main process.
+    """
     for line in setup.report():
         say(line)
     findings, texts = list[str](), list[str]()
@@ -121,18 +123,18 @@ def _tell(setup: TrainingSetup) -> tuple[list[str], list[str]]:
             say(line)
     if distributed.world_size() > 1:
         rows = batch_size(setup.recipe)
-        say(f"  processes  {distributed.world_size()}, a step learns from {rows} rows of all of them")
+        say(f"  processes  {distributed.world_size()}; a step uses {rows} examples over all of them")
     say(setup.steps().line(setup.model))
     return findings, texts
 
 
-def _watching(recipe: Recipe) -> list[TrainerCallback]:
+def _callbacks(recipe: Recipe) -> list[TrainerCallback]:
     early = [EarlyStoppingCallback(**recipe.early_stopping.model_dump())] if recipe.early_stopping else []
     return [Progress(), *recipe.method.callbacks(), *early]
 
 
 def check_free(path: Path) -> None:
-    """RunError where something stands that is not a run: it is never touched."""
+    """Raise RunError if there is something in the output directory that is not a run; it is never changed."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
     check_entry_types(path)
@@ -141,8 +143,7 @@ def check_free(path: Path) -> None:
 
 
 def as_begun(recipe: Recipe) -> Recipe:
-    """The recipe with the commits of base model and dataset that an interrupted training of it began with: a branch of
-    the Hub that has moved since changes nothing."""
+    """Return the recipe with the Hub commits of base model and dataset that its interrupted training has used."""
     path = recipe.output_dir / RECIPE
     if read_origin(recipe.output_dir) is None or not path.is_file():
         return recipe
@@ -154,23 +155,25 @@ def as_begun(recipe: Recipe) -> Recipe:
 
 
 def finished(recipe: Recipe, recipe_dir: Path | None) -> Run:
-    """The run that is in the recipe's directory already. RunError where its recipe, its data or its base checkpoint
-    were others."""
+    """Return the finished run in the recipe's directory.
+
+    Raises RunError if it was trained with another recipe, other data or another base checkpoint.
+    """
     path, now, before = recipe.output_dir, inputs.origin_of(recipe, recipe_dir), read_origin(recipe.output_dir)
     if before and (changes := [*before.recipe_changes(now), *before.input_changes(now)]):
         remedy = "choose another --output-dir, or add --overwrite"
-        raise RunError(*(f"{path}: a finished run is here, and {change}; {remedy}" for change in changes))
+        raise RunError(*(f"{path}: contains a finished run, and {change}; {remedy}" for change in changes))
     run = Run.load(path)
     for change in before.about_changes(now) if before else ():
         if not change.startswith("hub."):
-            say(f"{path}: {change}; the run keeps what it was trained with")
-    todo = "it is only pushed" if left_to_push(recipe) else "there is nothing to do"
+            say(f"{path}: {change}; the run keeps the former value")
+    todo = "it will only be pushed" if left_to_push(recipe) else "there is nothing to do"
     say(f"{path}: this run is finished, {todo}; --overwrite trains it again")
     return run
 
 
 def _data_facts(setup: TrainingSetup) -> dict[str, Any]:
-    """What results.json records of each part."""
+    """Return the facts about each split for results.json."""
     return {
         name: {
             "examples": len(split.examples),
@@ -185,13 +188,13 @@ def _data_facts(setup: TrainingSetup) -> dict[str, Any]:
 
 
 def kept_epoch(trainer: TaskTrainer) -> float | None:
-    """The epoch at whose end the kept checkpoint was saved; None where the last weights are kept."""
+    """Return the epoch of the best checkpoint; None if the last weights are kept."""
     best = trainer.state.best_global_step
     return round(best / trainer.steps_per_epoch, 4) if best and trainer.args.load_best_model_at_end else None
 
 
 def _training_facts(trainer: TaskTrainer, started: float) -> dict[str, Any]:
-    """Time, speed and steps of the training, for results.json; `seconds` include reading and loading."""
+    """Return time, speed and steps of the training for results.json; `seconds` includes reading and loading."""
     summary = next(log for log in reversed(trainer.state.log_history) if "train_runtime" in log)
     model, done = trainer.model, distributed.gather(trainer.counters | {"peak_memory": hardware.peak_memory()})
     tokens, padded_tokens = sum(one["tokens"] for one in done), sum(one["padded_tokens"] for one in done)

@@ -1,4 +1,4 @@
-"""The arguments of transformers' Trainer: a recipe's `training` section over our defaults."""
+"""The arguments of transformers' Trainer: the defaults of hf_tasks, updated by a recipe's `training` section."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ WITHOUT_VALIDATION = {"eval_strategy": "no", "save_strategy": "epoch"}
 
 
 def values_of(recipe: Recipe, *, validated: bool) -> dict[str, Any]:
-    """The recipe's `training` section over our defaults, `batch_size` included."""
+    """Return the defaults updated by the recipe's `training` section, with `batch_size`."""
     given = recipe.training.given()
     order = "group_by_length" if recipe.task.traits.mean_over_examples else "random"
     ours = DEFAULTS | {"learning_rate": recipe.method.learning_rate, "train_sampling_strategy": order}
@@ -50,7 +50,7 @@ def values_of(recipe: Recipe, *, validated: bool) -> dict[str, Any]:
 
 
 def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
-    """The recipe's `training` section over our defaults. RecipeError where transformers refuses the combination."""
+    """Make the TrainingArguments of a recipe. Raises RecipeError if transformers refuses the combination."""
     import torch
     from transformers import TrainingArguments
 
@@ -61,8 +61,8 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
         "report_to": "none",  # trackers.callbacks makes them
         "output_dir": str(recipe.output_dir / CHECKPOINTS),
         "restore_callback_states_from_checkpoint": True,
-        "logging_nan_inf_filter": False,  # SafeTrainer stops there
-        "bf16": False,  # TaskTrainer casts by itself, so that evaluation stays in float32
+        "logging_nan_inf_filter": False,  # SafeTrainer raises an error for a loss that is not finite
+        "bf16": False,  # TaskTrainer uses autocast itself, so that evaluation stays in float32
         "remove_unused_columns": False,
         "disable_tqdm": True,
         "dataloader_pin_memory": torch.cuda.is_available(),
@@ -76,7 +76,7 @@ def arguments(recipe: Recipe, *, validated: bool) -> "TrainingArguments":
 
 
 def batch_size(recipe: Recipe) -> int:
-    """Rows that one optimizer step learns from, over all processes. Keys of transformers are meant as there."""
+    """Return the number of examples per optimizer step, over all processes and micro-batches."""
     given = recipe.training.given()
     if given.get("batch_size") or not given.keys() & {"per_device_train_batch_size", "gradient_accumulation_steps"}:
         return int(given.get("batch_size") or DEFAULTS["batch_size"])
@@ -85,7 +85,7 @@ def batch_size(recipe: Recipe) -> int:
 
 
 def _divided(recipe: Recipe) -> dict[str, int]:
-    """The effective batch divided among the processes, and into micro-batches."""
+    """Return transformers' arguments for the sizes and number of micro-batches."""
     total, processes = batch_size(recipe), distributed.world_size()
     share = math.ceil(total / processes)
     micro_batch_size = min(recipe.training.given().get("per_device_train_batch_size") or share, share)
@@ -94,6 +94,6 @@ def _divided(recipe: Recipe) -> dict[str, int]:
 
 
 def autocasts(recipe: Recipe) -> bool:
-    """Whether training computes in bfloat16: as the recipe says, else where the hardware does it fast."""
+    """Whether training uses bfloat16: `training.bf16`, by default if the hardware supports it."""
     given = recipe.training.given()
     return bool(given.get("bf16", hardware.bfloat16_is_fast() and not given.get("fp16")))

@@ -1,7 +1,7 @@
-"""Training batches: the same rows in the same order for any number of processes.
+"""Training batches with the same examples in the same order for any number of processes.
 
-The rows of an effective batch, from which one optimizer step learns, depend only on seed and epoch; they are sharded
-across processes and split into micro-batches. The rows of any step can be recomputed, to resume or to name them.
+The features of an effective batch (one optimizer step) depend only on seed and epoch; they are sharded across processes
+and split into micro-batches. Those of any step can be recomputed, for a resume or an error message.
 """
 
 import math
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 FILLER = -1
-"""The row number in a micro-batch that would be empty; its labels are ignored."""
+"""Index of the feature in an empty micro-batch; its labels are ignored."""
 MEGABATCH = 50
 """Effective batches that are sorted by length together (as transformers.trainer_pt_utils does)."""
 
@@ -27,9 +27,9 @@ class BatchSharding:
     """How an effective batch is divided among processes and into micro-batches."""
 
     batch_size: int
-    """Rows of an effective batch, over all processes."""
+    """Features of an effective batch, over all processes."""
     micro_batch_size: int
-    """Maximum rows of one forward pass of one process."""
+    """Maximum number of features in one forward pass of one process."""
     processes: int = 1
     rank: int = 0
 
@@ -43,18 +43,17 @@ class BatchSharding:
         return math.ceil(math.ceil(rows / self.processes) / self.micro_batch_size)
 
     def of(self, rows: Sequence[int]) -> list[list[int]]:
-        """This process's micro-batches of an effective batch (every process has the same number), as lists of rows."""
+        """Return this process's micro-batches of an effective batch; every process has the same number of them."""
         mine = list(rows[self.rank :: self.processes])
-        splits = np.array_split(np.array(mine, dtype=np.int64), self.micro_batches_for(len(rows)))
-        return [split.tolist() or [FILLER] for split in splits]
+        pieces = np.array_split(np.array(mine, dtype=np.int64), self.micro_batches_for(len(rows)))
+        return [piece.tolist() or [FILLER] for piece in pieces]
 
 
 class Batches:
     """The micro-batches of one epoch for one process; a batch sampler for `torch.utils.data.DataLoader`."""
 
     def __init__(self, lengths: Sequence[int], sharding: BatchSharding, strategy: str, seed: int) -> None:
-        """`lengths`: (N,) in tokens. `strategy`: transformers' train_sampling_strategy: "group_by_length", "random" or
-        "sequential"."""
+        """Make a sampler; `lengths`: (N,) in tokens; `strategy`: "group_by_length", "random" or "sequential"."""
         self.lengths, self.sharding, self.strategy, self.seed = np.asarray(lengths), sharding, strategy, seed
         self.epoch = 0
 
@@ -70,12 +69,12 @@ class Batches:
             yield from self.sharding.of(batch)
 
     def effective(self, epoch: int) -> list[list[int]]:
-        """The effective batches of an epoch, each a list of row numbers."""
+        """Return the effective batches of an epoch as lists of feature indices."""
         order, size = self._order(np.random.default_rng([self.seed, epoch])), self.sharding.batch_size
         return [order[start : start + size].tolist() for start in range(0, len(order), size)]
 
     def _order(self, random: np.random.Generator) -> np.ndarray:
-        """(N,) row numbers in training order."""
+        """Return (N,) feature indices in training order."""
         if self.strategy == "sequential":
             return np.arange(len(self.lengths))
         order = random.permutation(len(self.lengths))
@@ -84,16 +83,16 @@ class Batches:
         size = self.sharding.batch_size
         groups = [order[start : start + MEGABATCH * size] for start in range(0, len(order), MEGABATCH * size)]
         order = np.concatenate([group[np.argsort(-self.lengths[group], kind="stable")] for group in groups])
-        whole = len(order) // size
-        batches = order[: whole * size].reshape(whole, size)[random.permutation(whole)]  # not from long to short
-        order = np.concatenate([batches.ravel(), order[whole * size :]])
+        full = len(order) // size
+        batches = order[: full * size].reshape(full, size)[random.permutation(full)]  # not from long to short
+        order = np.concatenate([batches.ravel(), order[full * size :]])
         longest = int(np.argmax(self.lengths[order]))
         order[[0, longest]] = order[[longest, 0]]  # a batch that does not fit in memory fails at once
         return order
 
 
 class Rows:
-    """Map-style dataset of features by row number; row FILLER is the first feature with ignored labels."""
+    """Map-style dataset of features by index; FILLER gives the first feature with ignored labels."""
 
     def __init__(self, features: "Dataset") -> None:
         self.features = features

@@ -19,7 +19,7 @@ from hf_tasks.runs.evaluation import numbers
 
 
 class Guarded(Protocol):
-    """What SafetyCallback needs of a trainer; see `SafeTrainer`."""
+    """The interface of SafeTrainer that SafetyCallback needs."""
 
     interrupts: Interrupts
     step_inputs: list[Any]
@@ -45,7 +45,7 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        if state.best_global_step:  # where it is now, even if the run was moved
+        if state.best_global_step:  # the current path, even if the run was moved
             best = Path(args.output_dir) / f"checkpoint-{state.best_global_step}"
             state.best_model_checkpoint = str(best) if best.is_dir() else None
 
@@ -79,7 +79,7 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.temporary = self.temporary and not control.should_save
-        if self.stopping or self.temporary:  # only now: the evaluation of the epoch belongs before the checkpoint
+        if self.stopping or self.temporary:  # the evaluation of the epoch comes before the checkpoint
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -96,7 +96,7 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
             raise self.trainer.interrupted(self.stopping)
 
     def _long_evaluation_follows(self, args: TrainingArguments, state: TrainerState) -> bool:
-        """Whether the next step ends with an evaluation that may be long, and checkpoints are wanted at all."""
+        """Whether checkpoints are saved and the next step ends with an evaluation that can be long."""
         following = state.global_step + 1
         match args.eval_strategy.value:
             case "steps":
@@ -109,7 +109,7 @@ class SafetyCallback(TrainerCallback):  # type: ignore[misc]
         return wanted and (evaluates or following >= state.max_steps)
 
     def _rows(self, step: int) -> str:
-        """`data/train.csv:3, 17, 40`: the rows of a step, each file named once."""
+        """Return the locations of the examples of a step: `data/train.csv:3, 17, 40`."""
         places = sorted(
             {tuple(self.trainer.row_location(row).rsplit(":", 1)) for row in self.trainer.rows_of_step(step)}
         )
@@ -123,8 +123,7 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} steps, {elapsed}
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]
-    """On a terminal a bar: steps, time left, epoch, loss, rows a second. Everywhere a line for each evaluation; where
-    there are none, for each epoch."""
+    """Callback: a progress bar on a terminal, and a line for each evaluation (without evaluations for each epoch)."""
 
     bar: "tqdm[Any] | None" = None
 

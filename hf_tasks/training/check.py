@@ -1,4 +1,4 @@
-"""The plan of a training, in lines: steps, memory, disk and time."""
+"""`check`: the report before a training, with estimates of steps, memory, disk space and time."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -24,20 +24,17 @@ from hf_tasks.training.setup import TrainingSetup
 def check(
     recipe: Recipe, *, recipe_dir: Path | None = None, dry_run: bool = True, resolved: Resolved | None = None
 ) -> list[str]:
-    """The report that precedes a training, in lines; `dry_run`: a little of the training is really done. Raises
-    RecipeError, DataError or RunError."""
+    """Return the report before a training as lines. Raises RecipeError, DataError or RunError.
+
+    `dry_run`: run a few real training steps to measure time and memory.
+    """
     setup = TrainingSetup.of(recipe, recipe_dir, resolved)
-    plan = dry_run_lines(setup) if dry_run else counted_lines(setup)
+    plan = dry_run_lines(setup) if dry_run else [setup.steps().line(setup.model)]
     return [*setup.report(), *setup.checked().lines(), *plan]
 
 
-def counted_lines(setup: TrainingSetup) -> Iterator[str]:
-    """What is known without running anything."""
-    yield setup.steps().line(setup.model)
-
-
 def dry_run_lines(setup: TrainingSetup) -> Iterator[str]:
-    """What `check` says at its end. RunError where the training would fail."""
+    """Yield the lines about memory, disk and time. Raises RunError if the training would fail."""
     steps = setup.steps()
     yield f"  plan       {steps.counts()}"
     measured = dry_run(setup, steps)
@@ -50,7 +47,7 @@ def dry_run_lines(setup: TrainingSetup) -> Iterator[str]:
 
 
 def _disk(setup: TrainingSetup, steps: Steps, measured: DryRun) -> str:
-    """Raises RunError where there is not room enough."""
+    """Return the line about disk space. Raises RunError if there is not enough."""
     place = existing(setup.recipe.output_dir)
     run, free = model_files.saved_bytes(setup.recipe, setup.model), shutil.disk_usage(place).free
     size = max(measured.checkpoint, checkpoint_bytes(setup.model)) if steps.checkpoints else 0
@@ -59,7 +56,7 @@ def _disk(setup: TrainingSetup, steps: Steps, measured: DryRun) -> str:
     text = f"{kept}{in_bytes(run)} of the run"
     if needed > free:
         raise RunError(
-            f"{place}: {text} do not fit on this disk, {in_bytes(free)} are free; make room, choose another "
+            f"{place}: {text} do not fit on this disk, {in_bytes(free)} are free; free space, choose another "
             "--output-dir, or lower training.save_total_limit"
         )
     return f"{text}; {in_bytes(free)} are free"
@@ -71,7 +68,7 @@ def _times(step: Step) -> str:
 
 
 def _whole(setup: TrainingSetup, steps: Steps, measured: DryRun) -> Iterator[str]:
-    """Seconds of everything, and of the whole."""
+    """Yield the lines about the time of each stage and in all."""
     (evaluations, saves), states = steps.evaluations_and_saves, measured.states
     tokens = {
         name: sum(encoded.features["length"][:]) for name, encoded in setup.encoded_splits.items() if name != "train"
@@ -97,7 +94,7 @@ def _whole(setup: TrainingSetup, steps: Steps, measured: DryRun) -> Iterator[str
 
 
 def trained_share(setup: TrainingSetup, steps: Steps) -> np.ndarray:
-    """(steps,) the share of the model's blocks that trains."""
+    """Return (steps,) the share of the model's blocks that is trained at each step."""
     match setup.recipe.method:
         case GradualUnfreezing() as method:
             from hf_tasks.methods.unfreezing_schedule import stages
@@ -110,10 +107,11 @@ def trained_share(setup: TrainingSetup, steps: Steps) -> np.ndarray:
 
 
 def step_seconds(tried: Sequence[Step], padded_tokens: np.ndarray, trained: np.ndarray) -> float:
-    """Estimated seconds of all steps, interpolated from the measured ones over their size.
+    """Estimate the seconds of all steps by interpolating the measured steps over their size.
 
     `padded_tokens` (steps,): tokens and padding of each step; `trained` (steps,): the share of the backward pass that
-    each step computes."""
+    each step computes.
+    """
     sizes = sorted({step.padded_tokens for step in tried})
     groups = [[step for step in tried if step.padded_tokens == size] for size in sizes]
     whole = [float(np.mean([step.total for step in group])) for group in groups]

@@ -1,9 +1,9 @@
-"""Checkpoints that are whole or do not count.
+"""Atomic checkpoints: incomplete and damaged ones are detected and not used.
 
-A checkpoint is a folder `checkpoint-STEP`. Its files are written first and brought to the disk; then its manifest.json,
-with the size and SHA-256 of every file, appears at one instant. A folder without manifest was never finished; one whose
-files differ from the manifest was damaged. `last_good` uses neither. (The marker that is written last is how
-torch.distributed.checkpoint completes a checkpoint, too; it needs no renaming of folders.)
+A checkpoint is a folder `checkpoint-STEP`. Its files are written and synced to the disk first; then manifest.json, with
+the size and SHA-256 of every file, is written atomically. A checkpoint without a manifest is incomplete; one whose
+files differ from the manifest is damaged. `last_good` skips both. (torch.distributed.checkpoint also completes a
+checkpoint by writing its metadata last.)
 """
 
 import json
@@ -19,9 +19,9 @@ from hf_tasks.core.files import files_below, sync
 
 MANIFEST = manifest.FILE
 KEPT = 2
-"""Newest checkpoints that are kept, whatever the recipe says: one may turn out damaged."""
+"""Minimum number of newest checkpoints to keep, since one of them can be damaged."""
 MARGIN = 1.2
-"""Room that must be free before a save, in sizes of the last checkpoint."""
+"""Free disk space that a save needs, relative to the size of the last checkpoint."""
 NAME = re.compile(r"checkpoint-(\d+)")
 
 
@@ -31,15 +31,16 @@ def step_of(folder: Path) -> int:
 
 
 def folders(root: Path) -> list[Path]:
-    """The checkpoint folders below `root`, whole or not, newest first."""
+    """Return the checkpoint folders below `root`, complete or not, newest first."""
     return sorted((path for path in root.glob("checkpoint-*") if step_of(path) >= 0), key=step_of, reverse=True)
 
 
 def finalize(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Complete a checkpoint: sync its files to the disk, then write its manifest, which lists them, with `facts`.
+    """Complete a checkpoint: sync its files to the disk, then write its manifest with `facts`.
 
     Facts: `best`, the name of the best checkpoint so far or None; `temporary`, whether the next checkpoint replaces
-    this one; other keys belong to the caller."""
+    this one; other keys belong to the caller.
+    """
     (folder / MANIFEST).unlink(missing_ok=True)
     paths = list(files_below(folder))
     for path in (*paths, *(path for path in folder.rglob("*") if path.is_dir()), folder, folder.parent):
@@ -49,16 +50,16 @@ def finalize(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """The manifest of a whole checkpoint."""
+    """Return the manifest of a complete checkpoint."""
     return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
 def problem(folder: Path) -> str | None:
-    """What is wrong with a checkpoint, or None: every file must be there, as it was written, and no other."""
+    """Return why a checkpoint cannot be used (a missing, changed or additional file), or None."""
     if not folder.is_dir():
         return "it is a file, not a folder"
     if not (folder / MANIFEST).exists():
-        return "it was not written to its end"
+        return "it was not written completely"
     try:
         listed = manifest.read(folder)
     except ValueError as e:
@@ -72,8 +73,10 @@ def problem(folder: Path) -> str | None:
 
 
 def last_good(root: Path) -> tuple[Path | None, list[str]]:
-    """(the newest checkpoint that is whole, and whose best checkpoint is whole too, or None; what is wrong with each
-    newer one, a line each)."""
+    """Return the newest usable checkpoint, or None, and a message for each newer one.
+
+    A checkpoint is usable if it and its best checkpoint are complete and undamaged.
+    """
     known, skipped = cache(problem), list[str]()
     for folder in folders(root):
         trouble = known(folder)
@@ -87,26 +90,29 @@ def last_good(root: Path) -> tuple[Path | None, list[str]]:
 
 
 def remove_unusable(root: Path, good: Path | None) -> None:
-    """Remove checkpoints that are newer than the one in use: they are damaged, or were not written to their end."""
+    """Remove checkpoints that are newer than the one in use: they are damaged or incomplete."""
     for folder in folders(root):
         if good is None or step_of(folder) > step_of(good):
             remove(folder)
 
 
 def rotate(root: Path, limit: int | None) -> None:
-    """Keep the newest whole checkpoint, the newest `limit` (None: all of them; KEPT at least) that are not `temporary`,
-    and the best one of each."""
-    whole = [folder for folder in folders(root) if (folder / MANIFEST).exists()]
-    lasting = [folder for folder in whole if not facts(folder).get("temporary")]
-    kept = [*whole[:1], *(lasting[: max(limit, KEPT)] if limit is not None else lasting)]
+    """Remove old checkpoints.
+
+    Kept are the newest complete checkpoint, the newest `limit` ones (None: all; at least KEPT) that are not
+    `temporary`, and the best checkpoint of each.
+    """
+    complete = [folder for folder in folders(root) if (folder / MANIFEST).exists()]
+    lasting = [folder for folder in complete if not facts(folder).get("temporary")]
+    kept = [*complete[:1], *(lasting[: max(limit, KEPT)] if limit is not None else lasting)]
     best = {facts(folder)["best"] for folder in kept}
-    for folder in whole:
+    for folder in complete:
         if folder not in kept and folder.name not in best:
             remove(folder)
 
 
 def remove(folder: Path) -> None:
-    """Remove a checkpoint; the manifest goes first, so that what is left of an interrupted removal does not count."""
+    """Remove a checkpoint, the manifest first, so that the rest of an interrupted removal is incomplete."""
     if not folder.is_dir():
         folder.unlink()
         return
@@ -115,7 +121,7 @@ def remove(folder: Path) -> None:
 
 
 def disk_space_error(root: Path, size: int) -> str | None:
-    """What is wrong with the disk below `root` if a checkpoint of `size` bytes shall be written, or None."""
+    """Return an error message if `root` has no space for a checkpoint of `size` bytes, else None."""
     free = shutil.disk_usage(root).free
     if free >= size * MARGIN:
         return None
@@ -123,5 +129,5 @@ def disk_space_error(root: Path, size: int) -> str | None:
 
 
 def size(folder: Path) -> int:
-    """Bytes of all files of a folder."""
+    """Return the size of all files of a folder in bytes."""
     return sum(path.stat().st_size for path in files_below(folder))

@@ -1,4 +1,4 @@
-"""`explain`: every resolved value of a recipe, and where it comes from."""
+"""`explain`: show every resolved value of a recipe and its origin."""
 
 import json
 import re
@@ -16,14 +16,16 @@ from hf_tasks.training.arguments import arguments
 
 @dataclass(frozen=True)
 class Setting:
+    """A resolved value of a recipe."""
+
     key: str
     value: Any
     origin: str
-    """`recipe.yaml:7`, `--set ...`, `from the training data`, or `default` with what the key means."""
+    """`recipe.yaml:7`, `--set ...`, `from the training data`, or `default: ` and the key's description."""
 
 
 def explain(path: Path, overrides: tuple[str, ...] = ()) -> list[Setting]:
-    """The values of a recipe file, its data read and resolved. Raises RecipeError, DataError or RunError."""
+    """Read a recipe file and its data, and return all resolved values. Raises RecipeError, DataError or RunError."""
     source = yaml_file.read(path, overrides)
     recipe = recipes.validate(source, recipe_dir=path.parent)
     resolved, splits = resolve(recipe, path.parent)
@@ -33,7 +35,7 @@ def explain(path: Path, overrides: tuple[str, ...] = ()) -> list[Setting]:
 
 
 def lines(values: list[Setting]) -> Iterator[str]:
-    """The values for people, in columns."""
+    """Yield the values as lines with aligned columns."""
     shown = [(value.key, _shown(value.value), value.origin) for value in values]
     width, longest = (max(len(row[i]) for row in shown) for i in (0, 1))
     for key, text, origin in shown:
@@ -56,7 +58,7 @@ def _block(resolved: Section, given: Section, source: yaml_file.Source, above: y
 
 
 def _training(recipe: Recipe, source: yaml_file.Source, *, validated: bool) -> Iterator[Setting]:
-    """What was given, and what differs from transformers' own defaults; the places of files are left out."""
+    """Yield the given values and those that differ from transformers' defaults, without paths."""
     from transformers import TrainingArguments
 
     args, plain = arguments(recipe, validated=validated), TrainingArguments("x")
@@ -72,10 +74,10 @@ def _training(recipe: Recipe, source: yaml_file.Source, *, validated: bool) -> I
 
 def _is_written(source: yaml_file.Source, key: yaml_file.Key) -> bool:
     values: Any = source.values
-    for split in key:
-        if not isinstance(values, dict) or split not in values:
+    for step in key:
+        if not isinstance(values, dict) or step not in values:
             return False
-        values = values[split]
+        values = values[step]
     return True
 
 

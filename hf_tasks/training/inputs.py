@@ -1,4 +1,4 @@
-"""The origin of a training: its recipe with all defaults, the hashes of what it reads, versions, machine."""
+"""Record the origin of a training: its recipe with all defaults, hashes of its files, versions, machine."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,8 +22,7 @@ IN_BATCH_SIZE = ("per_device_train_batch_size", "gradient_accumulation_steps")
 
 
 def origin_of(recipe: Recipe, recipe_dir: Path | None) -> Origin:
-    """What a training would begin with now, without reading or loading anything of the Hub. Raises DataError where a
-    file of the data is missing."""
+    """Return the origin of a training that starts now, without files of the Hub. Raises DataError for missing files."""
     return Origin(
         recipe=effective(recipe),
         data=data.file_hashes(recipe.data, recipe_dir),
@@ -35,15 +34,14 @@ def origin_of(recipe: Recipe, recipe_dir: Path | None) -> Origin:
 
 
 def _in_a_folder(model: Model) -> bool:
-    """Whether the checkpoint is a folder on this machine. False also where it is missing: loading it says so, after the
-    data were read."""
+    """Whether the checkpoint is a folder on this machine; False if it is missing, which loading reports later."""
     with suppress(RunError):
         return bool(model.name_or_path) and Path(resolve_checkpoint(model.name_or_path)).is_dir()
     return False
 
 
 def completed(origin: Origin, recipe: Recipe, files: Mapping[str, Mapping[str, str]]) -> Origin:
-    """The origin with what was really read: the `files` of each split; the checkpoint of the resolved recipe."""
+    """Return the origin with the `files` of each split that were read and the checkpoint of the resolved recipe."""
     return replace(origin, data=files, base=checkpoint_files.hashes(recipe.model))
 
 

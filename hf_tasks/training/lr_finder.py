@@ -1,8 +1,8 @@
-"""`lr-find`: the range test of learning rates (Smith 2017, https://arxiv.org/abs/1506.01186).
+"""`lr-find`: the learning rate range test (Smith 2017, https://arxiv.org/abs/1506.01186).
 
-A short training whose rate grows by the same factor at every step: the loss stays, falls, and rises again. It is the
-recipe's own training, with its method, batches and precision; parameters that learn at a fraction of the rate
-(`layer_decay`) do so here. Nothing of the model is kept.
+A short training whose learning rate grows by a constant factor at every step: the loss stays, falls, and rises again.
+It uses the recipe's method, batches and precision, and the lower rates of some layers (`layer_decay`). The model is
+discarded.
 """
 
 import json
@@ -27,20 +27,21 @@ if TYPE_CHECKING:
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 DIVERGED = 4.0
-"""Times the lowest smoothed loss: the test ends there, as in fastai (https://docs.fast.ai/callback.schedule.html)."""
+"""The test ends at this multiple of the lowest smoothed loss, as in fastai
+(https://docs.fast.ai/callback.schedule.html)."""
 SMOOTHING = 3.0
-"""Standard deviation of the weights, in steps, by which losses are averaged with those of the steps around them."""
+"""Standard deviation in steps of the Gaussian that smooths the losses."""
 ROWS = 12
-"""Lines of the table."""
+"""Number of lines of the table."""
 FEWEST = 10
-"""Steps without which there is no curve."""
+"""Minimum number of steps of a curve."""
 TEST = (
     "training.eval_strategy=no", "training.save_strategy=no", "training.load_best_model_at_end=false",
     "training.metric_for_best_model=null", "training.logging_strategy=steps", "training.logging_steps=1",
     "training.lr_scheduler_type=constant", "training.warmup_steps=0", "training.report_to=none",
     "early_stopping=null", "data.test=null", "hub=null", "seeds=null", "sweep=null",
 )  # fmt: skip
-"""What the recipe's training is not, while it is tested."""
+"""Overrides of the recipe during the range test."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,16 @@ class Curve:
 
     rates: Sequence[float]
     losses: Sequence[float]
-    """Mean loss of the batch that was then learned from at the rate."""
+    """Loss of each batch before the step with its rate."""
 
     @property
     def lowest(self) -> float:
-        """The rate where the smoothed loss is lowest: already too high to learn well with."""
+        """The rate with the lowest smoothed loss, which is already too high for training."""
         return self.rates[int(self.smooth.argmin())]
 
     @property
     def suggested(self) -> float:
-        """A tenth of the rate of the lowest loss, as fastai's `minimum`."""
+        """A tenth of the rate with the lowest loss, as fastai's `minimum`."""
         return float(f"{self.lowest / 10:.1e}")
 
     @property
@@ -69,23 +70,23 @@ class Curve:
 
     @property
     def smooth(self) -> np.ndarray:
-        """The losses, each averaged with its neighbours: no step lags behind, as in a running mean."""
+        """(steps,) the losses smoothed by a Gaussian, which has no lag in contrast to a running mean."""
         steps = np.arange(len(self.losses))
         weights = np.exp(-0.5 * ((steps[:, None] - steps) / SMOOTHING) ** 2)
         return np.asarray(weights @ np.array(self.losses) / weights.sum(1))
 
 
 class _Done(Exception):
-    """The test has seen enough."""
+    """Raised to end the test."""
 
 
 class RangeTest(TrainerCallback):  # type: ignore[misc]
-    """Sets the rate of every step, and notes its loss."""
+    """Callback: sets the learning rate of every step and records its loss."""
 
     def __init__(self, lowest: float, highest: float, steps: int) -> None:
         self.lowest, self.growth, self.steps = lowest, (highest / lowest) ** (1 / (steps - 1)), steps
         self.shares: list[float] = []
-        """What fraction of the rate each group of parameters learns at."""
+        """The learning rate of each parameter group, relative to the highest one."""
         self.rates: list[float] = []
         self.losses: list[float] = []
 
@@ -114,7 +115,7 @@ class RangeTest(TrainerCallback):  # type: ignore[misc]
 
 
 def find(path: Path, overrides: Sequence[str] = ()) -> Curve:
-    """The range test of a recipe file. Raises RecipeError, DataError or RunError, as a training."""
+    """Run the range test of a recipe file. Raises RecipeError, DataError or RunError."""
     test = RangeTest(LOWEST, HIGHEST, STEPS)
     with tempfile.TemporaryDirectory() as folder:
         place = f"training.output_dir={json.dumps(str(Path(folder) / 'test'))}"
@@ -123,31 +124,31 @@ def find(path: Path, overrides: Sequence[str] = ()) -> Curve:
             train(recipe, recipe_dir=path.parent, callbacks=[test])
         except _Done:
             pass
-        except RunError:  # the loss is no number
+        except RunError:  # the loss is not a number
             if len(test.losses) < FEWEST:
                 raise
     return test.curve
 
 
 def check_output(path: Path) -> None:
-    """RunError where no picture can be written."""
+    """Raise RunError if the plot cannot be written."""
     if path.suffix not in (".png", ".svg"):
-        raise RunError(f"--output {path}: the picture is a .png or .svg file; name one")
+        raise RunError(f"--output {path}: the plot is a .png or .svg file; name one")
     if not path.parent.is_dir():
-        raise RunError(f"--output {path}: there is no folder {path.parent}; make it first")
+        raise RunError(f"--output {path}: there is no folder {path.parent}; create it first")
 
 
 def lines(curve: Curve, recipe: str, overrides: Sequence[str] = ()) -> Iterator[str]:
-    """The curve in a few lines, and what it says."""
+    """Yield a table of the curve, the suggested rate and the command to train with it."""
     yield f"{'rate':>9}  loss (smoothed)"
     for i in np.linspace(0, len(curve.losses) - 1, ROWS).round().astype(int):
         yield f"{curve.rates[i]:>9.1e}  {curve.smooth[i]:.4f}"
     yield (
-        f"lowest at {curve.lowest:.1e}, falls fastest at {curve.steepest:.1e}; to begin with: {curve.suggested:.1e}, "
-        "a tenth of the lowest"
+        f"lowest loss at {curve.lowest:.1e}, steepest at {curve.steepest:.1e}; suggested: {curve.suggested:.1e}, a "
+        "tenth of the rate with the lowest loss"
     )
     if curve.lowest == curve.rates[len(curve.losses) - 1]:
-        yield "the loss still falls where the test ends: higher rates may do as well, so try some around this one"
+        yield "the loss still falls at the end of the test: higher rates can work too; try some around this one"
     changes = [*overrides, f"training.learning_rate={curve.suggested:.1e}"]
     yield f"  hf-tasks train {shlex.quote(recipe)} {' '.join(f'--set {shlex.quote(one)}' for one in changes)}"
 

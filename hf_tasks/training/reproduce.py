@@ -1,4 +1,4 @@
-"""Training a run again from its own directory, and saying whether it comes out the same."""
+"""`reproduce`: train a run again from its directory and compare the metrics."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,32 +17,32 @@ SPLITS = ("validation", "test")
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A run, and what came of training it again."""
+    """A run and its repetition."""
 
     first: Run
     again: Run
 
     @property
     def same(self) -> bool:
-        """Whether every number that was measured is identical."""
+        """Whether all metrics are identical."""
         return all(one == other for *_, one, other in self.values())
 
     def values(self) -> Iterator[tuple[str, str, float | None, float | None]]:
-        """(part, metric, value then, value now) of everything that was measured in either."""
+        """Yield (split, metric, value of the first run, value of the repetition); None for a missing value."""
         for split in SPLITS:
             one, other = (evaluation.numbers(run.results.get(split, {})) for run in (self.first, self.again))
             yield from ((split, name, one.get(name), other.get(name)) for name in one | other)
 
     def lines(self) -> Iterator[str]:
-        """The report: the numbers, those that differ marked; then what else is not as it was."""
+        """Yield the report: the metrics with their differences, then the changes that can explain them."""
         for split, name, one, other in self.values():
             yield f"  {split} {name}: {one}" + ("" if one == other else f", now {other}  <- differs")
         changed = list(self.changed())
-        yield from (f"  not as it was: {text}" for text in changed)
+        yield from (f"  changed: {text}" for text in changed)
         yield "reproduced: every metric is identical" if self.same else "not reproduced: metrics differ"
 
     def changed(self) -> Iterator[str]:
-        """What may explain a difference: versions, machine, precision, processes, data."""
+        """Yield changes that can explain a difference: versions, machine, precision, processes, recipe, data."""
         one, other = (json_files.read(run.path / ENVIRONMENT) for run in (self.first, self.again))
         versions, now = one.get("packages", {}), other["packages"]
         for name in sorted(versions.keys() | now.keys()):
@@ -63,12 +63,14 @@ class Reproduction:
         for split, data in facts.get("data", {}).items():
             files = sorted(data["files"].values())
             if files != sorted(found["data"].get(split, {}).get("files", {}).values()):
-                yield f"the files of the {split} part"
+                yield f"the files of the {split} split"
 
 
 def reproduce(run: Run, folder: Path | None = None) -> Reproduction:
-    """Train a run's recipe again, into `folder` or beside the run; the reproduction can be interrupted and gone on with
-    like any training. Raises RecipeError, DataError or RunError."""
+    """Train a run's recipe again into `folder` (by default RUN-reproduced). Raises RecipeError, DataError or RunError.
+
+    It can be interrupted and resumed like any training.
+    """
     folder = folder or run.path.with_name(f"{run.path.resolve().name}-reproduced")
     training = run.recipe.training.model_copy(update={"output_dir": str(folder)})
     recipe = run.recipe.model_copy(update={"training": training, "hub": None})
@@ -77,10 +79,10 @@ def reproduce(run: Run, folder: Path | None = None) -> Reproduction:
 
 
 def _recipe_changes(before: Origin, again: Origin) -> Iterator[str]:
-    """Changes of what the first recipe said; training fills in what it left open."""
-    said = {key: value for key, value in before.recipe.items() if value != TUNED}
-    still = {key: value for key, value in again.recipe.items() if key in said}
-    yield from replace(before, recipe=said).recipe_changes(replace(again, recipe=still))
+    """Yield changes of the keys that the first recipe gives; training fills in the others."""
+    given = {key: value for key, value in before.recipe.items() if value != TUNED}
+    same_keys = {key: value for key, value in again.recipe.items() if key in given}
+    yield from replace(before, recipe=given).recipe_changes(replace(again, recipe=same_keys))
 
 
 def _change(name: str, one: Any, other: Any) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""Going on with a training that was interrupted: whose directory it is, whether it is the same training, from where.
+"""Resume an interrupted training: lock its directory, check that its inputs are unchanged, find the checkpoint.
 
-status.json   what became of the training (`status`), and what it was begun with
-.lock         held by the training that is under way; whoever finds it free knows that none is
-checkpoints/  whole states of the training (see checkpoints.py), until the run is finished
+status.json   the status and the origin of the training
+.lock         locked by the running training
+checkpoints/  complete states of the training (see checkpoints.py), until the run is finished
 """
 
 import shutil
@@ -30,8 +30,10 @@ from hf_tasks.training import checkpoints
 
 
 def checkpoint_to_resume(path: Path, now: Origin) -> tuple[Path | None, list[str]]:
-    """(the checkpoint to go on from, or None for the beginning; what to tell people). RunError where this is another
-    training than the one that was begun. Checkpoints that cannot be used are removed."""
+    """Return the checkpoint to resume from (None: the beginning) and messages; remove unusable checkpoints.
+
+    Raises RunError if the inputs of the training have changed.
+    """
     before = read_origin(path)
     if before is None:
         return None, []
@@ -40,22 +42,24 @@ def checkpoint_to_resume(path: Path, now: Origin) -> tuple[Path | None, list[str
     good, skipped = checkpoints.last_good(root)
     checkpoints.remove_unusable(root, good)
     where = f"step {checkpoints.step_of(good)}" if good else "the beginning"
-    rounding = [f"{change}: sums may be rounded differently from here on" for change in before.machine_changes(now)]
+    rounding = [f"{change}: results can differ by rounding from here on" for change in before.machine_changes(now)]
     return good, [*(f"not used: {line}" for line in skipped), f"resuming {path} from {where}", *rounding]
 
 
 def refuse_changes(path: Path, now: Origin) -> None:
-    """RunError where an unfinished training in a directory was begun with something else; with all that has changed."""
+    """Raise RunError with all changes if the inputs of an unfinished training in a directory have changed."""
     before = read_origin(path)
     if changes := list(before.changes(now)) if before else []:
-        remedy = "undo that to go on with it, choose another --output-dir, or start anew with --overwrite"
+        remedy = "undo that to resume it, choose another --output-dir, or start again with --overwrite"
         raise RunError(*(f"{path}: this training was not finished, and {change}; {remedy}" for change in changes))
 
 
 @contextmanager
 def claim_run_dir(path: Path, now: Origin, begin: Callable[[], None], overwrite: bool) -> Iterator[Path | None]:
-    """A run's directory for this training alone, and the checkpoint to go on from; None: it is empty, and the training
-    starts at its beginning. The status records how it ends. Checkpoints are removed once the run is finished."""
+    """Context manager that locks a run's directory and gives the checkpoint to resume from (None: the beginning).
+
+    It records the outcome in the status and removes the checkpoints after success.
+    """
     with ExitStack() as stack:
         yield distributed.broadcast_from_main(lambda: _entered(stack, path, now, begin, overwrite))
 
@@ -74,9 +78,9 @@ def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None
     stack.enter_context(locked(path))
     stack.enter_context(_emptied_at_the_end(path))
     if (path / FINISHED).exists() and not overwrite:
-        raise RunError(f"{path}: another training has just finished here; there is nothing to do")
+        raise RunError(f"{path}: another training has just finished in this directory; there is nothing to do")
     if not overwrite and read_origin(path) is None and holds_files(path):
-        text = "a run that was not finished is here, and how it was begun is not known"
+        text = "contains an unfinished run whose inputs were not recorded"
         raise RunError(f"{path}: {text}; look at it, choose another --output-dir, or add --overwrite")
     checkpoint, lines = (None, []) if overwrite else checkpoint_to_resume(path, now)
     for line in lines:
@@ -93,12 +97,12 @@ def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None
 
 
 def holds_files(path: Path) -> bool:
-    """Whether anything is in a directory but empty folders and what a training leaves that was killed at once."""
+    """Whether a directory contains files other than hidden ones, such as the lock of a killed training."""
     return any(file.is_file() and not file.name.startswith(".") for file in path.rglob("*"))
 
 
 def _empty(path: Path) -> None:
-    """Remove all but the lock; the results go first, for without them no run is finished, and the status last."""
+    """Remove everything except the lock: the results first, without which a run is unfinished, the status last."""
     for entry in sorted(path.iterdir(), key=lambda entry: (entry.name != FINISHED, entry.name == STATUS)):
         if entry.name != LOCK:
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

@@ -1,5 +1,7 @@
-"""transformers' Trainer made safe: complete checkpoints, graceful stops, the same batches for any number of processes,
-smaller micro-batches when memory runs out, and an error when the loss is not finite."""
+"""SafeTrainer: transformers' Trainer with atomic checkpoints, graceful stops, exact resume and a finite loss.
+
+Batches do not depend on the number of processes, and micro-batches get smaller when memory runs out.
+"""
 
 import math
 import shutil
@@ -32,11 +34,11 @@ from hf_tasks.training.loss_meter import LossMeter
 UNSAVED = (OSError, RuntimeError, SafetensorError)
 """What writing a checkpoint raises; tokenizers raise an Exception with the system's error in its message."""
 LONG = 3.0
-"""Seconds of an evaluation; before longer ones there is a checkpoint, shorter ones are not interrupted."""
+"""Seconds from which an evaluation is long: a checkpoint is saved before it, and signals interrupt it."""
 
 
 class SafeTrainer(Trainer):  # type: ignore[misc]
-    """Trains from a checkpoint, or from the beginning, as if nothing had ever interrupted it."""
+    """Trainer whose results do not depend on interruptions."""
 
     def __init__(
         self,
@@ -46,7 +48,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         interrupts: Interrupts | None = None,
         **options: Any,
     ) -> None:
-        """`batch_size`: rows of an effective batch. `row_location`: where a training row stands in the user's files."""
+        """Make a trainer; `batch_size`: examples per step; `row_location`: example index -> file and line."""
         super().__init__(**options)
         self.keep, self.args.save_total_limit = self.args.save_total_limit, None  # removed after the save, not before
         self.row_location, self.interrupts = row_location, interrupts or Interrupts()
@@ -57,29 +59,29 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             lengths, sharding, self.args.train_sampling_strategy, self.args.data_seed or self.args.seed
         )
         self.counters = {"tokens": 0, "padded_tokens": 0, "seconds": 0.0, "micro_batch_size": sharding.micro_batch_size}
-        """What this process has done since the training's very beginning, and how many rows it can take at once."""
+        """Totals of this process since the beginning of the training, and the current micro-batch size."""
         self.losses = LossMeter(self.args.device)
         self.step_inputs: list[Mapping[str, Any]] = []
         """The micro-batches of the current step."""
         self.not_finite = torch.zeros((), device=self.args.device)
-        """1 where a loss of the step under way is infinite or not a number."""
+        """1 if a loss of the current step is infinite or not a number."""
         self.saving: Path | None = None
         """The checkpoint that is being written."""
         self.saved_step = 0
-        """The step of the last whole checkpoint; 0: there is none."""
+        """The step of the last complete checkpoint; 0 if there is none."""
         self.evaluation_seconds = math.inf
-        """How long the last evaluation took."""
+        """Duration of the last evaluation."""
         self.add_callback(SafetyCallback(self))
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps of an epoch."""
+        """Number of optimizer steps per epoch."""
         return math.ceil(len(self.train_dataset) / self.batches.sharding.batch_size)
 
     # -- from the beginning, or from a checkpoint
 
     def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:
-        """Raises RunError where no checkpoint can be written, or the loss is not finite; Interrupted after a signal."""
+        """Train; raises RunError if saving fails or the loss is not finite, and Interrupted after a signal."""
         self.begun = time.perf_counter()
         given = self.args.max_steps, self.args.num_train_epochs
         if resume_from_checkpoint is not None:
@@ -90,12 +92,10 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         except Interrupted:
             raise self.interrupted(self.interrupts.received) from None
         except UnpicklingError:  # torch.load(weights_only=True) has refused it, and run nothing
-            raise RunError(
-                f"{resume_from_checkpoint}: holds something else than numbers; remove this checkpoint"
-            ) from None
+            raise RunError(f"{resume_from_checkpoint}: not a valid checkpoint (unsafe pickle); delete it") from None
         except Exception as e:
             if distributed.is_worker_failure(e):
-                raise RunError("another process of this training has ended; the same command goes on with it") from e
+                raise RunError("another process of this training has ended; run the same command to resume") from e
             if self.saving is None or not (isinstance(e, UNSAVED) or os_error_text(e)):
                 raise
             raise self._unsaved(e) from e
@@ -107,7 +107,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         return result
 
     def _signal(self) -> int:
-        """The signal that any of the processes received, or 0."""
+        """Return the signal that any of the processes received, or 0."""
         return int(distributed.all_reduce_max([self.interrupts.received], self.args.device)[0])
 
     def _restore(self, checkpoint: Path) -> None:
@@ -115,7 +115,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         kept = facts["counters"][self.batches.sharding.rank]
         self.counters |= {name: kept[name] for name in self.counters}
         self.losses.restore(kept)
-        if facts["done"]:  # nothing is left to train: what is left is to load the best weights
+        if facts["done"]:  # all steps are done; only the best weights must be loaded
             self.args.max_steps, self.args.num_train_epochs = -1, facts["step"] // self.steps_per_epoch
 
     def interrupted(self, signum: int) -> Interrupted:
@@ -127,13 +127,13 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         shutil.rmtree(self.saving, ignore_errors=True)
         cause = os_error_text(error) or f"the system did not take all of a file ({str(error).splitlines()[0]})"
         return RunError(
-            f"{self.saving}: the checkpoint cannot be written: {cause}; {self.last_good_checkpoint()}, make room or "
+            f"{self.saving}: the checkpoint cannot be written: {cause}; {self.last_good_checkpoint()}, free space or "
             "repair the folder and run the same command again"
         )
 
     def last_good_checkpoint(self) -> str:
         good, _ = checkpoints.last_good(Path(self.args.output_dir))
-        return f"the last sound checkpoint is {good}" if good else "there is no checkpoint yet"
+        return f"the last good checkpoint is {good}" if good else "there is no checkpoint yet"
 
     # -- batches
 
@@ -151,13 +151,13 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         )
 
     def rows_of_step(self, step: int) -> list[int]:
-        """The training rows that the optimizer's step (counted from 0) learns from."""
+        """Return the training examples of an optimizer step (counted from 0)."""
         return self.batches.effective(step // self.steps_per_epoch)[step % self.steps_per_epoch]
 
     # -- evaluation
 
     def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:
-        """A long evaluation ends at once when a signal comes: the step before it was saved (see Guard)."""
+        """Evaluate; a signal interrupts a long evaluation at once, since the step before it has been saved."""
         begun, signum = time.perf_counter(), self._signal()
         if signum and self.evaluates_long:
             raise self.interrupted(signum)
@@ -167,7 +167,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         return metrics
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
-        """Whether this evaluation is the best so far; of equal scores, the one with the lower loss is."""
+        """Whether this evaluation is the best so far; of equal scores, the lower loss is better."""
         if super()._determine_best_metric(metrics, trial):
             return True
         score = metrics.get(f"eval_{(self.args.metric_for_best_model or '').removeprefix('eval_')}")
@@ -180,7 +180,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
 
     @property
     def evaluates_long(self) -> bool:
-        """Whether a signal cannot wait for an evaluation's end; one that was never measured may be long."""
+        """Whether the last evaluation was long; True before the first one."""
         return self.evaluation_seconds > LONG
 
     # -- one step
@@ -200,7 +200,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log values; of the training loss, the averages that no interruption changes."""
+        """Log values, with averages of the training loss that do not depend on interruptions."""
         if "loss" in logs:
             logs["loss"] = self.losses.since_last_log(self.state.global_step)
         if "train_loss" in logs:
@@ -218,19 +218,19 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _retry_with_half(self, model: Any, items: Any) -> torch.Tensor | None:
-        """Repeat the current step in micro-batches of half the size; None where these do not fit in memory either."""
+        """Repeat the current step in micro-batches of half the size; None if these do not fit in memory either."""
         rows = min(len(self.step_inputs[-1]["labels"]), int(self.counters["micro_batch_size"]))
         if rows == 1:
-            raise RunError("training: not even one row fits in memory; lower task.max_length, or take a smaller model")
+            raise RunError("training: one example does not fit in memory; lower task.max_length or use a smaller model")
         half = math.ceil(rows / 2)
         if self.batches.sharding.processes > 1:
             error = RunError(
-                f"training: {rows} rows do not fit in memory at once; set training.per_device_train_batch_size to "
-                f"{half} beside training.batch_size {self.batches.sharding.batch_size}: the effective batch stays"
+                f"training: {rows} examples do not fit in memory; set training.per_device_train_batch_size to {half} "
+                f"with training.batch_size {self.batches.sharding.batch_size}: the effective batch size is the same"
             )
             error.local = True
             raise error
-        say(f"out of memory with {rows} rows at once: going on with {half}, accumulating more of them")
+        say(f"out of memory with micro-batches of {rows} examples: continuing with {half}, at the same batch size")
         self.counters["micro_batch_size"] = half
         model.zero_grad()
         clear_device_cache(garbage_collection=True)
@@ -251,7 +251,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         super().save_model(output_dir, **options)
 
     def _make_room(self, folder: Path) -> None:
-        """Remove what an earlier save left in a checkpoint's place. RunError where the disk cannot take it."""
+        """Remove an incomplete checkpoint of the same step. Raises RunError if the disk has no space."""
         root = Path(self.args.output_dir)
         root.mkdir(parents=True, exist_ok=True)
         if folder.exists():
@@ -265,12 +265,11 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             )
 
     def finalize(self, folder: Path, done: bool, temporary: bool) -> None:
-        """Complete a checkpoint that every process has written its part of, and remove those no longer needed. One
-        that is `temporary` is needed until the next one only."""
+        """Complete a checkpoint that all processes have written and remove old ones; `temporary`: until the next."""
         seconds = self.counters["seconds"] + time.perf_counter() - self.begun
         counters = distributed.gather(self.counters | {"seconds": seconds} | self.losses.state())
         if distributed.is_main():
-            (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle that nothing reads
+            (folder / "training_args.bin").unlink(missing_ok=True)  # an unused pickle
             best = self.state.best_model_checkpoint
             facts = {
                 "best": Path(best).name if best else None,
@@ -300,5 +299,5 @@ def _out_of_memory(error: RuntimeError) -> bool:
 
 
 def checkpoint_bytes(model: Any) -> int:
-    """A first guess: the weights, and two moments of each trained one."""
+    """Estimate the size of a checkpoint in bytes: the weights, and two moments for each trained one."""
     return sum(p.numel() * p.element_size() * (3 if p.requires_grad else 1) for p in model.parameters())

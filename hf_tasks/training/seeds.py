@@ -1,10 +1,10 @@
-"""`seeds`: one training for each seed, and what they measure as mean and spread.
+"""`seeds`: one training for each seed, with the mean and standard deviation of the metrics.
 
-runs/NAME/seed-13, seed-42, ...   whole runs, each with what any run has
-runs/NAME/seeds.json              of every part and metric: mean, std, min, max, interval, the values of the seeds
+runs/NAME/seed-13, seed-42, ...   complete runs
+runs/NAME/seeds.json              for every split and metric: mean, std, min, max, interval, the values of the seeds
 
-What a seed decides: new weights (of the head, of adapters, of models from nothing), the order of batches, dropout.
-The data are the same for all: a held-out validation part and `max_examples` are drawn by `data.seed`.
+A seed determines new weights (of the head, of adapters, of models trained from scratch), the order of batches and
+dropout. The data are the same for all seeds: the holdout and `max_examples` are drawn by `data.seed`.
 """
 
 import json
@@ -31,31 +31,31 @@ RESULTS = "seeds.json"
 SPLITS = ("validation", "test")
 LEVEL = 0.95
 FEW = 5
-"""Seeds, below which an interval of their mean is only as good as its assumption."""
+"""With fewer seeds, the interval of the mean depends on the assumption of normality."""
 
 
 @dataclass(frozen=True)
 class SeedRuns:
-    """The runs of one recipe, a seed each, in the folders below `path`."""
+    """The runs of one recipe with several seeds, in the folders below `path`."""
 
     path: Path
 
     @classmethod
     def load(cls, path: str | Path) -> "SeedRuns":
-        """The runs in a directory. RunError where not all of them are trained."""
+        """Load the runs in a directory. Raises RunError if not all of them are trained."""
         group = cls(Path(path))
         if not group.is_here(group.path):
-            raise RunError(f"{path}: no runs of several seeds are here (no {RESULTS}); train a recipe with seeds")
+            raise RunError(f"{path}: there are no runs of several seeds (no {RESULTS}); train a recipe with seeds")
         return group
 
     @staticmethod
     def is_here(path: str | Path) -> bool:
-        """Whether all seeds of a recipe were trained in a directory."""
+        """Whether a directory contains the trained runs of all seeds of a recipe."""
         return (Path(path) / RESULTS).is_file()
 
     @cached_property
     def results(self) -> dict[str, Any]:
-        """`seeds`, and for each part the summary of every number that was measured."""
+        """The content of seeds.json: `seeds`, and for each split {metric: summary}."""
         return json_files.read(self.path / RESULTS)
 
     @cached_property
@@ -64,12 +64,12 @@ class SeedRuns:
         return {seed: Run.load(folder(self.path, seed)) for seed in self.results["seeds"]}
 
     def lines(self) -> Iterator[str]:
-        """The results for people, a table for each part."""
+        """Yield a table of the results for each split."""
         seeds = self.results["seeds"]
         for split in (name for name in SPLITS if name in self.results):
             yield f"{split}, seeds {', '.join(map(str, seeds))}"
             if len(seeds) < FEW:
-                yield f"  Student's t over {len(seeds)} seeds: the intervals hold only where values are normal"
+                yield f"  Student's t over {len(seeds)} seeds: the intervals assume a normal distribution"
             header = ("mean", "std", "min", "max", f"{LEVEL:.0%} interval", *(f"seed {seed}" for seed in seeds))
             yield f"  {'metric':<22} " + " ".join(f"{name:>{_width(name)}}" for name in header)
             for name, row in self.results[split].items():
@@ -81,7 +81,7 @@ class SeedRuns:
 
 
 def train(recipe: Recipe, *, recipe_dir: Path | None = None, overwrite: bool = False) -> SeedRuns:
-    """Train a recipe that names seeds. The same call goes on where an interrupted one was; finished seeds stay.
+    """Train a recipe with several seeds; the same call resumes an interrupted one, finished seeds are kept.
 
     Raises RecipeError, DataError or RunError.
     """
@@ -103,7 +103,7 @@ def train(recipe: Recipe, *, recipe_dir: Path | None = None, overwrite: bool = F
 
 
 def of_seed(recipe: Recipe, seed: int) -> Recipe:
-    """The recipe of one of the seeds, which names the seed of the data too."""
+    """Return the recipe of one seed, with `data.seed` set to the common seed of the data."""
     values = json.loads(recipe.model_dump_json(exclude_unset=True, exclude={"seeds"}))
     values["data"]["seed"] = recipe.data_seed
     values["training"] = values.get("training", {}) | {"seed": seed, "output_dir": str(folder(recipe.output_dir, seed))}
@@ -111,12 +111,12 @@ def of_seed(recipe: Recipe, seed: int) -> Recipe:
 
 
 def folder(path: Path, seed: int) -> Path:
-    """Where the run of a seed is."""
+    """Return the folder of the run of a seed."""
     return path / f"seed-{seed}"
 
 
 def summarize(seeds: Sequence[int], measured: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What seeds.json holds, from the results of the runs."""
+    """Return the content of seeds.json from the results of the runs."""
     splits: dict[str, Any] = {}
     for split in (name for name in SPLITS if name in measured[0]):
         rows = [evaluation.numbers(results[split]) for results in measured]
@@ -126,8 +126,10 @@ def summarize(seeds: Sequence[int], measured: Sequence[dict[str, Any]]) -> dict[
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
-    """Mean, standard deviation of the sample (n - 1), min, max, and where the mean over all seeds lies with 95 %
-    confidence, by Student's t; of one value there is neither deviation nor interval."""
+    """Return mean, sample standard deviation (n - 1), min, max, and the 95 % interval of the mean by Student's t.
+
+    Deviation and interval are None for a single value.
+    """
     from scipy.stats import t
 
     n, mean = len(values), float(np.mean(values))
@@ -139,14 +141,16 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def compare(first: SeedRuns, second: SeedRuns, split: str) -> Iterator[str]:
-    """Whether the means of two groups of seeds differ, for people: Welch's t test (1947,
-    https://doi.org/10.1093/biomet/34.1-2.28). RunError where there is nothing to compare."""
+    """Yield lines that compare the means of two groups of seeds by Welch's t test. Raises RunError.
+
+    Welch 1947, https://doi.org/10.1093/biomet/34.1-2.28.
+    """
     groups = [(group, group.results.get(split, {})) for group in (first, second)]
     for group, measured in groups:
         if not measured:
             raise RunError(f"{group.path}: its seeds have no {split} split; choose another one with --split")
         if len(group.results["seeds"]) < 2:
-            raise RunError(f"{group.path}: has one seed only; a test of means needs two at least")
+            raise RunError(f"{group.path}: has only one seed; a test of means needs at least two")
     same_data.check([(str(group.path), group.results.get("data", {})) for group, _ in groups], (split,))
     yield f"{split}; first: {first.path}, second: {second.path}"
     yield f"  {'metric':<22} {'first':>9} {'second':>9} {'difference':>11}  {'95 % interval':<20} {'p':>7}  test"
@@ -160,7 +164,10 @@ def compare(first: SeedRuns, second: SeedRuns, split: str) -> Iterator[str]:
 
 
 def welch(first: Sequence[float], second: Sequence[float]) -> tuple[tuple[float, float], float]:
-    """(95 % interval of the difference second - first, two-sided p). Groups without any spread differ, or do not."""
+    """Return the 95 % interval of the difference second - first and the two-sided p value of Welch's t test.
+
+    For two groups without variance p is 0 or 1.
+    """
     from scipy.stats import ttest_ind
 
     if len({*first}) == len({*second}) == 1:
@@ -177,7 +184,7 @@ def _write(path: Path, results: dict[str, Any]) -> None:
 
 
 def _check_alike(path: Path, first: int, seed: int) -> None:
-    """RunError where a seed was trained on other data, or from another checkpoint, than the first."""
+    """Raise RunError if a seed was trained on other data or from another checkpoint than the first one."""
     before, now = (read_origin(folder(path, one)) for one in (first, seed))
     if before and now and (changes := list(before.input_changes(now))):
         remedy = "their mean would mix both; undo that, or train all seeds again with --overwrite"
@@ -185,13 +192,14 @@ def _check_alike(path: Path, first: int, seed: int) -> None:
 
 
 def _check_free(path: Path) -> None:
-    """RunError where something else stands than the runs of seeds: it is never touched."""
+    """Raise RunError if the directory contains anything except runs of seeds; it is never changed."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path}: exists and is not a folder; choose another --output-dir")
     entries = [entry.name for entry in path.iterdir()] if path.exists() else []
     strange = [name for name in entries if not (re.fullmatch(r"seed-\d+", name) or name[0] == "." or name == RESULTS)]
     if strange:
-        what = "holds a run of one seed" if Run.is_ours(path) else f"holds {sorted(strange)[0]}, no run of a seed"
+        other = f"contains {sorted(strange)[0]}, which is not a run of a seed"
+        what = "contains a run of one seed" if Run.is_ours(path) else other
         raise RunError(f"{path}: {what}; choose another --output-dir")
 
 

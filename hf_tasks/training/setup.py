@@ -1,4 +1,4 @@
-"""Builds and checks everything that a training needs from a recipe: data, tokenizer, model, trainer."""
+"""Build and check everything that the training of a recipe needs: data, tokenizer, model, trainer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 QUICK = Greedy(name="greedy", max_new_tokens=8)
-"""Enough of a text to try metrics on."""
+"""Decoding for testing metrics."""
 OVERFLOWING = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
-"""Models whose training in fp16 ends in infinities (https://github.com/huggingface/transformers/pull/9487)."""
+"""Model types that overflow in fp16 (https://github.com/huggingface/transformers/pull/9487)."""
 
 
 def check_precision(recipe: Recipe, model: Any) -> None:
-    """RecipeError for half precision where the model's activations do not fit in it."""
+    """Raise RecipeError for fp16 with a model whose activations overflow in it."""
     if recipe.training.given().get("fp16") and model.config.model_type in OVERFLOWING:
         raise RecipeError(
             f"training.fp16: {model.config.model_type} was pretrained in bfloat16 and its activations exceed 65,504, "
@@ -46,15 +46,17 @@ def check_precision(recipe: Recipe, model: Any) -> None:
 
 
 def with_decoding(recipe: Recipe, model: Any) -> Recipe:
-    """The recipe with its decoding filled in, where the task has one: the strategy, and the longest output. RecipeError
-    where that is longer than what the model can write."""
+    """Return the recipe with the strategy and length limit of decoding filled in, for tasks that generate text.
+
+    Raises RecipeError if the length is more than the model can generate.
+    """
     traits = recipe.task.traits
     if traits.max_target_length is None:
         return recipe
     decoding = recipe.decoding or (Beam(name="beam") if traits.beams else Greedy(name="greedy"))
     try:
         longest = longest_input(model) - recipe.method.extra_tokens
-        if not model.config.is_encoder_decoder:  # it reads the prompt and what it writes as one text
+        if not model.config.is_encoder_decoder:  # prompt and generated text share the positions
             longest -= min(recipe.task.max_length, longest - traits.max_target_length)
         limited = decoding.limited(traits.max_target_length, longest)
     except ValueError as e:
@@ -65,8 +67,11 @@ def with_decoding(recipe: Recipe, model: Any) -> Recipe:
 def check_metrics(
     recipe: Recipe, encoded: EncodedSplit, model: Any, tokenizer: Any, train_stats: dict[str, Any]
 ) -> None:
-    """Score a few predictions of the untrained model. RecipeError for a metric that cannot score this task's
-    predictions, and where the one that shall choose the checkpoint is not measured."""
+    """Test the metrics on a few predictions of the untrained model.
+
+    Raises RecipeError for a metric that cannot score this task's predictions, and if the metric that selects the
+    checkpoint is not computed.
+    """
     examples = encoded.examples.select(range(min(8 if recipe.decoding else 64, len(encoded.examples))))
     few = evaluation.encode(examples, recipe.task, tokenizer)
     predicted = evaluation.predict(model, recipe.task, few, tokenizer, decoding=QUICK)
@@ -81,12 +86,12 @@ def check_metrics(
                 f'task.metrics: "{name}" cannot score the predictions of this task ({reason}); remove it'
             ) from e
         if name == recipe.task.metrics[0] and numbers <= {"n", "loss"}:
-            raise RecipeError(f'task.metrics: "{name}" is a table and cannot choose the checkpoint; put another first')
+            raise RecipeError(f'task.metrics: "{name}" is a table and cannot select the checkpoint; put another first')
         known |= numbers
     best = (recipe.training.given().get("metric_for_best_model") or "score").removeprefix("eval_")
     if best not in known:
         raise RecipeError(
-            f'training.metric_for_best_model: "{best}" is not measured{did_you_mean(best, known)} '
+            f'training.metric_for_best_model: "{best}" is not computed{did_you_mean(best, known)} '
             f"(one of: {', '.join(sorted(known))}); add its metric to task.metrics"
         )
 
@@ -94,11 +99,11 @@ def check_metrics(
 def report(
     recipe: Recipe, splits: Splits, encoded_splits: dict[str, EncodedSplit], model: "nn.Module"
 ) -> Iterator[str]:
-    """What is about to be trained, in lines for people."""
+    """Yield lines for the terminal that describe the data, the model and the method."""
     yield f"{recipe.name}: {recipe.task.name}, {recipe.model.title}, {recipe.method.name}"
     for name, split in splits.named().items():
         features = encoded_splits[name].features
-        notes = [f"{split.dropped} bad rows left out"] if split.dropped else []
+        notes = [f"{split.dropped} invalid rows dropped"] if split.dropped else []
         if len(features) > len(split.examples):
             notes.append(f"{len(features)} windows")
         yield f"  {name:<10} {len(split.examples):>7,} examples{''.join(f'; {note}' for note in notes)}"
@@ -117,7 +122,7 @@ def report(
     precision = "bfloat16" if autocasts(recipe) else "float32"
     share = f" ({trained / total:.2%})" if trained < total else ""
     yield f"  trained    {trained:,} of {total:,} parameters{share}, in {precision}"
-    what = "the whole model" if model_files.saved_as(recipe) == "model" else "what was trained; it needs the checkpoint"
+    what = "the complete model" if model_files.saved_as(recipe) == "model" else "the trained parameters, without base"
     yield f"  saved      {model_files.saved_bytes(recipe, model) / 1e6:,.1f} MB: {what}"
 
 
@@ -126,7 +131,7 @@ SomeTrainer = TypeVar("SomeTrainer", bound=TaskTrainer)
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """All that a trainer is made of, known to be good."""
+    """Everything that a trainer needs, built and checked."""
 
     recipe: Recipe
     args: TrainingArguments
@@ -136,23 +141,23 @@ class TrainingSetup:
     model: Any
     train_stats: dict[str, Any]
     base: dict[str, Any]
-    """Where the base model comes from, and its licence (see models/origin.py)."""
+    """Origin and license of the base model (see models/origin.py)."""
 
     @classmethod
     def of(cls, recipe: Recipe, recipe_dir: Path | None, resolved: Resolved | None = None) -> Self:
-        """Everything read, checked, tokenized and built; nothing is written. `beside`: the recipe file's folder.
+        """Read and encode the data and build the model; nothing is written. `recipe_dir`: the recipe file's folder.
 
         Raises RecipeError, DataError or RunError.
         """
         recipe, splits = resolved or resolve(_with_pinned_data(recipe), recipe_dir)
         recipe = _with_pinned_model(recipe)
         if recipe.card.template:
-            card.render(recipe, {}, folder=recipe_dir)  # a template that cannot be used is known now
+            card.render(recipe, {}, folder=recipe_dir)  # raises RecipeError for an invalid template
         if recipe.hub:
             _check_base(recipe)
             distributed.broadcast_from_main(partial(hub.check, recipe.hub))
         args = arguments(recipe, validated=splits.validation is not None)
-        set_seed(args.seed)  # which draws the new weights
+        set_seed(args.seed)  # for new weights
         tokenizer = load_tokenizer(recipe.model, recipe.task, splits.train.examples)
         model = model_files.build_model(recipe, tokenizer)
         check_precision(recipe, model)
@@ -165,24 +170,24 @@ class TrainingSetup:
         return cls(recipe, args, splits, encoded_splits, tokenizer, model, train_stats, base)
 
     def report(self) -> Iterator[str]:
-        """What is about to be trained, in lines."""
+        """Yield lines for the terminal that describe the setup."""
         return report(self.recipe, self.splits, self.encoded_splits, self.model)
 
     def checked(self) -> checks.CheckReport:
-        """What is odd in the data."""
+        """Run the data checks."""
         readable = int(self.tokenizer.model_max_length)
         return checks.run_checks(
             self.recipe.task, self.splits.named(), self.encoded_splits, readable=readable, seed=self.recipe.seed
         )
 
     def steps(self) -> Steps:
-        """How many steps the training will take, of which sizes."""
+        """Return the number and sizes of the training steps."""
         return Steps.of(self.recipe, self.args, self.encoded_splits["train"].features)
 
     def trainer(
         self, kind: type[SomeTrainer], learned: Mapping[str, EncodedSplit], callbacks: Sequence[TrainerCallback]
     ) -> SomeTrainer:
-        """The trainer; `learned`: the parts as it shall read them."""
+        """Make the trainer; `learned`: the encoded splits that it reads."""
         train = self.encoded_splits["train"].features
         return kind(
             self.recipe,
@@ -200,26 +205,26 @@ class TrainingSetup:
 
 
 def _check_base(recipe: Recipe) -> None:
-    """RecipeError where the run could not be pushed, because others do not have the base of what it holds."""
+    """Raise RecipeError if the run cannot be pushed because its base model is only on this machine."""
     base = recipe.model.name_or_path
     if model_files.saved_as(recipe) != "model" and base and is_local(base) and not recipe.card.base_model:
-        raise RecipeError(f"hub: the run could not be pushed: {no_base(base)}")
+        raise RecipeError(f"hub: the run cannot be pushed: {no_base(base)}")
 
 
 def _with_pinned_data(recipe: Recipe) -> Recipe:
-    """The recipe with the commit of its dataset on the Hub."""
+    """Return the recipe with the current commit of its Hub dataset."""
     pinned = distributed.broadcast_from_main(lambda: hub_data.pinned(recipe.data))
     return recipe.model_copy(update={"data": pinned})
 
 
 def _with_pinned_model(recipe: Recipe) -> Recipe:
-    """The recipe with the commit of its base model on the Hub."""
+    """Return the recipe with the current commit of its base model on the Hub."""
     pinned = distributed.broadcast_from_main(lambda: origin.pinned(recipe.model))
     return recipe.model_copy(update={"model": pinned})
 
 
 def _optimizer(recipe: Recipe, model: Any, args: TrainingArguments) -> tuple[type, dict[str, Any]] | None:
-    """transformers' optimizer over the method's own groups of parameters, where it has them."""
+    """Return transformers' optimizer class and options with the method's parameter groups, None without groups."""
     groups = recipe.method.groups(model, args.learning_rate, args.weight_decay)
     if groups is None:
         return None

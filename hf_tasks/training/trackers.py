@@ -1,9 +1,7 @@
-"""Who else is told what a training logs: transformers' own callbacks, each with a place and a name for this run.
+"""Experiment trackers (TensorBoard, W&B, MLflow, Trackio): transformers' callbacks with a name and folder per run.
 
-A training that goes on after an interruption goes on in the same record: RUN/trackers.json keeps its name.
-
-
-The trackers' callbacks of transformers, each told what this training is called, and where its files belong."""
+A resumed training continues the same record: RUN/trackers.json keeps its ids.
+"""
 
 import json
 import os
@@ -30,14 +28,14 @@ from hf_tasks.core.section import did_you_mean
 from hf_tasks.recipe import Recipe
 
 LIBRARIES = ("tensorboard", "wandb", "mlflow", "trackio")
-"""Those that `pip install 'hf_tasks[trackers]'` brings; transformers knows more."""
+"""Trackers that `pip install 'hf_tasks[trackers]'` installs; transformers has more."""
 UNLISTED = ("azure_ml", "flyte")
-"""Those of which transformers does not tell whether they are installed."""
+"""Trackers that transformers does not list as installed."""
 TRACKERS = "trackers.json"
 
 
 def named(recipe: Recipe) -> list[str]:
-    """The trackers that the recipe names. RecipeError where one is unknown or not installed."""
+    """Return the recipe's trackers. Raises RecipeError if one is unknown or not installed."""
     from transformers.integrations.integration_utils import (
         INTEGRATION_TO_CALLBACK,
         get_available_reporting_integrations,
@@ -61,7 +59,7 @@ def named(recipe: Recipe) -> list[str]:
 
 @contextmanager
 def callbacks(recipe: Recipe) -> "Iterator[list[TrainerCallback]]":
-    """The callbacks of the named trackers; their records end with it. RecipeError where one cannot be made."""
+    """Context manager that gives the trackers' callbacks and closes their records. Raises RecipeError."""
     names = named(recipe)
     if not names:
         yield []
@@ -78,7 +76,7 @@ def callbacks(recipe: Recipe) -> "Iterator[list[TrainerCallback]]":
 
 
 def identity(run: Path, name: str) -> dict[str, str]:
-    """What the trackers call this training: its `name`, and the ids that they gave; the same after an interruption."""
+    """Return the `name` of this training in the trackers and their ids, which a resumed training keeps."""
     file = run / TRACKERS
     if not file.is_file():
         write_json(file, {"name": f"{name}-{secrets.token_hex(3)}"})
@@ -90,20 +88,21 @@ def remember(run: Path, **ids: str) -> None:
 
 
 @contextmanager
-def beginning(tracker: str) -> Iterator[None]:
-    """What goes wrong as a record is begun (no login, no server, no store) as one RunError. Standard output is kept for
-    results: what is printed goes beside it."""
+def start_errors(tracker: str) -> Iterator[None]:
+    """Context manager that turns errors at the start of a record (login, server) into RunError.
+
+    Output of the tracker goes to standard error, since standard output is only for results.
+    """
     try:
         with redirect_stdout(sys.stderr):
             yield
     except Exception as e:
         text = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
-        raise RunError(f"training.report_to: {tracker} cannot begin: {text}") from e
+        raise RunError(f"training.report_to: {tracker} cannot start: {text}") from e
 
 
 class TensorBoard(TensorBoardCallback):  # type: ignore[misc]
-    """Writes to RUN/tensorboard, or where TENSORBOARD_LOGGING_DIR says. What a lost process wrote after its last
-    checkpoint does not count twice."""
+    """TensorBoard in RUN/tensorboard or TENSORBOARD_LOGGING_DIR; a resume removes values after the checkpoint."""
 
     def __init__(self, run: Path, name: str) -> None:
         super().__init__()
@@ -113,7 +112,7 @@ class TensorBoard(TensorBoardCallback):  # type: ignore[misc]
         from torch.utils.tensorboard import SummaryWriter
 
         if state.is_world_process_zero:
-            with beginning("tensorboard"):
+            with start_errors("tensorboard"):
                 self.tb_writer = SummaryWriter(self.folder, purge_step=state.global_step + 1)
         super().on_train_begin(args, state, control, **kwargs)
 
@@ -123,7 +122,7 @@ class TensorBoard(TensorBoardCallback):  # type: ignore[misc]
 
 
 class Wandb(WandbCallback):  # type: ignore[misc]
-    """One run of the project `training.project`; its files are in RUN/wandb, or where WANDB_DIR says."""
+    """Weights & Biases: a run of the project `training.project`, with files in RUN/wandb or WANDB_DIR."""
 
     def __init__(self, run: Path, name: str) -> None:
         super().__init__()
@@ -136,7 +135,7 @@ class Wandb(WandbCallback):  # type: ignore[misc]
             name = identity(self.run, self.name)["name"]
             project = os.environ.get("WANDB_PROJECT") or args.project
             folder = os.environ.get("WANDB_DIR") or str(self.run)
-            with beginning("wandb"):
+            with start_errors("wandb"):
                 wandb.init(project=project, id=name, name=args.run_name or name, dir=folder, resume="allow")
             self.began = True
         super().setup(args, state, model, **kwargs)
@@ -154,7 +153,7 @@ class Wandb(WandbCallback):  # type: ignore[misc]
 
 
 class MLflow(MLflowCallback):  # type: ignore[misc]
-    """One run of the experiment `training.project`, in the store that MLFLOW_TRACKING_URI names."""
+    """MLflow: a run of the experiment `training.project` in the store MLFLOW_TRACKING_URI."""
 
     def __init__(self, run: Path, name: str) -> None:
         super().__init__()
@@ -165,7 +164,7 @@ class MLflow(MLflowCallback):  # type: ignore[misc]
 
         if state.is_world_process_zero and mlflow.active_run() is None:
             known = identity(self.run, self.name)
-            with beginning("mlflow"):
+            with start_errors("mlflow"):
                 mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or args.project)
                 begun = mlflow.start_run(run_id=known.get("mlflow"), run_name=args.run_name or known["name"])
             remember(self.run, mlflow=begun.info.run_id)
@@ -185,7 +184,7 @@ class MLflow(MLflowCallback):  # type: ignore[misc]
 
 
 class Trackio(TrackioCallback):  # type: ignore[misc]
-    """One run of the project `training.project`, in Trackio's own folder, TRACKIO_DIR."""
+    """Trackio: a run of the project `training.project` in the folder TRACKIO_DIR."""
 
     def __init__(self, run: Path, name: str) -> None:
         super().__init__()
@@ -194,7 +193,7 @@ class Trackio(TrackioCallback):  # type: ignore[misc]
     def setup(self, args: TrainingArguments, state: Any, model: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero and args.run_name is None:
             args.run_name = identity(self.run, self.name)["name"]
-        with beginning("trackio"):
+        with start_errors("trackio"):
             super().setup(args, state, model, **kwargs)
         self.began = state.is_world_process_zero
 
@@ -213,13 +212,13 @@ class Trackio(TrackioCallback):  # type: ignore[misc]
 
 
 def callback(tracker: str, run: Path, name: str) -> TrainerCallback:
-    """`run`: the run's directory; `name`: that of its recipe."""
+    """Make the callback of a tracker; `run`: the run's directory; `name`: the recipe's name."""
     ours = {"tensorboard": TensorBoard, "wandb": Wandb, "mlflow": MLflow, "trackio": Trackio}
     return ours[tracker](run, name) if tracker in ours else INTEGRATION_TO_CALLBACK[tracker]()
 
 
 def close(callbacks: Sequence[TrainerCallback]) -> None:
-    """End the records of a training that did not come to its end."""
+    """Close the records of an interrupted training."""
     for one in callbacks:
         match one:
             case TensorBoard() | Wandb() | MLflow() | Trackio():

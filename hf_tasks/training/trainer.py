@@ -1,4 +1,4 @@
-"""The trainer of a task: its loss, and evaluation through `evaluation.predict`, as in all commands."""
+"""TaskTrainer: the trainer of a task."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from hf_tasks.training.safe_trainer import SafeTrainer
 
 
 class TaskTrainer(SafeTrainer):
-    """The trainer with the task's loss, and with evaluation through `evaluation.predict`."""
+    """SafeTrainer with the task's loss, and evaluation by `evaluation.predict` as in all commands."""
 
     def __init__(
         self, recipe: Recipe, *, validation: EncodedSplit | None, train_stats: dict[str, Any], **options: Any
@@ -47,7 +47,7 @@ class TaskTrainer(SafeTrainer):
             return super().compute_loss(model, inputs, *args, **options)
 
     def get_batch_samples(self, *args: Any, **options: Any) -> Any:
-        """The batches of a step, and what their mean loss is divided by."""
+        """Return the batches of a step and the number of items for the mean of their losses."""
         batches, items = super().get_batch_samples(*args, **options)
         if batches and "loss_weights" in batches[0]:
             items = torch.stack([items_in(batch) for batch in batches]).sum().to(self.args.device)
@@ -59,7 +59,7 @@ class TaskTrainer(SafeTrainer):
         return self.task.loss(outputs, self.batch, num_items_in_batch)
 
     def floating_point_ops(self, inputs: Any) -> int:
-        """Not counted: transformers would walk through all parameters at every step."""
+        """Return 0: transformers would iterate over all parameters at every step."""
         return 0
 
     def evaluation_loop(
@@ -76,7 +76,7 @@ class TaskTrainer(SafeTrainer):
         return EvalLoopOutput(predicted.predictions, None, metrics, len(self.validation.examples))
 
     def tuned(self) -> Recipe:
-        """The recipe with the task's decision thresholds and temperature tuned on the validation part."""
+        """Return the recipe with the task's thresholds and temperature tuned on the validation split."""
         calibrate = self.task.postprocessor().calibrate
         if self.validation is None or calibrate is None:
             return self.recipe

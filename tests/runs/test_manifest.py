@@ -78,8 +78,8 @@ def remedy(run: Path) -> str:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "adapter_model.safetensors": (flip, "is not as it was written"),
-    "recipe.yaml": (lambda path: path.write_text(path.read_text().replace("yes", "sey")), "is not as it was written"),
+    "adapter_model.safetensors": (flip, "is changed written"),
+    "recipe.yaml": (lambda path: path.write_text(path.read_text().replace("yes", "sey")), "is changed written"),
     "predictions/validation.jsonl": (Path.unlink, "is missing"),
     "adapter_config.json": (lambda path: path.write_text("{}"), "has 2 bytes instead of "),
 }
@@ -165,14 +165,14 @@ def test_changed_data_are_said(
     capsys.readouterr()
     train(about)
     assert capsys.readouterr().err.splitlines()[0] == (
-        f'{trained.path}: card.language was not given and is now ["de"]; the run keeps what it was trained with'
+        f'{trained.path}: card.language was not given and is now ["de"]; the run keeps the former value'
     )
     try:
         file.write_text(before + '{"text": "one more", "label": "yes"}\n')
         with pytest.raises(RunError) as e:
             train(recipe)
         assert str(e.value) == (
-            f"{trained.path}: a finished run is here, and the data have changed ({file}); choose another "
+            f"{trained.path}: contains a finished run, and the data have changed ({file}); choose another "
             "--output-dir, or add --overwrite"
         )
         result = CliRunner().invoke(app, ["verify", str(run)])

@@ -82,7 +82,7 @@ def test_a_checkpoint_with_code_in_it_runs_nothing(
     checkpoints.finalize(checkpoint, facts)
     with pytest.raises(RunError) as e:
         train(make())
-    assert str(e.value) == f"{checkpoint}: holds something else than numbers; remove this checkpoint"
+    assert str(e.value) == f"{checkpoint}: not a valid checkpoint (unsafe pickle); delete it"
     assert not proof.exists()
 
 

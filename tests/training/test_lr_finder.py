@@ -103,7 +103,7 @@ def test_a_real_test_keeps_nothing(recipe: Path, tmp_path: Path, monkeypatch: py
 
 def test_a_picture_has_a_place() -> None:
     for path, message in (
-        ("curve.pdf", "--output curve.pdf: the picture is a .png or .svg file; name one"),
+        ("curve.pdf", "--output curve.pdf: the plot is a .png or .svg file; name one"),
         ("no/curve.png", "--output no/curve.png: there is no folder no; create it first"),
     ):
         with pytest.raises(RunError) as e:

@@ -58,9 +58,9 @@ training: {{max_steps: 2, batch_size: 8, seed: 7, output_dir: {tmp_path}/run}}
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert any(line.startswith("  validation accuracy: 0.123, now ") and "differs" in line for line in lines)
-    assert "  not as it was: training.seed was 7 and is now 8" in lines
-    assert any(line.startswith("  not as it was: threads was 99, is ") for line in lines)
-    assert any(line.startswith("  not as it was: torch was 1.0, is ") for line in lines)
+    assert "  changed: training.seed was 7 and is now 8" in lines
+    assert any(line.startswith("  changed: threads was 99, is ") for line in lines)
+    assert any(line.startswith("  changed: torch was 1.0, is ") for line in lines)
     assert lines[-1] == "not reproduced: metrics differ"
 
 

@@ -205,7 +205,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     capsys.readouterr()
     assert facts_of(train(make(run))) == undisturbed
     said = capsys.readouterr().err.splitlines()
-    assert f"not used: {optimizer.parent}: optimizer.pt is not as it was written" in said
+    assert f"not used: {optimizer.parent}: optimizer.pt is changed written" in said
     assert f"resuming {run} from step 4" in said
 
 
@@ -223,7 +223,7 @@ def test_another_recipe_data_or_number_of_processes_is_refused(
     data = {"train": str(copy), "validation_size": 0.3}
     with killed_in(SafeTrainer, "training_step", 6):
         train(make(run, data=data))
-    remedy = "undo that to go on with it, choose another --output-dir, or start anew with --overwrite"
+    remedy = "undo that to resume it, choose another --output-dir, or start again with --overwrite"
     other = make(run, {"learning_rate": 1e-3, "seed": 7, "logging_steps": 3}, data=data)
     with pytest.raises(RunError) as e:
         train(other)
@@ -275,7 +275,7 @@ def test_what_changes_nothing_is_not_refused(
         assert facts[name] == undisturbed[name]
     said = capsys.readouterr().err.splitlines()
     assert f"resuming {tmp_path / 'run'} from step 8" in said
-    assert [line for line in said if line.endswith(" and is now 99: sums may be rounded differently from here on")]
+    assert [line for line in said if line.endswith(" and is now 99: results can differ by rounding from here on")]
 
 
 def test_two_trainings_never_share_a_directory(make: Make, tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ def test_an_unfinished_run_of_unknown_origin_is_left_alone(make: Make, tmp_path:
     with pytest.raises(RunError) as e:
         train(make(tmp_path / "run"))
     assert str(e.value) == (
-        f"{tmp_path / 'run'}: a run that was not finished is here, and how it was begun is not known; look at it, "
+        f"{tmp_path / 'run'}: contains an unfinished run whose inputs were not recorded; look at it, "
         "choose another --output-dir, or add --overwrite"
     )
     assert (tmp_path / "run" / "checkpoints" / "checkpoint-4").exists()
@@ -459,8 +459,8 @@ def test_a_tokenizer_that_cannot_be_written_is_one_message(
         train(recipe)
     checkpoint = tmp_path / "run" / "checkpoints" / "checkpoint-3"
     assert str(e.value) == (
-        f"{checkpoint}: the checkpoint cannot be written: Disk quota exceeded; there is no checkpoint yet, make room "
-        "or repair the folder and run the same command again"
+        f"{checkpoint}: the checkpoint cannot be written: Disk quota exceeded; there is no checkpoint yet, free "
+        "space or repair the folder and run the same command again"
     )
     assert not checkpoint.exists()
 

@@ -77,7 +77,7 @@ def test_a_loss_that_is_no_number_stops_with_step_rate_and_rows(
     assert str(e.value) == (
         "training: the loss is infinite or not a number at step 5 (learning rate 0.000333), in the rows "
         f"{rows}:9, 10, 11, 12, 13, 14, 15, 16; look at these rows, or lower training.learning_rate; "
-        f"the last sound checkpoint is {good}"
+        f"the last good checkpoint is {good}"
     )
     assert checkpoints.last_good(good.parent) == (good, [])
     assert status(tmp_path / "run")[0] == "failed"
@@ -133,8 +133,8 @@ def test_a_step_that_does_not_fit_is_divided_and_learns_the_same(
     assert tried == [8, 4, 2, 2, 2, 2] + [2, 2, 2, 2] * 5
     said = [line for line in capsys.readouterr().err.splitlines() if "out of memory" in line]
     assert said == [
-        "out of memory with 8 rows at once: going on with 4, accumulating more of them",
-        "out of memory with 4 rows at once: going on with 2, accumulating more of them",
+        "out of memory with micro-batches of 8 examples: continuing with 4, at the same batch size",
+        "out of memory with micro-batches of 4 examples: continuing with 2, at the same batch size",
     ]
     for name, tensor in load_file(divided.path / "model.safetensors").items():
         torch.testing.assert_close(tensor, whole[name], atol=2e-6, rtol=1e-4)
@@ -163,7 +163,7 @@ def test_a_row_that_does_not_fit_alone_is_one_message(make: Make) -> None:
     with memory_for(0) as tried, pytest.raises(RunError) as e:
         train(make())
     assert tried == [8, 4, 2, 1]
-    text = "training: not even one row fits in memory; lower task.max_length, or take a smaller model"
+    text = "training: one example does not fit in memory; lower task.max_length or use a smaller model"
     assert str(e.value) == text
 
 
@@ -207,8 +207,8 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_saved(make: Make, tmp_path:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     root = recipe.output_dir / "checkpoints"
     assert str(e.value).startswith(f"{root / 'checkpoint-6'}: the checkpoint cannot be written: ")
-    good = f"the last sound checkpoint is {root / 'checkpoint-3'}"
-    assert str(e.value).endswith(f"; {good}, make room or repair the folder and run the same command again")
+    good = f"the last good checkpoint is {root / 'checkpoint-3'}"
+    assert str(e.value).endswith(f"; {good}, free space or repair the folder and run the same command again")
     assert [folder.name for folder in checkpoints.folders(root)] == ["checkpoint-3"]
     resumed = train(recipe)
     assert (resumed.path / "model.safetensors").read_bytes() == (undisturbed.path / "model.safetensors").read_bytes()

@@ -92,7 +92,7 @@ def test_seeds_on_other_data_are_refused(values: dict[str, Any], tmp_path: Path)
     with pytest.raises(RunError) as e:
         hf_tasks.train(from_dict(values))
     assert str(e.value) == (
-        f"{tmp_path}/runs/seed-1: a finished run is here, and the data have changed ({rows}); choose another "
+        f"{tmp_path}/runs/seed-1: contains a finished run, and the data have changed ({rows}); choose another "
         "output_dir, or add overwrite=True"
     )
     rows.write_text(before)
@@ -151,7 +151,7 @@ def test_the_table_for_people(tmp_path: Path) -> None:
     (tmp_path / "seeds.json").write_text(json.dumps(summarize([13, 42], measured)), encoding="utf-8")
     assert list(SeedRuns.load(tmp_path).lines()) == [
         "test, seeds 13, 42",
-        "  Student's t over 2 seeds: the intervals hold only where values are normal",
+        "  Student's t over 2 seeds: the intervals assume a normal distribution",
         "  metric                      mean       std       min       max       95% interval   seed 13   seed 42",
         "  f1                        0.6250    0.1768    0.5000    0.7500  [-0.9633, 2.2133]    0.5000    0.7500",
     ]
@@ -174,14 +174,18 @@ def test_seeds_that_cannot_be(values: dict[str, Any], changes: dict[str, Any], m
 
 
 def test_one_training_alone_takes_no_seeds(values: dict[str, Any]) -> None:
-    with pytest.raises(RecipeError, match=r"^seeds: this trains one run; remove it, or name one as training.seed$"):
+    with pytest.raises(
+        RecipeError, match=r"^seeds: only one run can be trained here; remove it, or write one seed as training.seed$"
+    ):
         train(from_dict(values))
 
 
 def test_other_files_are_left_alone(values: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "thesis.tex").write_text("x")
-    with pytest.raises(RunError, match=r"runs: holds thesis.tex, no run of a seed; choose another --output-dir$"):
+    with pytest.raises(
+        RunError, match=r"runs: contains thesis.tex, which is not a run of a seed; choose another --output-dir$"
+    ):
         seeds.train(from_dict(values))
 
 
@@ -220,7 +224,7 @@ def test_two_groups_are_compared_by_welch(tmp_path: Path) -> None:
 
 def test_groups_that_cannot_be_compared(tmp_path: Path) -> None:
     first, second = group(tmp_path / "a", [0.5, 0.6]), group(tmp_path / "b", [0.5])
-    with pytest.raises(RunError, match=r"b: has one seed only; a test of means needs two at least$"):
+    with pytest.raises(RunError, match=r"b: has only one seed; a test of means needs at least two$"):
         list(compare(first, second, "test"))
     with pytest.raises(RunError, match=r"a: its seeds have no validation split; choose another one with --split$"):
         list(compare(first, second, "validation"))

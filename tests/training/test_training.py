@@ -216,7 +216,7 @@ def test_a_finished_run_is_not_overwritten_unasked(
     with pytest.raises(RunError) as e:
         train(make(training={"max_steps": 2}))
     assert str(e.value) == (
-        f"{run.path}: a finished run is here, and training.max_steps was 1 and is now 2; choose another "
+        f"{run.path}: contains a finished run, and training.max_steps was 1 and is now 2; choose another "
         "--output-dir, or add --overwrite"
     )
     train(make(training={"max_steps": 1}), overwrite=True)
@@ -260,7 +260,7 @@ def test_a_metric_that_is_not_measured_cannot_choose_the_checkpoint(make: Make) 
     with pytest.raises(RecipeError) as e:
         train(recipe)
     assert str(e.value).startswith(
-        'training.metric_for_best_model: "acuracy" is not measured; did you mean "accuracy"? (one of: accuracy,'
+        'training.metric_for_best_model: "acuracy" is not computed; did you mean "accuracy"? (one of: accuracy,'
     )
     assert not recipe.output_dir.exists()
 

@@ -1,8 +1,7 @@
-"""What the states of a frozen encoder will take, and a training on them, by those of a few features.
+"""Dry run: run a few real steps, an evaluation, a save and a resume in a temporary folder to measure time and memory.
 
-A few steps of a training, an evaluation, a save and a resume, really done: in a temporary folder, on a few batches.
-
-It is the training's own trainer that runs, so what does not fit in memory, or cannot be written, shows here as there.
+It uses the trainer of the real training, so that problems with memory or disk space show up. The size and time of the
+feature cache are estimated from a few features.
 """
 
 import gc
@@ -39,16 +38,18 @@ from hf_tasks.training.trainer import TaskTrainer
 
 @dataclass(frozen=True)
 class CacheEstimate:
+    """Estimated time and size of the feature cache."""
+
     learned: dict[str, EncodedSplit]
-    """The few features as training will read them; their states are in memory."""
+    """The features of the dry run, with cached states in memory."""
     seconds: float = 0.0
-    """To encode all features that are not found on disk,"""
+    """Time to encode all features that are not on disk."""
     size: int = 0
-    """bytes of their states; 0: none are kept."""
+    """Size of the cached states in bytes; 0 without a cache."""
 
 
 def estimate_cache(few: TrainingSetup, encoded_splits: dict[str, EncodedSplit]) -> CacheEstimate:
-    """As `frozen_features.cached_splits`, with nothing written. `splits`: all the features."""
+    """Estimate `feature_cache.cached_splits` from a few features; writes nothing. `encoded_splits`: all features."""
     encoder = encoder_of(few.recipe, few.model, few.encoded_splits["train"], few.tokenizer, few.args.device)
     if encoder is None:
         return CacheEstimate(few.encoded_splits)
@@ -69,13 +70,13 @@ def estimate_cache(few: TrainingSetup, encoded_splits: dict[str, EncodedSplit]) 
 
 
 SHARES = (1.0, 0.5, 0.95, 0.05, 0.75, 0.25, 1.0)
-"""Which batches are tried: the largest one, the one in the middle of all by size, ..."""
+"""Quantiles of the batches' sizes that are run: the largest, the median, ..."""
 LONG = 15.0
-"""Seconds of training steps after which no more batches are tried."""
+"""Seconds of training steps after which no more batches are run."""
 EVALUATED = 128
-"""Examples on which evaluation is tried, of all lengths; where texts are written, as many as are followed at once."""
+"""Number of examples for the evaluation, of all lengths; for generated texts one batch."""
 WRITTEN = (4, 16)
-"""Tokens after which texts are cut."""
+"""Limits of generated tokens for two evaluations, whose difference gives the time per token."""
 OTHERWISE = {
     "train_sampling_strategy": "sequential", "eval_strategy": "no", "save_strategy": "no", "eval_on_start": False,
     "load_best_model_at_end": False, "logging_strategy": "no", "report_to": "none", "save_total_limit": None,
@@ -85,15 +86,15 @@ OTHERWISE = {
 
 @dataclass(frozen=True)
 class Step:
-    """Seconds of one optimizer step."""
+    """The size of one optimizer step and its times in seconds."""
 
     padded_tokens: int
-    """Not seconds: its tokens and padding."""
+    """Number of tokens with padding."""
     forward: float
     backward: float
     optimizer: float
     total: float
-    """With the reading of the batch."""
+    """Including the loading of the batch."""
 
 
 @dataclass(frozen=True)
@@ -101,26 +102,26 @@ class DryRun:
     """Times (seconds) and sizes (bytes) measured by a dry run."""
 
     steps: list[Step]
-    """One a batch that was tried, the largest first; the second one is the median."""
+    """One for each batch, the largest first, then the median."""
     save: float
     reload: float
     checkpoint: int
     states: CacheEstimate
     evaluation: float
-    """A token, during training,"""
+    """Seconds per token of an evaluation during training."""
     measuring: float
-    """and after it."""
+    """Seconds per token of an evaluation after training."""
     memory: int
-    """The most that was in use at once,"""
+    """Peak memory in bytes."""
     total_memory: int
-    """of so much."""
+    """Total memory in bytes."""
 
 
 class StepTimer(TrainerCallback):  # type: ignore[misc]
-    """Notes the seconds of each step, and stops when it has seen enough."""
+    """Callback: measures the time of each step, and stops training after LONG seconds."""
 
     def __init__(self, padded_tokens: Sequence[int]) -> None:
-        """`padded_tokens`: of each step."""
+        """Make a timer; `padded_tokens`: tokens with padding of each step."""
         self.padded_tokens, self.steps = padded_tokens, list[Step]()
         self.spent: dict[str, float] = defaultdict(float)
 
@@ -153,7 +154,7 @@ class NoInterrupts(Interrupts):
 
 
 class DryRunTrainer(TaskTrainer):
-    """The trainer, with a clock."""
+    """TaskTrainer that measures times."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.clock = next(one for one in options["callbacks"] if isinstance(one, StepTimer))
@@ -178,7 +179,7 @@ class DryRunTrainer(TaskTrainer):
 
 
 def dry_run(setup: TrainingSetup, steps: Steps) -> DryRun:
-    """Raises RunError where the training cannot be done: no memory for a row, no room for a checkpoint, ..."""
+    """Run the dry run. Raises RunError if the training is impossible, e.g. for lack of memory or disk space."""
     hardware.use_fast_matmul()
     keep_large_blocks()
     there = existing(setup.recipe.output_dir)
@@ -200,7 +201,7 @@ def _measured(setup: TrainingSetup, steps: Steps, folder: Path) -> DryRun:
         torch.cuda.reset_peak_memory_stats()
     states = estimate_cache(setup, whole)
     first = setup.trainer(DryRunTrainer, states.learned, [StepTimer(padded_tokens)])
-    first.interrupts.received = signal.SIGTERM  # noticed at the end of the first step: it is saved, and training ends
+    first.interrupts.received = signal.SIGTERM  # training saves and ends after the first step
     with suppress(Interrupted):
         first.train()
     save, largest = first.save_seconds, first.clock.steps[0]
@@ -221,14 +222,14 @@ def _measured(setup: TrainingSetup, steps: Steps, folder: Path) -> DryRun:
 
 
 def chosen_batches(steps: Steps) -> list[int]:
-    """The steps whose batches are tried, the largest first; small last batches of an epoch are left out."""
-    whole = [step for step in range(steps.total) if (step + 1) % steps.steps_per_epoch or steps.steps_per_epoch == 1]
-    by_size = np.array(whole)[np.argsort(steps.padded_tokens[whole], kind="stable")]
+    """Return the steps that are run, the largest batch first; incomplete last batches of an epoch are excluded."""
+    full = [step for step in range(steps.total) if (step + 1) % steps.steps_per_epoch or steps.steps_per_epoch == 1]
+    by_size = np.array(full)[np.argsort(steps.padded_tokens[full], kind="stable")]
     return [int(by_size[round(share * (len(by_size) - 1))]) for share in SHARES]
 
 
 def _shortened(setup: TrainingSetup, steps: Steps, chosen: Sequence[int], folder: Path) -> TrainingSetup:
-    """The same training of the chosen steps alone, below `folder`, with a few examples to evaluate on."""
+    """Return the setup of a training with only the chosen steps, below `folder`, and few examples for evaluation."""
     given = OTHERWISE | {"max_steps": len(chosen), "output_dir": str(folder)}
     recipe = setup.recipe.model_copy(update={"training": setup.recipe.training.model_copy(update=given)})
     train, encoded_splits = setup.encoded_splits["train"], dict[str, EncodedSplit]()
@@ -244,7 +245,7 @@ def _shortened(setup: TrainingSetup, steps: Steps, chosen: Sequence[int], folder
 
 
 def few(setup: TrainingSetup, encoded: EncodedSplit, most: int) -> EncodedSplit:
-    """So many examples at most, of all lengths."""
+    """Return at most `most` examples of all lengths."""
     order = np.argsort(np.array(encoded.features["length"][:]), kind="stable")
     features = order[np.unique(np.linspace(0, len(order) - 1, most).astype(np.int64))]
     rows = sorted({encoded.features[int(i)]["example"] for i in features})
@@ -252,13 +253,13 @@ def few(setup: TrainingSetup, encoded: EncodedSplit, most: int) -> EncodedSplit:
 
 
 def evaluated(trainer: DryRunTrainer) -> float:
-    """Seconds a token that an evaluation takes. Texts are taken to become as long as the true ones."""
+    """Return the seconds per token of an evaluation, assuming that generated texts are as long as the references."""
     if trainer.validation is None:
         return 0.0
     features, decoding = trainer.validation.features, trainer.recipe.decoding
     tokens = int(sum(features["length"][:]))
     if decoding is None:
-        _evaluation(trainer)  # what is done once
+        _evaluation(trainer)  # warm-up
         return _evaluation(trainer) / tokens
     assert decoding.max_new_tokens is not None
     written = int(max(features["target_length"][:]))
@@ -270,7 +271,7 @@ def evaluated(trainer: DryRunTrainer) -> float:
 
 
 def _evaluation(trainer: DryRunTrainer, max_new_tokens: int | None = None) -> float:
-    """Seconds."""
+    """Return the seconds of an evaluation."""
     recipe = trainer.recipe
     if recipe.decoding:
         decoding = recipe.decoding.model_copy(update={"max_new_tokens": max_new_tokens})
@@ -284,12 +285,12 @@ def _evaluation(trainer: DryRunTrainer, max_new_tokens: int | None = None) -> fl
 
 
 def existing(path: Path) -> Path:
-    """A folder, or the nearest one above it that is there."""
+    """Return the nearest existing folder: the path itself or a parent."""
     return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
 
 
 def now() -> float:
-    """Seconds, when all that was begun is done."""
+    """Return the time in seconds after all GPU operations have finished."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()

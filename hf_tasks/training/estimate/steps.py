@@ -1,4 +1,4 @@
-"""The steps of a training, without running them: how many, on how much padding, with how many evaluations and saves."""
+"""Compute the steps of a training without running them: number, padding, evaluations and saves."""
 
 import math
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Steps:
-    """The optimizer's steps of a whole training, early stopping aside."""
+    """The optimizer steps of a complete training without early stopping."""
 
     args: "TrainingArguments"
     batches: Batches
-    """Those of the training itself."""
+    """The batches of the training."""
     limit: int | None
     """save_total_limit."""
 
     @classmethod
     def of(cls, recipe: Recipe, args: "TrainingArguments", train: "Dataset") -> "Steps":
-        """The steps on the features of the training part."""
+        """Compute the steps for the features of the train split."""
         sharding = BatchSharding(batch_size(recipe), args.per_device_train_batch_size, distributed.world_size())
         seed = args.data_seed or args.seed
         batches = Batches(train["length"][:], sharding, args.train_sampling_strategy, seed)
@@ -54,7 +54,7 @@ class Steps:
         return self.total / self.steps_per_epoch
 
     def rows(self) -> Iterator[list[int]]:
-        """The rows of each step, in order."""
+        """Yield the feature indices of each step in order."""
         for epoch in range(math.ceil(self.epochs)):
             yield from self.batches.effective(epoch)[: self.total - epoch * self.steps_per_epoch]
 
@@ -85,7 +85,7 @@ class Steps:
 
     @cached_property
     def evaluations_and_saves(self) -> tuple[int, int]:
-        """(evaluations, saves) at most, as transformers decides step by step."""
+        """(evaluations, saves), at most, as transformers' callback decides."""
         from transformers import TrainerControl, TrainerState
         from transformers.trainer_callback import DefaultFlowCallback
 
@@ -102,7 +102,7 @@ class Steps:
 
     @property
     def checkpoints(self) -> int:
-        """How many checkpoints are on disk at once, the one that is being written with them."""
+        """Maximum number of checkpoints on disk at a time, including the one that is being written."""
         evaluations, saves = self.evaluations_and_saves
         if self.limit is None:
             return saves
@@ -110,11 +110,11 @@ class Steps:
         return min(saves, kept + 1)
 
     def counts(self) -> str:
-        """In words."""
+        """Describe the number of steps and the padding."""
         each = f"{self.steps_per_epoch:,} per epoch, {self.batches.sharding.batch_size} rows each"
         return f"{self.total:,} steps ({each}), {self.padding:.1%} padding"
 
     def line(self, model: Any) -> str:
-        """What `train` says before it begins."""
+        """Return the line that `train` prints."""
         room = in_bytes(self.checkpoints * checkpoint_bytes(model))
         return f"  plan       {self.counts()}; checkpoints take {room} at most"

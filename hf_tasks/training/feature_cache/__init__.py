@@ -1,8 +1,7 @@
 """Train a head on cached hidden states of a frozen encoder.
 
-
-The encoder runs once over the data, and its hidden states are cached on disk. Where it cannot be detected which of them
-the head reads, or they are too large for the cache, the encoder runs in every epoch and a line says why.
+The encoder runs once over the data, and its hidden states are cached on disk. If it is unknown which states the head
+reads, or if they are too large for the cache, the encoder runs in every epoch and a message says why.
 """
 
 from collections.abc import Sequence
@@ -30,8 +29,11 @@ if TYPE_CHECKING:
 def cached_splits(
     recipe: Recipe, model: "nn.Module", encoded_splits: dict[str, EncodedSplit], tokenizer: Any, device: Any
 ) -> dict[str, EncodedSplit]:
-    """The train and validation splits; those with cached states get a column `feature_row`, by which the patched model
-    reads them. Without that input the model computes as before. `device`: where the encoder runs."""
+    """Return the train and validation splits, with a column `feature_row` if their states are cached.
+
+    The model is patched to read the cached states by this input; without it the model computes as before. `device`: the
+    device of the encoder.
+    """
     splits = {name: encoded for name, encoded in encoded_splits.items() if name in ("train", "validation")}
     encoder = encoder_of(recipe, model, splits["train"], tokenizer, device)
     kept: dict[str, CachedStates] = {}
@@ -46,7 +48,7 @@ def cached_splits(
 
 
 def encoder_of(recipe: Recipe, model: "nn.Module", train: EncodedSplit, tokenizer: Any, device: Any) -> Encoder | None:
-    """The frozen encoder whose states can be cached; None where the recipe does not ask for it or it is impossible."""
+    """Return the frozen encoder if the recipe asks for a cache and it is possible, else None."""
     task = recipe.task
     if not (isinstance(recipe.method, Frozen) and recipe.method.cache and not task.traits.writes_text):
         return None
@@ -57,14 +59,14 @@ def encoder_of(recipe: Recipe, model: "nn.Module", train: EncodedSplit, tokenize
     read = read_by_model(train.features, inputs)
     encoder = detect_reads(task, model.to(device), read, inputs, task.collator(tokenizer, model))
     if encoder is None:
-        say("  cache      it is not known what the head reads of this model: the encoder runs in every epoch")
+        say("  cache      unknown which states of this model the head reads: the encoder runs in every epoch")
     return encoder
 
 
 def attach_cache(
     encoder: Encoder, splits: dict[str, EncodedSplit], kept: dict[str, CachedStates]
 ) -> dict[str, EncodedSplit]:
-    """The splits, those with cached states with a column `feature_row`; the model is patched to read these states."""
+    """Add a column `feature_row` to the splits with cached states, and patch the model to read these states."""
     splits, first = dict(splits), 0
     for name, states in kept.items():
         column, encoded = np.arange(first, first + len(states.lengths)), splits[name]
@@ -76,12 +78,12 @@ def attach_cache(
 
 
 def read_by_model(features: "Dataset", inputs: Sequence[str]) -> "Dataset":
-    """The features with the columns of the model's inputs and the labels only."""
+    """Return the features with only the model's inputs and the labels."""
     return features.select_columns([name for name in features.column_names if name in (*inputs, "labels")])
 
 
 def _states(kept: Sequence[CachedStates], rows: "Tensor", width: int) -> "Tensor":
-    """(B, width, layers, H) states of features (B,), all of one split; numbered from 0 through all splits."""
+    """Return (B, width, layers, H) states of features (B,) of one split; indices are continued over all splits."""
     numbers = rows.cpu().numpy()
     for split in kept:
         if numbers[0] < len(split.lengths):

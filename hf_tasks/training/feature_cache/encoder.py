@@ -1,4 +1,4 @@
-"""A model's frozen part, and the states that it gives to its head."""
+"""The frozen encoder of a model and its cached hidden states."""
 
 import hashlib
 import math
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 BATCH_SIZE = 32
-"""Features that are encoded at once."""
+"""Features per batch of the encoder."""
 
 
 @dataclass(frozen=True)
 class CachedStates:
-    """The states of a part."""
+    """The cached states of a split."""
 
     states: np.ndarray
     """(all positions, layers, H)."""
     starts: np.ndarray
-    """(N,) where those of each feature begin."""
+    """(N,) first position of each feature."""
     lengths: np.ndarray
-    """(N,) positions of each feature."""
+    """(N,) number of positions of each feature."""
 
     def of(self, rows: np.ndarray, width: int) -> np.ndarray:
-        """(B, width, layers, H) states of features (B,); 0 behind the last position of a feature."""
+        """Return (B, width, layers, H) states of features (B,), 0 after the last position of a feature."""
         places, lengths = np.arange(width), self.lengths[rows][:, None]
         states: np.ndarray = self.states[self.starts[rows][:, None] + np.minimum(places, lengths - 1)]
         states[places >= lengths] = 0
@@ -51,22 +51,22 @@ class CachedStates:
 
 @dataclass(frozen=True)
 class Encoder:
-    """A model's frozen part, and what is read of it."""
+    """The frozen encoder of a model, and which of its states are read."""
 
     model: "nn.Module"
     stack: Stack
     inputs: tuple[str, ...]
-    """The model's inputs among the columns of the features."""
+    """The columns of the features that are inputs of the model."""
     collate: Collator
     reads: Reads
     like: Any
-    """What one of the blocks gives."""
+    """An output of a block."""
 
     def replay(self) -> Replay:
         return Replay(self.model, self.stack, self.reads, self.like)
 
     def cached(self, name: str, features: "Dataset", in_bfloat16: bool) -> CachedStates:
-        """The states of the features, which are encoded where that was not done before. Raises CacheFull."""
+        """Return the states of the features from the cache, after encoding them if necessary. Raises CacheFull."""
         if not distributed.is_main():
             distributed.barrier()
         try:
@@ -76,7 +76,7 @@ class Encoder:
                 distributed.barrier()
 
     def in_memory(self, features: "Dataset", in_bfloat16: bool) -> CachedStates:
-        """The states of a few features."""
+        """Encode a few features and keep their states in memory."""
         return self._placed(np.concatenate(list(self.states(features, in_bfloat16, "Encoding"))), features)
 
     def _placed(self, states: np.ndarray, features: "Dataset") -> CachedStates:
@@ -86,7 +86,7 @@ class Encoder:
         return CachedStates(states, starts, lengths)
 
     def shape(self, features: "Dataset") -> tuple[int, int, int]:
-        """(positions, layers, H) of the states of all features."""
+        """Return the shape (positions, layers, H) of the states of all features."""
         return int(self.lengths(features).sum()), self.reads.layers(self.stack), hidden_states(self.like).shape[-1]
 
     def _on_disk(self, name: str, features: "Dataset", in_bfloat16: bool) -> np.ndarray:
@@ -96,7 +96,7 @@ class Encoder:
             known = store.find(key, shape)
             if known is None:
                 store.make_room(4 * math.prod(shape))
-                say(f"  cache      {name}: {' x '.join(map(str, shape))}, {size}, go to {store.root()}")
+                say(f"  cache      {name}: {' x '.join(map(str, shape))}, {size}, written to {store.root()}")
                 store.write(key, shape, self.states(features, in_bfloat16, f"Encoding {name}"))
                 known = store.find(key, shape)
             else:
@@ -106,7 +106,7 @@ class Encoder:
         return known
 
     def lengths(self, features: "Dataset") -> np.ndarray:
-        """(N,) positions of each feature that are read."""
+        """Return (N,) the number of positions of each feature that are read."""
         lengths = lengths_of(features)
         match self.reads.positions:
             case "first":
@@ -117,7 +117,7 @@ class Encoder:
                 return lengths
 
     def states(self, features: "Dataset", in_bfloat16: bool, description: str) -> Iterator[np.ndarray]:
-        """The states (positions, layers, H) of batches of features, the longest first."""
+        """Yield the states (positions, layers, H) of batches of features, the longest first."""
         order, lengths = longest_first(features), self.lengths(features)
         widest = order[:1] if self.reads.positions == "padded" else order[:0]  # in every batch, for its width
         bar = tqdm(total=len(order), desc=description, unit=" features", disable=None, leave=False)
@@ -132,15 +132,15 @@ class Encoder:
                 bar.update(len(rows))
 
     def read(self, outputs: Sequence[Any]) -> "Tensor":
-        """(B, L, layers, H) in float32, of what the blocks gave."""
+        """Return the float32 states (B, L, layers, H) in the outputs of the blocks."""
         return torch.stack([hidden_states(one).float() for one in outputs[-self.reads.layers(self.stack) :]], dim=2)
 
     def run(
         self, rows: Sequence[int], features: "Dataset", in_bfloat16: bool = False, known: "Tensor | None" = None
     ) -> tuple[Any, Any]:
-        """The model's output for rows of the features, and the batch that it read.
+        """Return the model's output for some features, and the batch.
 
-        `known` (B,): what to give a replay as `feature_row`.
+        `known` (B,): the input `feature_row` for a replay.
         """
         columns = features[list(rows)]
         batch = self.collate(
@@ -157,7 +157,7 @@ class Encoder:
             return self.model(**model_inputs(tensors)), tensors
 
     def key(self, features: "Dataset", in_bfloat16: bool) -> str:
-        """What the states depend on, as 64 hexadecimal digits."""
+        """Return the SHA-256 of everything that the states depend on."""
         facts = [self._model_key, self.reads, in_bfloat16, version("torch"), version("transformers"), self.inputs]
         digest = hashlib.sha256(repr(facts).encode())
         for name in self.inputs:
@@ -167,7 +167,7 @@ class Encoder:
 
     @cached_property
     def _model_key(self) -> str:
-        """SHA-256 of the model's configuration and of all its weights that do not train."""
+        """SHA-256 of the model's configuration and its frozen weights."""
         trained = {name for name, p in self.model.named_parameters() if p.requires_grad}
         config: Any = self.model.config
         digest = hashlib.sha256(f"{type(self.model).__name__} {config.to_json_string()}".encode())
@@ -178,17 +178,17 @@ class Encoder:
 
 
 def longest_first(features: "Dataset") -> np.ndarray:
-    """(N,) rows of the features."""
+    """Return (N,) the indices of the features, the longest first."""
     return np.argsort(-lengths_of(features), kind="stable")
 
 
 def lengths_of(features: "Dataset") -> np.ndarray:
-    """(N,) tokens."""
+    """Return (N,) the number of tokens of each feature."""
     return _ragged(features, "input_ids")[1]
 
 
 def _ragged(features: "Dataset", name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A column of lists: all their numbers, and how many each has (N,)."""
+    """Return all numbers in a column of lists, and the length of each list (N,)."""
     import pyarrow.compute as pc
 
     column = features.select_columns(name).with_format("arrow")[:].column(name)

@@ -1,4 +1,4 @@
-"""What of a frozen encoder its head reads, e.g. the first position of the last layer: found by trying."""
+"""Detect by tests which states of a frozen encoder the head reads, e.g. the first position of the last layer."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 TRIED = 8
-"""Features on which it is tried what the head reads."""
+"""Number of features for the tests."""
 TOLERANCE = 1e-5
-"""Largest difference of two float32 numbers that are the same but for the order of their sums."""
+"""Largest difference of float32 numbers that counts as rounding."""
 READS = (
     Reads("first", every_layer=False),
     Reads("first", every_layer=True),
@@ -28,13 +28,13 @@ READS = (
     Reads("padded", every_layer=False),
     Reads("padded", every_layer=True),
 )
-"""What a head may read, about from the least to the most."""
+"""The possible reads, roughly from the fewest to the most states."""
 
 
 def detect_reads(
     task: Task, model: "nn.Module", features: "Dataset", inputs: tuple[str, ...], collate: Collator
 ) -> Encoder | None:
-    """The model's encoder, with the least to read that gives the same logits and loss; None where nothing does."""
+    """Return the model's encoder with the fewest states that give the same logits and loss, or None."""
     stack, *more = pretrained_layers(model).stacks
     order = longest_first(features)
     rows = order[np.unique(np.linspace(0, len(order) - 1, TRIED).astype(np.int64))].tolist()  # of many lengths
@@ -55,7 +55,7 @@ def detect_reads(
 def _tried(
     encoder: Encoder, rows: Sequence[int], features: "Dataset", states: "Tensor", tokens: "Tensor"
 ) -> tuple[Any, Any] | None:
-    """As `Encoder.run`, with the known `states` (B, L, layers, H) of these rows; None where that cannot be computed."""
+    """Run the model with the given `states` (B, L, layers, H) of these features; None if that is impossible."""
     if encoder.reads.positions != "padded":
         padding = torch.arange(states.shape[1]) >= tokens[:, None]
         states = states.masked_fill(padding[:, :, None, None].to(states.device), 0)
@@ -70,7 +70,7 @@ def _tried(
 
 
 def _equal(task: Task, expected: tuple[Any, Any], found: tuple[Any, Any], tokens: "Tensor | None") -> bool:
-    """Whether two (outputs, batch) have the same loss and logits; behind the `tokens` (B,) logits may differ."""
+    """Whether two (outputs, batch) have the same loss and logits, ignoring positions after the `tokens` (B,)."""
     pairs = [(logits, found[0][name]) for name, logits in expected[0].items() if isinstance(logits, torch.Tensor)]
     if not all(a.shape == b.shape and _close(_read(a, tokens), _read(b, tokens)) for a, b in pairs):
         return False
@@ -78,7 +78,7 @@ def _equal(task: Task, expected: tuple[Any, Any], found: tuple[Any, Any], tokens
 
 
 def _read(logits: "Tensor", tokens: "Tensor | None") -> "Tensor":
-    """Of logits (B, L, ...) those at tokens; of others all."""
+    """Return the logits (B, L, ...) at tokens, or all logits of other shapes."""
     if tokens is None or logits.shape[:2] != (len(tokens), int(tokens.max())):
         return logits
     return logits[torch.arange(logits.shape[1]) < tokens[:, None]]

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reads:
-    """What of the blocks' outputs is read above them, in the head and the loss."""
+    """The outputs of the blocks that the head and the loss read."""
 
     positions: Literal["first", "tokens", "padded"]
-    """The first position alone; those of tokens; those of padding too."""
+    """Only the first position, those of tokens, or also those of padding."""
     every_layer: bool
-    """Every block's output, or the last one's alone."""
+    """Whether the outputs of all blocks are read or only those of the last one."""
 
     def layers(self, stack: Stack) -> int:
         return stack.depth if self.every_layer else 1
@@ -28,13 +28,13 @@ class Reads:
 
 @contextlib.contextmanager
 def record_outputs(stack: Stack) -> Iterator[list[Any]]:
-    """What the blocks give, call by call, as the model runs."""
+    """Context manager that records the outputs of the blocks, call by call."""
     outputs: list[Any] = []
 
-    def note(module: "nn.Module", args: Any, output: Any) -> None:
+    def record(module: "nn.Module", args: Any, output: Any) -> None:
         outputs.append(output)
 
-    handles = [block.register_forward_hook(note, prepend=True) for block in stack.blocks]
+    handles = [block.register_forward_hook(record, prepend=True) for block in stack.blocks]
     try:
         yield outputs
     finally:
@@ -43,22 +43,22 @@ def record_outputs(stack: Stack) -> Iterator[list[Any]]:
 
 
 def hidden_states(output: Any) -> "Tensor":
-    """The states (B, L, H) in what a block gives, which may be a tuple of more."""
+    """Return the hidden states (B, L, H) in a block's output, which can be a tuple."""
     return output[0] if isinstance(output, tuple) else output  # type: ignore[no-any-return]
 
 
 class Replay:
-    """Plays the states of rows that are known, where a model is given `feature_row` (B,) beside its other inputs.
+    """Replaces hidden states by cached ones for the features in the additional input `feature_row` (B,).
 
-    Without that input the model computes as before. What the blocks would give below the last one, where only that
-    one is read, is not a number: a head that read it would show.
+    Without this input the model computes as before. If only the last block is read, the outputs of the others are NaN,
+    so that a head that reads them is detected.
     """
 
     def __init__(self, model: "nn.Module", stack: Stack, reads: Reads, like: Any) -> None:
-        """`like`: a recorded output of one block; cached outputs get the same structure."""
+        """Patch the model; `like`: a recorded output of a block, whose structure the cached outputs get."""
         self.stack, self.reads, self.form = stack, reads, len(like) if isinstance(like, tuple) else None
         self.states: Callable[[Tensor, int], Tensor] = _nothing
-        """(rows (B,), width) -> their states (B, width, layers, H)."""
+        """(features (B,), width) -> states (B, width, layers, H)."""
         self.answers: Iterator[Any] | None = None
         self.forwards = {block: block.forward for block in stack.blocks}
         for block in stack.blocks:
@@ -69,7 +69,7 @@ class Replay:
         ]
 
     def remove(self) -> None:
-        """The model is as it was before."""
+        """Restore the model."""
         for hook in self.hooks:
             hook.remove()
         for block in self.stack.blocks:
@@ -88,7 +88,7 @@ class Replay:
         self.answers = None
 
     def _outputs(self, states: "Tensor") -> Iterator[Any]:
-        """What the blocks give, call by call, of states (B, L, layers, H)."""
+        """Yield the outputs of the blocks, call by call, for states (B, L, layers, H)."""
         unread = states.new_full((), float("nan")).expand_as(states[:, :, 0])  # (B, L, H)
         below = self.stack.depth - self.reads.layers(self.stack)
         for state in (*[unread] * below, *states.unbind(2)):
@@ -99,11 +99,11 @@ class Replay:
 
 
 def _cut(value: Any, shape: Any, width: int) -> Any:
-    """An input of the model, of its first positions alone if it has a value for each (shape (B, L))."""
+    """Return the first positions of an input of shape (B, L); other inputs are unchanged."""
     import torch
 
     return value[:, :width] if isinstance(value, torch.Tensor) and value.shape == shape else value
 
 
 def _nothing(rows: "Tensor", width: int) -> "Tensor":
-    raise AssertionError("the replay was given no states")
+    raise AssertionError("the replay has no states")

@@ -1,10 +1,10 @@
-"""Arrays on disk that are computed once: whole or not there, found by a key, never more than a limit.
+"""Disk cache of arrays with a size limit; entries are found by a key and written atomically.
 
-ROOT/KEY/states.f32      float32 numbers, row by row
-ROOT/KEY/manifest.json   their shape and checksum, written last; its time is that of the last use
-ROOT/KEY.partial/        an entry that is being written, under ROOT/.lock-XX; without a lock it is left from a crash
+ROOT/KEY/states.f32      float32 numbers in row-major order
+ROOT/KEY/manifest.json   shape and checksum, written last; its modification time is the last use
+ROOT/KEY.partial/        an entry that is being written, locked by ROOT/.lock-XX; without a lock it is left by a crash
 
-ROOT is `features` in the folder that the environment variable HF_TASKS_CACHE names, or in ~/.cache/hf_tasks.
+ROOT is `features` in the folder HF_TASKS_CACHE (environment variable), or in ~/.cache/hf_tasks.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ import numpy as np
 from hf_tasks.core.files import sync, write_json
 
 LIMIT = 10 * 10**9
-"""Bytes that all entries together may take,"""
+"""Maximum size of the cache in bytes."""
 SHARE = 0.2
-"""or this share of what the disk has for them, where that is less."""
+"""Maximum size of the cache relative to the free disk space."""
 STATES, MANIFEST, PARTIAL = "states.f32", "manifest.json", ".partial"
 CHUNK = 1 << 26
-"""Bytes of which a checksum is taken at once."""
+"""Number of bytes per step of the checksum."""
 
 
 class CacheFull(Exception):
-    """An array that cannot be kept, and why."""
+    """An array does not fit into the cache or cannot be written."""
 
 
 def root() -> Path:
@@ -39,33 +39,33 @@ def root() -> Path:
 
 
 def max_size(folder: Path) -> int:
-    """Bytes that the entries in a folder may take together."""
+    """Return the maximum size of the cache in a folder in bytes."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return int(min(LIMIT, SHARE * (shutil.disk_usage(there).free + _used(folder))))
 
 
 def find(key: str, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The read-only array of an entry; None where there is none. One that is not whole is removed."""
+    """Return the read-only array of an entry, or None; a damaged entry is removed."""
     folder = root() / key
     if not folder.exists():
         return None
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         states = np.memmap(folder / STATES, np.float32, "r")
-        whole = manifest["shape"] == list(shape) and states.size == math.prod(shape)
-        if whole and _checksum(states) == manifest["crc32"]:
+        complete = manifest["shape"] == list(shape) and states.size == math.prod(shape)
+        if complete and _checksum(states) == manifest["crc32"]:
             os.utime(folder / MANIFEST)
             return states.reshape(shape)
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # as good as not there
+        pass  # damaged
     _remove(folder)
     return None
 
 
 def write(key: str, shape: tuple[int, ...], rows: Iterable[np.ndarray]) -> None:
-    """Keep an array; `rows` are its pieces along the first axis. To be called under `locked(key)`, after `make_room`.
+    """Write an entry; `rows`: its pieces along the first axis. Raises CacheFull if it cannot be written.
 
-    Raises CacheFull where the disk does not take it.
+    Call it within `locked(key)`, after `make_room`.
     """
     folder, partial = root() / key, root() / f"{key}{PARTIAL}"
     try:
@@ -88,7 +88,7 @@ def write(key: str, shape: tuple[int, ...], rows: Iterable[np.ndarray]) -> None:
 
 @contextlib.contextmanager
 def locked(key: str) -> Iterator[None]:
-    """Be the only one who writes an entry; waits for another process that does. Raises CacheFull without a folder."""
+    """Context manager that locks an entry, waiting for other processes. Raises CacheFull without a folder."""
     try:
         root().mkdir(parents=True, exist_ok=True)
         descriptor = os.open(_lock(key), os.O_RDWR | os.O_CREAT, 0o644)
@@ -96,18 +96,18 @@ def locked(key: str) -> Iterator[None]:
         raise CacheFull(f"they cannot be written to {root()}: {e.strerror}") from e
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        shutil.rmtree(root() / f"{key}{PARTIAL}", ignore_errors=True)  # of a process that is no more
+        shutil.rmtree(root() / f"{key}{PARTIAL}", ignore_errors=True)  # left by a killed process
         yield
     finally:
         os.close(descriptor)
 
 
 def make_room(size: int) -> None:
-    """Remove entries, the one not used for longest first, until `size` more bytes are within the limit."""
+    """Remove the least recently used entries until `size` more bytes are within the limit. Raises CacheFull."""
     folder = root()
     most = max_size(folder)
     if size > most:
-        raise CacheFull(f"{in_bytes(size)} are more than the {in_bytes(most)} that {folder} may hold")
+        raise CacheFull(f"{in_bytes(size)} are more than the limit of {in_bytes(most)} of {folder}")
     for partial in folder.glob(f"*{PARTIAL}"):
         _remove_abandoned(partial)
     manifests = {path.parent: path.stat().st_mtime for path in folder.glob(f"*/{MANIFEST}")}
@@ -118,7 +118,7 @@ def make_room(size: int) -> None:
 
 
 def in_bytes(size: float) -> str:
-    """`812 bytes`, `3.1 MB`, `1.2 GB`."""
+    """Format a size as `812 bytes`, `3.1 MB` or `1.2 GB`."""
     if size < 1e5:
         return f"{size:.0f} bytes"
     return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
@@ -136,7 +136,7 @@ def _checksum(states: np.ndarray) -> int:
 
 
 def _remove(folder: Path) -> None:
-    """Remove an entry: nobody begins to read it any more, who reads it already goes on."""
+    """Remove an entry, the manifest first; processes that have opened it can still read it."""
     (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -147,7 +147,7 @@ def _remove_abandoned(partial: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(partial, ignore_errors=True)
     except BlockingIOError:
-        pass  # somebody writes it, or one of the few that share its lock
+        pass  # another process writes it, or an entry with the same lock
     finally:
         os.close(descriptor)
 

@@ -1,6 +1,4 @@
-"""What a sweep will do: the recipe, its space, and the recipe of each trial. All of it is checked before training.
-
-The recipe with the best values, as a file that `train` takes: the user's own, changed where the values differ."""
+"""The plan of a sweep: the search space and the recipe of each trial, all checked before training; the best recipe."""
 
 import contextlib
 import json
@@ -18,28 +16,32 @@ from hf_tasks.recipe.sections import Sweep
 from hf_tasks.recipe.yaml_edit import edited
 
 GRID, TRIALS = 50, 20
-"""Combinations that are all tried where the number of trials is not given; else the trials of a search."""
-ALONE = ("data.test=null", "hub=null", "sweep=null", "seeds=null")
-"""What a trial has not: it never sees the test part, and is pushed nowhere."""
-OF_THE_SWEEP = ("name", "training.output_dir", "data.test", "hub", "sweep", "seeds")
-"""What is not for a space to say, with all below."""
+"""Maximum size of a grid search, and default number of trials of a random search."""
+REMOVED = ("data.test=null", "hub=null", "sweep=null", "seeds=null")
+"""Sections removed for trials: no test split, no push."""
+NOT_SWEPT = ("name", "training.output_dir", "data.test", "hub", "sweep", "seeds")
+"""Keys and sections that cannot be swept."""
 
 
 @dataclass(frozen=True)
 class Plan:
+    """The recipe, search space and settings of a sweep."""
+
     path: Path
     """The recipe file."""
     overrides: tuple[str, ...]
-    """What --set says, for every trial."""
+    """The overrides by --set for every trial."""
     space: Space
     settings: Sweep
     places: Mapping[str, str]
-    """Where each key of the space was written: `--over KEY=...`, or recipe.yaml:7."""
+    """Location of each key of the space: `--over KEY=...`, or recipe.yaml:7."""
 
     @classmethod
     def of(cls, path: Path, overrides: Sequence[str], over: Sequence[str], options: Mapping[str, Any]) -> "Plan":
-        """`over`: `key=values`, added to those of the recipe's own section; `options`: keys of `Sweep` that go before
-        the section's. Raises RecipeError with everything that is wrong: no trial can then fail for a wrong key."""
+        """Make and check the plan of a sweep. Raises RecipeError with all errors of all trials.
+
+        `over`: `key=values` strings, which add to the recipe's section; `options`: values that replace the section's.
+        """
         source = yaml_file.read(path, tuple(overrides))
         section = recipes.validate(source, recipe_dir=path.parent).sweep or Sweep.model_validate({})
         written = {key: parse(text) for key, text in section.space.items()}
@@ -54,7 +56,7 @@ class Plan:
 
     @property
     def grid(self) -> list[dict[str, Scalar]] | None:
-        """All combinations, where there are few enough to try each; else None."""
+        """All combinations if there are few enough for a grid search, else None."""
         return combinations(self.space) if size(self.space) <= (self.settings.trials or GRID) else None
 
     @property
@@ -62,31 +64,31 @@ class Plan:
         return len(self.grid) if self.grid is not None else self.settings.trials or TRIALS
 
     def recipe(self, values: Mapping[str, Scalar], output_dir: Path | None = None) -> Recipe:
-        """The recipe of a trial. Raises RecipeError."""
+        """Return the recipe of a trial. Raises RecipeError."""
         return recipes.load(self.path, [*self.changes(values), *_fixed(output_dir)])
 
     def changes(self, values: Mapping[str, Scalar]) -> list[str]:
-        """What the recipe file must be changed by to be that of a trial, as `dotted.key=value`."""
+        """Return the overrides of a trial as `dotted.key=value` strings."""
         metric = [f"training.metric_for_best_model={self.settings.metric}"] if self.settings.metric else []
         return [*self.overrides, *metric, *assignments(values)]
 
     def first(self) -> dict[str, Scalar]:
-        """One combination of values."""
+        """Return the first combination of values."""
         return {key: values.tried()[0] for key, values in self.space.items()}
 
     def _check(self) -> None:
         if not self.space:
-            raise RecipeError("nothing is varied; add for example --over training.learning_rate=1e-5..1e-3:log")
+            raise RecipeError("no key is varied; add for example --over training.learning_rate=1e-5..1e-3:log")
         problems = [problem for key, values in self._combinations() for problem in self._problems(key, values)]
         if problems:
             raise RecipeError(*dict.fromkeys(problems))
 
     def _combinations(self) -> list[tuple[str, dict[str, Scalar]]]:
-        whole = [(key, values) for values in self.grid or () for key in list(values)[:1]]
-        return [*to_try(self.space), *whole]
+        all_of_grid = [(key, values) for values in self.grid or () for key in list(values)[:1]]
+        return [*to_try(self.space), *all_of_grid]
 
     def _problems(self, key: str, values: dict[str, Scalar]) -> list[str]:
-        """What is wrong with a recipe, each line with the place of the key of the space that it is about."""
+        """Return the errors of a trial's recipe, with the location of the key of the space."""
         try:
             self.recipe(values)
         except RecipeError as e:
@@ -104,12 +106,12 @@ def _placed(problem: str, written: Mapping[str, str]) -> str:
 
 
 def _check_keys(keys: Sequence[str], given: Sequence[str], places: Mapping[str, str]) -> None:
-    """RecipeError for keys that are the sweep's own, or that the command line varies twice."""
+    """Raise RecipeError for keys that cannot be swept or that the command line varies twice."""
     double = [key for i, key in enumerate(given) if key in given[:i]]
     problems = [f"{places[key]}: {key} is varied twice; give all its values in one --over" for key in double]
     for key in keys:
-        if any(f"{key}.".startswith(f"{own}.") for own in OF_THE_SWEEP):
-            problems.append(f"{places[key]}: {key} is the same in every trial, or of none; vary another key")
+        if any(f"{key}.".startswith(f"{own}.") for own in NOT_SWEPT):
+            problems.append(f"{places[key]}: {key} cannot be varied by a sweep; vary another key")
     if problems:
         raise RecipeError(*problems)
 
@@ -117,7 +119,7 @@ def _check_keys(keys: Sequence[str], given: Sequence[str], places: Mapping[str, 
 def _over(text: str) -> tuple[str, Any]:
     key, equals, values = text.partition("=")
     if not equals or not all(key.strip().split(".")):
-        raise RecipeError(f"--over {text}: not of the form key=values; write for example method.name=full,lora")
+        raise RecipeError(f"--over {text}: does not have the form key=values; write e.g. method.name=full,lora")
     try:
         return key.strip(), parse(values)
     except ValueError as e:
@@ -125,12 +127,14 @@ def _over(text: str) -> tuple[str, Any]:
 
 
 def _fixed(output_dir: Path | None) -> list[str]:
-    return [*ALONE, *([f"training.output_dir={json.dumps(str(output_dir))}"] if output_dir else [])]
+    return [*REMOVED, *([f"training.output_dir={json.dumps(str(output_dir))}"] if output_dir else [])]
 
 
 def write_best(plan: Plan, values: Mapping[str, Scalar], score: str, path: Path) -> None:
-    """Write the recipe file with the values of a trial in their places, its comments and order kept where that is
-    possible; else the same recipe without comments. `score`: what the trial reached."""
+    """Write the recipe with the values of a trial, with the user's comments and order if possible.
+
+    `score`: the trial's score, for the first comment.
+    """
     changes = plan.changes(values)
     changes += _places(plan, changes, path.parent)
     source = yaml_file.read(plan.path, tuple(changes))
@@ -142,7 +146,7 @@ def write_best(plan: Plan, values: Mapping[str, Scalar], score: str, path: Path)
 
 
 def _places(plan: Plan, changes: list[str], folder: Path) -> list[str]:
-    """What must be said for the files that the recipe names to be found from another folder."""
+    """Return the overrides by which the recipe's files are found from another folder."""
     source = yaml_file.read(plan.path, tuple(changes))
     with contextlib.suppress(RecipeError):
         recipes.validate(source, recipe_dir=folder)

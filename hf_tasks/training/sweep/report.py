@@ -1,6 +1,4 @@
-"""A sweep for people: trials in the order of their scores, what mattered, what to do next.
-
-The picture of a sweep: the score of every trial against each key that differs."""
+"""The report of a sweep: ranked trials, importance of keys, next command; and a plot of scores against keys."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,36 +15,36 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FOR_IMPORTANCE = 8
-"""Whole trials from which the importance of a key is told; fewer say nothing."""
+"""Minimum number of complete trials for the importance of keys."""
 
 
 def lines(sweeping: Sweeping) -> Iterator[str]:
-    """The ranked table and what follows from it; at least one trial must be whole."""
+    """Yield the lines of the report; at least one trial must be complete."""
     ranked = sweeping.ranked
     best = ranked[0]
     keys = [key for key in sweeping.plan.space if len({t.user_attrs["values"][key] for t in sweeping.done}) > 1]
     yield from _table(sweeping, keys)
     for state in ("FAIL", "PRUNED"):
         for trial in (trial for trial in sweeping.done if trial.state.name == state):
-            yield f"{'failed' if state == 'FAIL' else 'given up'}: trial {trial.number}: {trial.user_attrs['reason']}"
+            yield f"{'failed' if state == 'FAIL' else 'stopped'}: trial {trial.number}: {trial.user_attrs['reason']}"
     if best.user_attrs["interval"]:
         low, high = best.user_attrs["interval"]
         near = sum(low <= float(trial.value or 0) <= high for trial in ranked[1:])
-        yield f"{near} of the other {len(ranked) - 1} lie within the interval of the best"
+        yield f"{near} of the other {len(ranked) - 1} are within the interval of the best"
     if len(ranked) >= FOR_IMPORTANCE and len(keys) > 1:
         yield "importance (PED-ANOVA): " + ", ".join(
             f"{key} {share:.2f}" for key, share in importance(sweeping).items()
         )
     yield (
-        f"Ranked on the validation part ({best.user_attrs['n']} examples): the best of several scores is too high by "
-        "being the best. No trial saw the test part."
+        f"Ranked on the validation split ({best.user_attrs['n']} examples): the best of several scores is biased "
+        "upwards. No trial used the test split."
     )
     yield f"{sweeping.folder / PICTURE}: the scores; {sweeping.folder / BEST}: the recipe of trial {best.number}; next:"
     yield f"  hf-tasks train {sweeping.folder / BEST}"
 
 
 def importance(sweeping: Sweeping) -> dict[str, float]:
-    """Each key's share in what tells good trials from others (Watanabe et al. 2023, https://arxiv.org/abs/2304.10255)."""
+    """Return the importance of each key by PED-ANOVA (Watanabe et al. 2023, https://arxiv.org/abs/2304.10255)."""
     from optuna.importance import get_param_importances
 
     return get_param_importances(sweeping.study)
@@ -74,7 +72,7 @@ def _time(trial: "FrozenTrial") -> str:
 
 
 def draw(sweeping: Sweeping, path: Path) -> None:
-    """Write the picture: a panel for each key, 95 % intervals as bars, the best trial in orange."""
+    """Write the plot: a panel for each key, 95 % intervals as bars, the best trial in orange."""
     keys = list(sweeping.plan.space)
     columns = min(len(keys), 3)
     rows = -(-len(keys) // columns)
@@ -92,7 +90,7 @@ def draw(sweeping: Sweeping, path: Path) -> None:
 
 
 def log_ticks(axis: Any) -> None:
-    """1e-5, 1e-4, ... and nothing between where there are several; else 2 and 5 too. No number stands on another."""
+    """Set the ticks 1e-5, 1e-4, ..., on a narrow range also 2e-5 and 5e-5, so that labels do not overlap."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
@@ -114,7 +112,7 @@ def _panel(axes: Any, sweeping: Sweeping, key: str) -> None:
             axes.set_xscale("log")
             axes.set_xlim(low / 1.1, high * 1.1)
             log_ticks(axes.xaxis)
-        case Range(low, high, whole=True):
+        case Range(low, high, is_integer=True):
             axes.set_xlim(low - 0.5, high + 0.5)
             axes.locator_params("x", integer=True)
     for place, trial in reversed(list(zip(where, trials, strict=True))):  # the best one above the others

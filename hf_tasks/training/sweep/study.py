@@ -1,13 +1,11 @@
-"""`sweep`: trials one after another, each a run directory, remembered in a database that outlives them.
+"""`sweep`: run trials one after another and record them in a database, so that the sweep can be resumed.
 
-DIR/study.db      Optuna's study: every trial's values, score, time (optuna-dashboard reads it)
-DIR/sweep.json    what the sweep was begun with
-DIR/trials/0007   the run of a trial; of the best ones it stays
-DIR/logs/0007.txt what its training printed
+DIR/study.db      Optuna's study: values, score and time of every trial (for optuna-dashboard)
+DIR/sweep.json    the origin of the sweep
+DIR/trials/0007   the run of a trial; only the best ones are kept
+DIR/logs/0007.txt the output of its training
 DIR/best.yaml     the recipe with the best values; DIR/sweep.png
-
-
-Giving up a training that is behind the others."""
+"""
 
 import contextlib
 import gc
@@ -44,11 +42,11 @@ if TYPE_CHECKING:
 
 DATABASE, ORIGIN, BEST, PICTURE = "study.db", "sweep.json", "best.yaml", "sweep.png"
 BEFORE_PRUNING = 5
-"""Whole trainings whose median a training is compared with before any is given up."""
+"""Number of complete trials before any trial is pruned."""
 
 
 class OtherInputs(RunError):
-    """A trial was trained on other data, or from another checkpoint, than those before it."""
+    """A trial was trained on other data or from another checkpoint than those before it."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,16 @@ class Sweeping:
     folder: Path
     study: "Study"
     metric: str
-    """As the results of a run name it; "score": the first number there."""
+    """Name of the metric in a run's results; "score": the first number."""
     seed: int
     origin: Origin
-    """What the sweep was begun with."""
+    """The inputs of the sweep at its start."""
 
-    def go_on(self, timeout: float | None = None) -> None:
-        """Every trial that is not done yet; none begins after `timeout` seconds. Raises Interrupted where training
-        does, and RunError where the disk is full: the same sweep goes on later."""
+    def run(self, timeout: float | None = None) -> None:
+        """Run the remaining trials; none is started after `timeout` seconds.
+
+        Raises Interrupted after a signal and RunError for a full disk; the sweep can then be resumed.
+        """
         began, before = time.monotonic(), len(self.done)
         while len(self.done) < self.plan.trials:
             if timeout is not None and time.monotonic() - began >= timeout:
@@ -82,28 +82,28 @@ class Sweeping:
     def title(self) -> str:
         plan, done = self.plan, len(self.done)
         how = f"all {plan.trials} combinations" if plan.grid is not None else f"{plan.trials} trials, by TPE"
-        goes_on = f", {done} of them done before" if done else ""
+        resumed = f", {done} of them done before" if done else ""
         keys = ", ".join(f"{key} {values}" for key, values in plan.space.items())
-        return f"{how}{goes_on}: {keys}\nwhat each prints is in {self.folder / 'logs'}"
+        return f"{how}{resumed}: {keys}\ntheir output is in {self.folder / 'logs'}"
 
     @property
     def done(self) -> list["FrozenTrial"]:
-        """Trials that came to an end: complete, failed, or given up."""
+        """Trials that have ended: complete, failed or pruned."""
         return [trial for trial in self.study.trials if trial.state.is_finished()]
 
     @property
-    def has_begun(self) -> bool:
-        """Whether any training has. (A training writes nothing before all is known to be right.)"""
+    def has_started(self) -> bool:
+        """Whether a training has started, after all checks."""
         return bool(self.done) or self.run_folder(0).exists()
 
     @property
     def ranked(self) -> list["FrozenTrial"]:
-        """Complete trials, the best first; of equals the earlier."""
+        """Complete trials, the best first; of equal scores the earlier first."""
         from optuna.study import StudyDirection
 
         sign = -1 if self.study.direction == StudyDirection.MAXIMIZE else 1
-        whole = [trial for trial in self.done if trial.value is not None and trial.state.name == "COMPLETE"]
-        return sorted(whole, key=lambda trial: (sign * float(trial.value or 0), trial.number))
+        complete = [trial for trial in self.done if trial.value is not None and trial.state.name == "COMPLETE"]
+        return sorted(complete, key=lambda trial: (sign * float(trial.value or 0), trial.number))
 
     def values(self, trial: "FrozenTrial") -> dict[str, Scalar]:
         return {key: json.loads(text) for key, text in trial.user_attrs["values"].items()}
@@ -112,8 +112,7 @@ class Sweeping:
         return self.folder / "trials" / f"{number:04}"
 
     def _next(self) -> "Trial":
-        """The trial that was begun and not ended, or a new one. What is drawn depends on the trials before alone, not
-        on interruptions."""
+        """Return the interrupted trial or a new one; its values depend only on earlier trials, not on interruptions."""
         import optuna
 
         begun = [trial for trial in self.study.trials if trial.state == optuna.trial.TrialState.RUNNING]
@@ -136,7 +135,7 @@ class Sweeping:
         except (Interrupted, KeyboardInterrupt, OtherInputs):
             raise
         except Exception as e:
-            if _is_of_the_disk(e) or not self.has_begun:
+            if _is_disk_error(e) or not self.has_started:
                 raise
             self._ended(trial, "FAIL", _in_one_line(e))
         else:
@@ -147,7 +146,7 @@ class Sweeping:
         _free_memory()
 
     def _trained(self, trial: "Trial", values: Mapping[str, Scalar]) -> dict[str, Any]:
-        """What is remembered of a trial. RunError where its score is no number."""
+        """Train a trial and return its score and facts. Raises RunError if the score is not a number."""
         from hf_tasks.training import train
 
         recipe = self.plan.recipe(values, self.run_folder(trial.number))
@@ -167,12 +166,14 @@ class Sweeping:
         }
 
     def _check_inputs(self, run: Path) -> None:
-        """OtherInputs where the data or the checkpoint have changed since the sweep began; such a run is removed."""
+        """Raise OtherInputs and remove the run if the data or the checkpoint have changed since the start."""
         now = read_origin(run)
         if now and (changes := list(self.origin.input_changes(now))):
             shutil.rmtree(run)
-            remedy = "its trials could not be compared; undo that and run the same command again, or begin another one"
-            raise OtherInputs(*(f"{self.folder}: since this sweep began, {change}; {remedy}" for change in changes))
+            remedy = "its trials could not be compared; undo that and run the same command again, or start another one"
+            raise OtherInputs(
+                *(f"{self.folder}: since the start of this sweep, {change}; {remedy}" for change in changes)
+            )
 
     def _ended(self, trial: "Trial", state: str, reason: str) -> None:
         import optuna
@@ -181,7 +182,7 @@ class Sweeping:
         self.study.tell(trial, state=optuna.trial.TrialState[state])
 
     def _keep_best(self, newest: int) -> None:
-        """Only the best runs stay; the recipe of a trial that is the best so far is written."""
+        """Remove all but the best runs; write the recipe of the newest trial if it is the best."""
         kept = {self.run_folder(trial.number) for trial in self.ranked[: self.plan.settings.keep]}
         for folder in self.run_folder(0).parent.glob("[0-9]*"):
             if folder not in kept:
@@ -190,14 +191,14 @@ class Sweeping:
             self.write_best()
 
     def write_best(self) -> None:
-        """The recipe of the best trial; there must be one."""
+        """Write the recipe of the best trial; there must be a complete one."""
         best = self.ranked[0]
         score = f"{best.user_attrs['metric']} {best.value:.4f} on validation"
         write_best(self.plan, self.values(best), score, self.folder / BEST)
 
     @contextlib.contextmanager
     def _logged(self, number: int) -> Iterator[None]:
-        """What a training prints goes to its log, and so does the whole of an error."""
+        """Context manager that redirects a training's output and traceback to its log."""
         path = self.folder / "logs" / f"{number:04}.txt"
         path.parent.mkdir(exist_ok=True)
         with path.open("a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
@@ -230,26 +231,28 @@ def run_trials(
     folder = output_dir or Path("sweeps") / plan.recipe(plan.first()).name
     with opened(plan, folder) as sweeping:
         say(sweeping.title)
-        sweeping.go_on(limit or None)
+        sweeping.run(limit or None)
     if not sweeping.ranked:
         reasons = [f"trial {trial.number}: {trial.user_attrs['reason']}" for trial in sweeping.done]
-        raise RunError(f"{folder}: no trial came to its end", *reasons)
+        raise RunError(f"{folder}: no trial has finished", *reasons)
     sweeping.write_best()
     return sweeping
 
 
 @contextlib.contextmanager
 def opened(plan: Plan, folder: Path) -> Iterator[Sweeping]:
-    """The sweep in a directory for this process alone, new or begun before. RunError where it was begun with something
-    else, RecipeError or DataError where its trainings could not begin."""
+    """Context manager that locks a directory and gives the new or resumed sweep in it.
+
+    Raises RunError if its inputs have changed, RecipeError or DataError if its trainings could not start.
+    """
     _check_installed()
     import optuna
 
     if distributed.world_size() > 1:
-        raise RunError("a sweep is one process; start it without a launcher of several")
+        raise RunError("a sweep is one process; start it without a launcher")
     recipe, splits = resolve.resolve(plan.recipe(plan.first()), plan.path.parent)
     if splits.validation is None:
-        raise RecipeError("data.validation_size: a sweep ranks by a validation part; give a size above 0")
+        raise RecipeError("data.validation_size: a sweep ranks trials on a validation split; give a size above 0")
     ranking = arguments(recipe, validated=True)
     with locked(folder):
         origin = _claim(plan, folder, origin_of(recipe, plan.path.parent))
@@ -268,20 +271,20 @@ def opened(plan: Plan, folder: Path) -> Iterator[Sweeping]:
         try:
             yield sweeping
         finally:
-            if not sweeping.has_begun:
+            if not sweeping.has_started:
                 shutil.rmtree(folder)
 
 
 def _claim(plan: Plan, folder: Path, origin: Origin) -> Origin:
-    """The origin of the sweep in a directory, written there by a new sweep. RunError where a different one is there."""
-    space = {f"what is tried for {key}": str(values) for key, values in plan.space.items()}
+    """Return the origin of the sweep in a directory, or write that of a new sweep. Raises RunError if it differs."""
+    space = {f"the range of {key}": str(values) for key, values in plan.space.items()}
     now = origin.without(plan.space.keys())
     now = replace(now, recipe={**now.recipe, **space})
     if (folder / ORIGIN).is_file():
         before = _begun_with(folder / ORIGIN)
         if changes := list(before.changes(now)):
-            raise RunError(*(f"{folder}: this sweep was begun before, and {one}; undo that, or choose another "
-                             "--output-dir" for one in changes))  # fmt: skip
+            remedy = "undo that, or choose another --output-dir"
+            raise RunError(*(f"{folder}: this sweep was started before, and {one}; {remedy}" for one in changes))
         return before
     if any(not path.name.startswith(".") for path in folder.iterdir()):
         raise RunError(f"{folder}: exists and is not a sweep; choose another --output-dir")
@@ -302,7 +305,7 @@ def _score(results: Mapping[str, Any], metric: str) -> tuple[str, float]:
     return name, float(numbers[name])
 
 
-def _is_of_the_disk(error: Exception) -> bool:
+def _is_disk_error(error: Exception) -> bool:
     return isinstance(error, OSError) or isinstance(error.__cause__, OSError) or "are free on this disk" in str(error)
 
 
@@ -325,18 +328,18 @@ def _check_installed() -> None:
 
 
 class Pruning(TrainerCallback):  # type: ignore[misc]
-    """Tells the study the score of every evaluation, and ends the training where the study's pruner says so."""
+    """Callback: reports the score of every evaluation to the study, and stops training if the study's pruner says so."""
 
     def __init__(self, trial: "Trial", metric: str) -> None:
         self.trial, self.metric = trial, metric
-        self.told = set(trial.study.trials[trial.number].intermediate_values)
+        self.reported = set(trial.study.trials[trial.number].intermediate_values)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Raises optuna.TrialPruned. Scores are compared at the same thousandth of an epoch."""
+        """Report a score, with thousandths of an epoch as the step. Raises optuna.TrialPruned."""
         from optuna import TrialPruned
 
         step = round(1000 * (state.epoch or 0))
-        if step not in self.told:
+        if step not in self.reported:
             self.trial.report(float(kwargs["metrics"][f"eval_{self.metric}"]), step)
         if self.trial.should_prune():
-            raise TrialPruned(f"behind the others after epoch {state.epoch:.2g}")
+            raise TrialPruned(f"below the median after epoch {state.epoch:.2g}")

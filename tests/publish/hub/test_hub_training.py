@@ -105,7 +105,7 @@ def test_train_again_after_a_failed_push_pushes(
     weights = (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns
     for options, name in ((), "org/model"), (("--set", "hub.repo_id=org/other"), "org/other"):
         assert train(*options) == (0, [
-            f"{tmp_path}/run: this run is finished, it is only pushed; --overwrite trains it again",
+            f"{tmp_path}/run: this run is finished, it will only be pushed; --overwrite trains it again",
             f"pushed to {hub.url}/{name}",
         ])  # fmt: skip
         assert "model.safetensors" in hub.repositories[name].files()

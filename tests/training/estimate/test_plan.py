@@ -116,7 +116,7 @@ def test_too_little_memory_is_found_with_training_s_own_message(
     assert files(tmp_path) == before
     with pytest.raises(RunError) as later:
         train(make())
-    message = "training: not even one row fits in memory; lower task.max_length, or take a smaller model"
+    message = "training: one example does not fit in memory; lower task.max_length, or use a smaller model"
     assert str(found.value) == str(later.value) == message
 
 
@@ -125,7 +125,7 @@ def test_a_batch_that_is_divided_says_so(
 ) -> None:
     memory_for(5)
     assert lines_of(make())["plan"].startswith("8 steps (4 per epoch, 8 rows each)")
-    said = "out of memory with 8 rows at once: going on with 4, accumulating more of them\n"
+    said = "out of memory with micro-batches of 8 examples: continuing with 4, at the same batch size\n"
     assert said in capsys.readouterr().err
 
 

@@ -108,9 +108,9 @@ def test_the_table_ranks_and_tells_what_to_do(recipe: Path, trainings: Trainings
         "     2      0    0.8890  [0.7890, 0.9390]  1 min 1 s                    1e-5                          1",
         "     3      3    0.8800  [0.7800, 0.9300]  1 min 1 s                   0.001                          2",
         "     4      1    0.8790  [0.7790, 0.9290]  1 min 1 s                    1e-5                          2",
-        "3 of the other 3 lie within the interval of the best",
-        "Ranked on the validation part (10 examples): the best of several scores is too high by being the best. "
-        "No trial saw the test part.",
+        "3 of the other 3 are within the interval of the best",
+        "Ranked on the validation split (10 examples): the best of several scores is biased upwards. No trial "
+        "used the test split.",
         "s/sweep.png: the scores; s/best.yaml: the recipe of trial 2; next:",
         "  hf-tasks train s/best.yaml",
     ]
@@ -211,7 +211,7 @@ def test_where_all_trials_fail_their_reasons_are_the_error(recipe: Path, trainin
     with pytest.raises(RunError) as e:
         sweep(recipe, [RATES], output_dir=Path("s"))
     assert e.value.problems == (
-        "s: no trial came to its end", "trial 0: the loss is infinite", "trial 1: the loss is infinite",
+        "s: no trial has finished", "trial 0: the loss is infinite", "trial 1: the loss is infinite",
     )  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def test_a_training_that_is_behind_is_given_up(recipe: Path, trainings: Training
     trainings.before = evaluate
     swept = sweep(recipe, [RANGE], options={"trials": 6, "prune": True}, output_dir=Path("s"))
     assert [trial.state.name for trial in swept.done] == ["COMPLETE"] * 5 + ["PRUNED"]
-    assert "given up: trial 5: behind the others after epoch 1" in list(lines(swept))
+    assert "stopped: trial 5: below the median after epoch 1" in list(lines(swept))
     assert not Path("s/trials/0005").exists()
 
 
@@ -241,14 +241,14 @@ def test_no_trial_begins_after_the_time_is_up(
 @pytest.mark.parametrize(
     ("over", "message"),
     [
-        ([], "nothing is varied; add for example --over training.learning_rate=1e-5..1e-3:log"),
-        (["x"], "--over x: not of the form key=values; write for example method.name=full,lora"),
+        ([], "no key is varied; add for example --over training.learning_rate=1e-5..1e-3:log"),
+        (["x"], "--over x: does not have the form key=values; write e.g. method.name=full,lora"),
         (
             ["task.max_length=8", "task.max_length=16"],
             "--over task.max_length=16: task.max_length is varied twice; give all its values in one --over",
         ),
         *(
-            ([f"{key}=a,b"], f"--over {key}=a,b: {key} is the same in every trial, or of none; vary another key")
+            ([f"{key}=a,b"], f"--over {key}=a,b: {key} cannot be varied by a sweep; vary another key")
             for key in ("name", "training.output_dir", "data.test", "seeds", "hub.repo_id")
         ),
         (["method.r=4,8"], "--over method.r=4,8: method.name: missing; add it"),
@@ -302,8 +302,8 @@ def test_another_sweep_in_the_same_place_is_refused(recipe: Path, trainings: Tra
         sweep(recipe, ["training.learning_rate=1e-5,1e-2"], ["task.max_length=8"], output_dir=Path("s"))
     remedy = "; undo that, or choose another --output-dir"
     assert e.value.problems == (
-        f"s: this sweep was begun before, and task.max_length was 512 and is now 8{remedy}",
-        's: this sweep was begun before, and what is tried for training.learning_rate was "1e-5,0.001" and is now '
+        f"s: this sweep was started before, and task.max_length was 512 and is now 8{remedy}",
+        's: this sweep was started before, and the range of training.learning_rate was "1e-5,0.001" and is now '
         f'"1e-5,0.01"{remedy}',
     )
     Path("other").mkdir()
@@ -329,18 +329,20 @@ def test_a_trial_on_other_data_stops_the_sweep(
     with pytest.raises(RunError) as e:
         sweep(recipe, [RATES], output_dir=Path("s"))
     assert str(e.value) == (
-        "s: since this sweep began, the data have changed (rows.jsonl); its trials could not be compared; undo that "
-        "and run the same command again, or begin another one"
+        "s: since the start of this sweep, the data have changed (rows.jsonl); its trials could not be compared; undo "
+        "that and run the same command again, or start another one"
     )
     assert [folder.name for folder in Path("s/trials").iterdir()] == ["0000"]
-    with pytest.raises(RunError, match=r"^s: this sweep was begun before, and the data have changed \(rows.jsonl\); "):
+    with pytest.raises(
+        RunError, match=r"^s: this sweep was started before, and the data have changed \(rows.jsonl\); "
+    ):
         sweep(recipe, [RATES], output_dir=Path("s"))
 
 
 def test_a_sweep_needs_a_validation_part(recipe: Path, trainings: Trainings) -> None:
     with pytest.raises(RecipeError) as e:
         sweep(recipe, [RATES], ["data.validation_size=0"], output_dir=Path("s"))
-    assert str(e.value) == "data.validation_size: a sweep ranks by a validation part; give a size above 0"
+    assert str(e.value) == "data.validation_size: a sweep ranks trials on a validation split; give a size above 0"
     assert not Path("s").exists()
 
 
