@@ -78,8 +78,8 @@ def remedy(run: Path) -> str:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "adapter_model.safetensors": (flip, "is changed written"),
-    "recipe.yaml": (lambda path: path.write_text(path.read_text().replace("yes", "sey")), "is changed written"),
+    "adapter_model.safetensors": (flip, "is not as it was written"),
+    "recipe.yaml": (lambda path: path.write_text(path.read_text().replace("yes", "sey")), "is not as it was written"),
     "predictions/validation.jsonl": (Path.unlink, "is missing"),
     "adapter_config.json": (lambda path: path.write_text("{}"), "has 2 bytes instead of "),
 }

@@ -50,7 +50,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda f: (f / "optimizer.pt").unlink(), "optimizer.pt is missing"),
     "truncated": (lambda f: (f / "optimizer.pt").write_bytes(b"mom"), "optimizer.pt has 3 bytes instead of 631"),
     "longer": (lambda f: (f / "trainer_state.json").write_bytes(b"{}  "), "trainer_state.json has 4 bytes instead"),
-    "a flipped bit": (lambda f: flip_a_bit(f / "model.safetensors"), "model.safetensors is changed written"),
+    "a flipped bit": (lambda f: flip_a_bit(f / "model.safetensors"), "model.safetensors is not as it was written"),
     "planted": (lambda f: (f / "pytorch_model.bin").write_bytes(b"x"), "pytorch_model.bin does not belong to it"),
     "moved": (lambda f: f.rename(f.with_name("checkpoint-9")), "its manifest.json is damaged"),
 }
@@ -101,7 +101,7 @@ def test_a_checkpoint_whose_best_one_is_damaged_is_not_used(tmp_path: Path) -> N
     flip_a_bit(best / "model.safetensors")
     good, skipped = last_good(tmp_path)
     assert good == older
-    because = "model.safetensors is changed written"
+    because = "model.safetensors is not as it was written"
     assert skipped == [
         f"{newest}: its best checkpoint checkpoint-4 cannot be used: {because}",
         f"{best}: {because}",

@@ -85,7 +85,7 @@ def test_a_tenth_of_the_lowest_is_suggested_and_the_steepest_lies_before_it() ->
 
 def test_a_curve_that_still_falls_at_its_end_says_so() -> None:
     falling = Curve(list(np.logspace(-6, 0, 61)), list(np.linspace(2, 1, 61)))
-    assert list(lines(falling, "r.yaml"))[-2].startswith("the loss still falls where the test ends")
+    assert list(lines(falling, "r.yaml"))[-2].startswith("the loss still falls at the end of the test")
 
 
 def test_a_real_test_keeps_nothing(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

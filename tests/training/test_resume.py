@@ -205,7 +205,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     capsys.readouterr()
     assert facts_of(train(make(run))) == undisturbed
     said = capsys.readouterr().err.splitlines()
-    assert f"not used: {optimizer.parent}: optimizer.pt is changed written" in said
+    assert f"not used: {optimizer.parent}: optimizer.pt is not as it was written" in said
     assert f"resuming {run} from step 4" in said
 
 

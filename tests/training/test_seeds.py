@@ -195,7 +195,7 @@ def test_a_group_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"contains the runs of several seeds; name one of them, e.g. .*/seed-13$"):
         Run.load(tmp_path)
     with pytest.raises(
-        RunError, match=r"no runs of several seeds are here \(no seeds.json\); train a recipe with seeds$"
+        RunError, match=r"there are no runs of several seeds \(no seeds.json\); train a recipe with seeds$"
     ):
         SeedRuns.load(tmp_path)
 
