@@ -328,7 +328,7 @@ def _check_installed() -> None:
 
 
 class Pruning(TrainerCallback):  # type: ignore[misc]
-    """Callback: reports the score of every evaluation to the study, and stops training if the study's pruner says so."""
+    """Callback: reports the score of every evaluation, and stops the training if the study's pruner says so."""
 
     def __init__(self, trial: "Trial", metric: str) -> None:
         self.trial, self.metric = trial, metric
