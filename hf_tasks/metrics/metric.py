@@ -196,9 +196,9 @@ def with_one(*columns: np.ndarray) -> np.ndarray:
     return np.stack([*columns, np.ones(len(columns[0]))], axis=1)
 
 
-def share(part: np.ndarray, whole: np.ndarray, of_nothing: float = 0.0) -> np.ndarray:
-    """part / whole; `of_nothing` where whole is 0, nan where whole is nan."""
-    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), of_nothing), where=~(whole <= 0)))
+def share(numerator: np.ndarray, whole: np.ndarray, of_nothing: float = 0.0) -> np.ndarray:
+    """numerator / whole; `of_nothing` where whole is 0, nan where whole is nan."""
+    return np.asarray(np.divide(numerator, whole, out=np.full(np.shape(numerator), of_nothing), where=~(whole <= 0)))
 
 
 def means(columns: Mapping[str, np.ndarray], scale: float = 1.0) -> Sums:

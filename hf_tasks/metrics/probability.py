@@ -59,7 +59,7 @@ def _debiased(s: np.ndarray) -> np.ndarray:
     seen = distance.sum(1)
 
     def mean_seen(split: np.ndarray) -> np.ndarray:
-        """Of true distances that are a part (R,) of those seen."""
+        """Of true distances that are the given shares (R,) of the observed ones."""
         true = split[:, None] * distance
         folded = noise * 2 * norm.pdf(true / noise) + true * (1 - 2 * norm.cdf(-true / noise))
         return np.asarray(folded.sum(1))
@@ -80,7 +80,7 @@ def _ece_interval(form: Sums) -> dict[str, tuple[float, float]]:
     noise = _noise(s)[0] * np.random.default_rng(0).normal(size=(DRAWS, BINS))
 
     def split(quantile: float) -> float:
-        """The part of the distances seen for which a quantile of the estimates is what was seen."""
+        """The share of the observed distances at which a quantile of the estimates equals the observed value."""
         low, high = 0.0, 4.0
         for _ in range(HALVINGS):
             middle = (low + high) / 2

@@ -223,8 +223,8 @@ def heat_map(title: str, counts: np.ndarray, rows: Sequence[str], columns: Seque
 
     def draw(axes: "Axes") -> None:
         axes.grid(False)
-        for (i, j), part in np.ndenumerate(share):
-            axes.add_patch(_square(j, i, BLUE if i == j else ORANGE, 0.6 * float(part)))
+        for (i, j), value in np.ndenumerate(share):
+            axes.add_patch(_square(j, i, BLUE if i == j else ORANGE, 0.6 * float(value)))
             if counts[i, j]:
                 axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=7 if small else 8.5)
         axes.set_xlim(-0.5, len(columns) - 0.5)

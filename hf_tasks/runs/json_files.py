@@ -68,7 +68,7 @@ def _check(kind: type[schema.Values], values: Any, place: str) -> bool:
         kind.model_validate(values)
     except ValidationError as e:
         error = e.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in error["loc"] if "[" not in str(part))[:200]
+        key = ".".join(str(step) for step in error["loc"] if "[" not in str(step))[:200]
         found = "" if error["type"] == "missing" else f", found {_shown(error['input'])}"
         where = f"{place}: {key}" if key else place
         raise RunError(f"{where}: {_wrong(error)}{found}; restore the file, or train the run again") from None

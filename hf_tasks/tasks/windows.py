@@ -91,7 +91,7 @@ class Template:
         return sum(map(len, self.ids))
 
     def begin(self, *before: np.ndarray) -> np.ndarray | int:
-        """Where the next sequence begins (N,) after sequences of so many tokens, each (N,)."""
+        """Return (N,) the starts of the next sequences after sequences of the given numbers of tokens (N,)."""
         return sum(map(len, self.ids[: len(before) + 1])) + sum(before)
 
     def features(self, *sequences: "Stretches") -> Features:

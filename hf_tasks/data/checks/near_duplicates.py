@@ -142,9 +142,9 @@ class Index:
         """Yield pairs (indexed rows, rows of `mine`) that share one of their rarest items and have similar lengths."""
         sizes, own = self.sizes.sum(axis=1), mine.sizes.sum(axis=1)
         lengths = self.begins[ranks + 1] - self.begins[ranks]
-        for part in _slices(lengths, AT_ONCE):
-            at = np.repeat(self.begins[ranks[part]], lengths[part]) + _ranges(lengths[part])
-            other, row = self.posted[at], np.repeat(rows[part], lengths[part])
+        for piece in _slices(lengths, AT_ONCE):
+            at = np.repeat(self.begins[ranks[piece]], lengths[piece]) + _ranges(lengths[piece])
+            other, row = self.posted[at], np.repeat(rows[piece], lengths[piece])
             small, large = np.minimum(sizes[other], own[row]), np.maximum(sizes[other], own[row])
             fits = (small >= SIMILAR * large) & (found[other] < 0)
             row, other = np.divmod(np.unique(row[fits] * len(sizes) + other[fits]), len(sizes))

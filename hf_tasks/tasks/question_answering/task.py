@@ -60,7 +60,7 @@ class QuestionAnswering(Task):
     """Whether "no answer" is a possible prediction; where it is not given: whether any training question has none.
     Where it is true, empty answers need no is_impossible."""
     null_score_diff_threshold: float | None = None
-    """No answer is predicted where its score exceeds that of the best span by more; tuned on the validation part for
+    """No answer is predicted where its score exceeds that of the best span by more; tuned on the validation split for
     the highest F1 where it is not given."""
 
     # -- from rows to examples

@@ -77,10 +77,10 @@ class TextClassification(Task):
     """Weight of each label's examples in the loss; "balanced": inverse to how often the label occurs in train."""
     threshold: Literal["tuned"] | Probability | dict[str, Probability] = 0.5
     """Several labels: predict those whose probability is above it, one number for all or one for each. Two labels: it
-    is that of the second one. "tuned": for the highest F1 of each label on the validation part, or of two labels for
+    is that of the second one. "tuned": for the highest F1 of each label on the validation split, or of two labels for
     the highest first metric."""
     temperature: Literal["tuned"] | Annotated[float, Field(gt=0)] = 1.0
-    """Divides the logits before they become probabilities; "tuned": for the likeliest labels of the validation part."""
+    """Divisor of the logits before they become probabilities; "tuned": for the best likelihood on validation."""
     long_texts: Literal["truncate", "windows"] = "truncate"
     """Texts longer than max_length: cut them, or read them in overlapping windows and average the windows' logits."""
     doc_stride: int = Field(128, ge=0)

@@ -66,6 +66,6 @@ def encode(
 
 
 def _rows(values: np.ndarray, sizes: Sequence[int] | np.ndarray) -> list[list[int]]:
-    """Consecutive rows of so many values."""
+    """Split values into consecutive rows of the given lengths."""
     flat, ends = values.tolist(), np.cumsum(sizes).tolist()
     return [flat[begin:end] for begin, end in pairwise([0, *ends])]

@@ -65,7 +65,7 @@ class TokenClassification(Task):
     """The tags, in the order of their ids. Where not given: those of the training data, and for each type of entity
     all prefixes of the scheme."""
     temperature: Literal["tuned"] | Annotated[float, Field(gt=0)] = 1.0
-    """Divides the logits before they become probabilities; "tuned": for the likeliest tags of the validation part."""
+    """Divides the logits before they become probabilities; "tuned": for the likeliest tags of the validation split."""
     split_text: SplitText | None = None
     """How a plain text becomes words: `words` are runs of letters and digits, any other character alone, as is each
     character of Chinese and Japanese; `characters` are all characters. Where not given: as in the training data."""
