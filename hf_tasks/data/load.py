@@ -310,22 +310,3 @@ def _as_dict(row: Any) -> RawRow | ValueError:
     if not isinstance(row, Mapping):
         return ValueError(f"a dict of columns was expected, found {row!r}; write for example {{'text': ...}}")
     return dict(row)
-
-
-def missing_files(data: Data, recipe_dir: Path) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield (key, message) for each data file that cannot be found. `recipe_dir`: the recipe's folder."""
-    try:
-        places = folders(data.data_dir, recipe_dir)
-    except DataError as e:
-        yield from ((("data", "data_dir"), text.removeprefix("data.data_dir: ")) for text in e.problems)
-        return
-    splits = {} if data.path else {"train": data.train, "validation": data.validation, "test": data.test}
-    for name, named in splits.items():
-        try:
-            match named:
-                case Parallel():
-                    parallel.files(named, places)
-                case _:
-                    find((named,) if isinstance(named, str) else named or (), places)
-        except DataError as e:
-            yield from ((("data", name), text) for text in e.problems)

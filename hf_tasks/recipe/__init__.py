@@ -14,7 +14,7 @@ from pydantic import Field
 from hf_tasks import metrics
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.core.section import Section, did_you_mean
-from hf_tasks.data.load import missing_files
+from hf_tasks.data.named_files import missing_files
 from hf_tasks.data.section import Data, Parallel
 from hf_tasks.decoding import AnyDecoding
 from hf_tasks.methods import AnyMethod, Full

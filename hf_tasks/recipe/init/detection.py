@@ -10,7 +10,7 @@ from hf_tasks.core.errors import DataError
 from hf_tasks.core.section import did_you_mean
 from hf_tasks.data.columns import renaming
 from hf_tasks.recipe.init.columns import Columns
-from hf_tasks.recipe.init.files import RowSample
+from hf_tasks.recipe.init.sample import RowSample
 from hf_tasks.tasks import AnyTask, Task
 from hf_tasks.tasks.types import Example
 

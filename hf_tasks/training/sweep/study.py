@@ -14,26 +14,20 @@ import math
 import shutil
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hf_tasks.core import distributed
 from hf_tasks.core.errors import RecipeError, RunError
-from hf_tasks.core.files import write_json
 from hf_tasks.core.signals import Interrupted
 from hf_tasks.core.terminal import say, seconds
-from hf_tasks.recipe import resolve, sections
 from hf_tasks.recipe.search_space import Scalar, shown
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.origin import Origin
-from hf_tasks.runs.status import locked, read_origin
-from hf_tasks.training.arguments import arguments
-from hf_tasks.training.inputs import origin_of
+from hf_tasks.runs.status import read_origin
 from hf_tasks.training.sweep.plan import Plan, write_best
 
 if TYPE_CHECKING:
@@ -216,89 +210,6 @@ class Sweeping:
         return f"{len(self.done)} of {self.plan.trials}: trial {trial.number}, {values}: {outcome}; {best}{left} left"
 
 
-def run_trials(
-    path: Path,
-    over: Sequence[str] = (),
-    overrides: Sequence[str] = (),
-    options: Mapping[str, Any] | None = None,
-    *,
-    output_dir: Path | None = None,
-    timeout: str | None = None,
-) -> Sweeping:
-    """Train the trials of a sweep one after another; see `sweep`."""
-    limit = timeout and sections.seconds(timeout)
-    plan = Plan.of(path, overrides, over, options or {})
-    folder = output_dir or Path("sweeps") / plan.recipe(plan.first()).name
-    with opened(plan, folder) as sweeping:
-        say(sweeping.title)
-        sweeping.run(limit or None)
-    if not sweeping.ranked:
-        reasons = [f"trial {trial.number}: {trial.user_attrs['reason']}" for trial in sweeping.done]
-        raise RunError(f"{folder}: no trial has finished", *reasons)
-    sweeping.write_best()
-    return sweeping
-
-
-@contextlib.contextmanager
-def opened(plan: Plan, folder: Path) -> Iterator[Sweeping]:
-    """Context manager that locks a directory and gives the new or resumed sweep in it.
-
-    Raises RunError if its inputs have changed, RecipeError or DataError if its trainings could not start.
-    """
-    _check_installed()
-    import optuna
-
-    if distributed.world_size() > 1:
-        raise RunError("a sweep is one process; start it without a launcher")
-    recipe, splits = resolve.resolve(plan.recipe(plan.first()), plan.path.parent)
-    if splits.validation is None:
-        raise RecipeError("data.validation_size: a sweep ranks trials on a validation split; give a size above 0")
-    ranking = arguments(recipe, validated=True)
-    with locked(folder):
-        origin = _claim(plan, folder, origin_of(recipe, plan.path.parent))
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(
-            storage=f"sqlite:///{folder / DATABASE}",
-            study_name="sweep",
-            direction="maximize" if ranking.greater_is_better else "minimize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING),
-            load_if_exists=True,
-        )
-        for values in plan.grid or ():
-            study.enqueue_trial(values, skip_if_exists=True)
-        metric = (ranking.metric_for_best_model or "score").removeprefix("eval_")
-        sweeping = Sweeping(plan, folder, study, metric, recipe.seed, origin)
-        try:
-            yield sweeping
-        finally:
-            if not sweeping.has_started:
-                shutil.rmtree(folder)
-
-
-def _claim(plan: Plan, folder: Path, origin: Origin) -> Origin:
-    """Return the origin of the sweep in a directory, or write that of a new sweep. Raises RunError if it differs."""
-    space = {f"the range of {key}": str(values) for key, values in plan.space.items()}
-    now = origin.without(plan.space.keys())
-    now = replace(now, recipe={**now.recipe, **space})
-    if (folder / ORIGIN).is_file():
-        before = _begun_with(folder / ORIGIN)
-        if changes := list(before.changes(now)):
-            remedy = "undo that, or choose another --output-dir"
-            raise RunError(*(f"{folder}: this sweep was started before, and {one}; {remedy}" for one in changes))
-        return before
-    if any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise RunError(f"{folder}: exists and is not a sweep; choose another --output-dir")
-    write_json(folder / ORIGIN, asdict(now))
-    return now
-
-
-def _begun_with(file: Path) -> Origin:
-    try:
-        return Origin(**json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError):
-        raise RunError(f"{file}: cannot be read; choose another --output-dir, or remove that folder") from None
-
-
 def _score(results: Mapping[str, Any], metric: str) -> tuple[str, float]:
     numbers = evaluation.numbers(dict(results))
     name = next(name for name in numbers if name not in ("n", "loss")) if metric == "score" else metric
@@ -320,11 +231,6 @@ def _free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _check_installed() -> None:
-    if find_spec("optuna") is None:
-        raise RunError("a sweep needs Optuna; install it with: pip install 'hf_tasks[sweep]'")
 
 
 class Pruning(TrainerCallback):  # type: ignore[misc]

@@ -292,7 +292,7 @@ def test_an_unlabelled_test_part_is_not_named(tmp_path: Path) -> None:
 
 
 def test_of_many_rows_a_sample_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_tasks.recipe.init.READ_WHOLE", 59)
+    monkeypatch.setattr("hf_tasks.recipe.init.proposal.READ_WHOLE", 59)
     note = "  note      there are many rows, so not all were checked; hf-tasks check checks them"
     assert propose(kinds.single_label(tmp_path)).report[-1] == note
 

@@ -97,7 +97,7 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_rows_of_a_long_file_are_drawn_from_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_tasks.recipe.init.files.SIZE", 50)
+    monkeypatch.setattr("hf_tasks.recipe.init.sample.SIZE", 50)
     rows = [f"{kinds.text(i)},{i // 500}" for i in range(1000)]  # sorted by label
     kinds.lines(tmp_path / "sorted.csv", ["text,label", *rows])
     proposal = propose([str(tmp_path / "sorted.csv")])

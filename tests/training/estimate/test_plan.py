@@ -116,7 +116,7 @@ def test_too_little_memory_is_found_with_training_s_own_message(
     assert files(tmp_path) == before
     with pytest.raises(RunError) as later:
         train(make())
-    message = "training: one example does not fit in memory; lower task.max_length, or use a smaller model"
+    message = "training: one example does not fit in memory; lower task.max_length or use a smaller model"
     assert str(found.value) == str(later.value) == message
 
 
@@ -137,7 +137,7 @@ def test_a_disk_that_is_too_small(make: Make, tmp_path: Path, monkeypatch: pytes
     assert re.fullmatch(
         re.escape(str(tmp_path))
         + r": 2 checkpoints of ([\d.]+ MB|\d+ bytes) at most, and ([\d.]+ MB|\d+ bytes) of the run do not fit on this "
-        r"disk, 0\.6 MB are free; make room, choose another --output-dir, or lower training\.save_total_limit",
+        r"disk, 0\.6 MB are free; free space, choose another --output-dir, or lower training\.save_total_limit",
         str(e.value),
     )
 

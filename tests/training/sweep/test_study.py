@@ -349,7 +349,7 @@ def test_a_sweep_needs_a_validation_part(recipe: Path, trainings: Trainings) -> 
 def test_without_optuna_it_says_what_to_install(
     recipe: Path, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hf_tasks.training.sweep.study.find_spec", lambda name: None)
+    monkeypatch.setattr("hf_tasks.training.sweep.find_spec", lambda name: None)
     with pytest.raises(RunError) as e:
         sweep(recipe, [RATES], output_dir=Path("s"))
     assert str(e.value) == "a sweep needs Optuna; install it with: pip install 'hf_tasks[sweep]'"

@@ -1,8 +1,10 @@
-"""The hashes of the files that a recipe names, without reading their rows."""
+"""Find and hash the data files that a recipe names, without reading their rows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from hf_tasks.core.errors import DataError
 from hf_tasks.core.hashing import cached_sha256
 from hf_tasks.data.paths import find, folders
 from hf_tasks.data.readers import parallel
@@ -33,3 +35,22 @@ def _of(named: str | tuple[str, ...] | Parallel, places: list[Path]) -> dict[str
     else:
         names = list(map(str, find((named,) if isinstance(named, str) else named, places)))
     return {name: cached_sha256(Path(name)) for name in names}
+
+
+def missing_files(data: Data, recipe_dir: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield (key, message) for each data file that cannot be found. `recipe_dir`: the recipe's folder."""
+    try:
+        places = folders(data.data_dir, recipe_dir)
+    except DataError as e:
+        yield from ((("data", "data_dir"), text.removeprefix("data.data_dir: ")) for text in e.problems)
+        return
+    splits = {} if data.path else {"train": data.train, "validation": data.validation, "test": data.test}
+    for name, named in splits.items():
+        try:
+            match named:
+                case Parallel():
+                    parallel.files(named, places)
+                case _:
+                    find((named,) if isinstance(named, str) else named or (), places)
+        except DataError as e:
+            yield from ((("data", name), text) for text in e.problems)
