@@ -1,4 +1,4 @@
-"""The command line: import, load, call, print. Nothing heavy is imported before a command runs."""
+"""The command line; large libraries are imported only when a command runs."""
 
 import errno
 import os
@@ -29,21 +29,21 @@ app.add_typer(
 )
 
 
-OF_THE_SYSTEM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
-"""Errors of files that no command can prevent: no room, no permission, a broken disk."""
+SYSTEM_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
+"""Errors that a command cannot prevent: full disk, missing permission, damaged disk."""
 
 
 def main() -> NoReturn:
     """Run the command line: user errors are one message and exit code 2, Ctrl-C is exit code 130."""
     if world_size() > 1:
         exit_with_parent(int(os.environ.get(LAUNCHER, os.getppid())))
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its lines about each try; what fails in the end is one of ours
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # no messages about retries; a final failure is a UserError
     try:
         with stop_on_signal():
             _run()
     except UserError as e:
         if is_main() or e.local:
-            text = "\n".join(e.problems)  # in the words of the command line
+            text = "\n".join(e.problems)  # with the options of the command line
             print(f"error: {text}" if len(e.problems) == 1 else f"errors:\n{text}", file=sys.stderr)
         sys.exit(2)
     except Interrupted as e:
@@ -57,7 +57,7 @@ def main() -> NoReturn:
         sys.stderr.close()
         sys.exit(0)
     except OSError as e:
-        if e.errno not in OF_THE_SYSTEM:
+        if e.errno not in SYSTEM_ERRORS:
             raise
         place = f"{e.filename}: " if e.filename else ""
         print(f"error: {place}{e.strerror}; nothing already saved is lost, run the same command again", file=sys.stderr)
@@ -70,7 +70,7 @@ def main() -> NoReturn:
 
 
 def _run() -> None:
-    """What is printed is written here and not at the interpreter's end, where no error would be seen."""
+    """Run the app and flush standard output here, since errors at the interpreter's exit are ignored."""
     try:
         app(standalone_mode=True)
     finally:

@@ -1,4 +1,4 @@
-"""What a command reads: files, standard input, splits of a run's own data; and where it may write."""
+"""Inputs of commands (files, standard input, a text, a split of the run's data) and the check of output files."""
 
 import contextlib
 import io
@@ -20,7 +20,7 @@ _JSON_OBJECT = re.compile(rb'\s*\{\s*(["}]|$)')
 
 
 def labelled(run: "Run", data: str | None, split: SplitName, format: str | None, references: list[str] | None) -> Any:
-    """The rows of a labelled file, or of a split of the run's own recipe."""
+    """Read a labelled file, or a split of the run's recipe."""
     from hf_tasks.core.errors import RunError
     from hf_tasks.recipe.resolve import resolve
     from hf_tasks.runs import same_data
@@ -38,7 +38,7 @@ def labelled(run: "Run", data: str | None, split: SplitName, format: str | None,
 
 
 def read(run: "Run", path: str, format: str | None, targets: Sequence[str] = (), *, labelled: bool) -> Any:
-    """The examples of a file; one with the ending of the training files is read as the run's recipe says."""
+    """Read the examples of a file; one with the ending of the training files is read with the options of the recipe."""
     from hf_tasks.runs import input_files
 
     if path == "-" and format is None:
@@ -52,7 +52,7 @@ def read(run: "Run", path: str, format: str | None, targets: Sequence[str] = (),
 
 
 def read_text(run: "Run", text: str) -> Any:
-    """The example in an argument: one text, or a JSON object."""
+    """Read the example in an argument: a text or a JSON object."""
     from hf_tasks.core.errors import DataError
     from hf_tasks.data import read_rows
 
@@ -67,7 +67,7 @@ def read_text(run: "Run", text: str) -> Any:
 
 
 def is_text(input: str) -> bool:
-    """Whether an argument is a text to predict rather than a path: no such file, and not like the path of one."""
+    """Whether an argument is a text rather than a path: there is no such file, and it does not look like a path."""
     from hf_tasks.core.errors import DataError
     from hf_tasks.data.paths import find
     from hf_tasks.data.readers import SUFFIXES, TEXT_SUFFIXES, bare
@@ -81,7 +81,7 @@ def is_text(input: str) -> bool:
 
 
 def check_output(output: Path | None, inputs: Sequence[str | Path], overwrite: bool) -> None:
-    """DataError where a command would overwrite its own input, or, without --overwrite, another file."""
+    """Raise DataError if a command would overwrite its input or, without --overwrite, another file."""
     from hf_tasks.core.errors import DataError
 
     if output is None or not output.is_file():
@@ -93,14 +93,14 @@ def check_output(output: Path | None, inputs: Sequence[str | Path], overwrite: b
 
 
 def format_of(path: str, format: str | None) -> str | None:
-    """The format of standard input is seen from its beginning."""
+    """Return the given format, or detect that of standard input from its first line."""
     if path != "-" or format is not None:
         return format
     return "jsonl" if _JSON_OBJECT.match(_first_line()) else "text"
 
 
 def _check_one_column(run: "Run", place: str) -> None:
-    """DataError where lines of plain text are given to a task that needs several columns."""
+    """Raise DataError for lines of plain text if the task needs several columns."""
     from hf_tasks.core.errors import DataError
 
     pair = {"text_pair"} & run.recipe.data.columns.keys()
@@ -112,6 +112,6 @@ def _check_one_column(run: "Run", place: str) -> None:
 
 
 def _first_line() -> bytes:
-    """The beginning of standard input, which stays to be read."""
+    """Return the first line of standard input without consuming it."""
     buffer = sys.stdin.buffer
     return buffer.peek(1).lstrip().partition(b"\n")[0] if isinstance(buffer, io.BufferedReader) else b""

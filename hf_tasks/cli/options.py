@@ -27,7 +27,7 @@ ReferencesOption = Annotated[
     list[str] | None, typer.Option(help="With --data FILE of source texts: the reference file(s), line by line.")
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")]
-FormatOption = Annotated[str | None, typer.Option(help="The input's format, where its ending does not say it.")]
+FormatOption = Annotated[str | None, typer.Option(help="The input's format; by default from its ending.")]
 
 
 class SeveralValues(TyperCommand):

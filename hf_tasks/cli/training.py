@@ -162,13 +162,13 @@ def reproduce(
 
 
 def _in_processes(processes: int, command: list[str], changes: list[str], overwrite: bool) -> int:
-    """The exit code of a command that several processes share."""
+    """Run a command in several processes and return the exit code."""
     from hf_tasks.core.distributed import launch
     from hf_tasks.core.errors import RunError
 
     if world_size() > 1:
         raise RunError(
-            f"--num-processes {processes}: {world_size()} processes were started; remove it, or start as many"
+            f"--num-processes {processes}: {world_size()} processes were started by a launcher; remove this option"
         )
     options = [argument for change in changes for argument in ("--set", change)]
     return launch(processes, [*command, *options, *(["--overwrite"] if overwrite else [])])

@@ -107,5 +107,5 @@ def test_a_number_of_processes_that_were_not_started_is_refused(
 
     monkeypatch.setenv("WORLD_SIZE", "2")
     result = CliRunner().invoke(app, ["train", "recipe.yaml", "--num-processes", "4"])
-    text = "--num-processes 4: 2 processes were started; remove it, or start as many"
+    text = "--num-processes 4: 2 processes were started by a launcher; remove this option"
     assert str(result.exception) == text
