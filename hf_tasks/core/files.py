@@ -125,7 +125,10 @@ def atomic_output(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A new folder, which appears under its name once it is whole. RunError where another command is writing it."""
+    """Make a folder that appears under its name only when it is complete.
+
+    Raises RunError if another command is writing it.
+    """
     partial = path.absolute().with_name(f".{path.absolute().name}.part")
     partial.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(partial, os.O_RDONLY)

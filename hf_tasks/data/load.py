@@ -39,7 +39,7 @@ def read_split(
     """Read a split of a recipe; returns None if the recipe does not name it. Raises DataError.
 
     Paths are looked up in `data.data_dir` if it is given, else in the current directory, then in `recipe_dir`. A file
-    named twice is read once. `seed` draws the rows if `data.max_examples` is set, unless the `whole` split is wanted.
+    named twice is read once. `seed` draws the rows if `data.max_examples` is set; with `whole`, all rows are returned.
     With `report_errors=False`, bad rows are kept for `check_splits`, which reports them together with its own errors.
     """
     named = data.split(name)

@@ -74,8 +74,8 @@ class Data(Section):
     """Share of the training examples that are held out for validation if no validation split is given: drawn by the
     seed, stratified by all labels, examples with the same input together."""
     max_examples: int | None = Field(None, ge=1)
-    """Maximum number of examples of each split, for quick tries: drawn by the seed, each label with its share. Labels
-    and tags are those of the whole training data."""
+    """Maximum number of examples of each split, for quick tests: drawn by the seed, stratified by label. Labels and
+    tags are those of the complete training data."""
     seed: int | None = Field(None, ge=0)
     """Seed of the holdout and of max_examples; training.seed by default."""
     bad_rows: Literal["stop", "drop"] = "stop"

@@ -1,6 +1,6 @@
-"""counts/SPLIT.npz: the sufficient statistics of every evaluated example, from which its scores are computed again.
+"""counts/SPLIT.npz: the sufficient statistics of every evaluated example, to compute the scores again.
 
-One array (E, K) for each metric, by its name, without any text. Read without pickles, and up to a largest size.
+One array (E, K) for each metric, without texts; read without pickles and with a size limit.
 """
 
 import zipfile
@@ -14,11 +14,11 @@ from hf_tasks.core.errors import RunError
 
 FOLDER = "counts"
 LARGEST = 1 << 30
-"""Bytes of all arrays of a file."""
+"""Maximum size of all arrays of a file in bytes."""
 
 
 def files_of(split: str) -> tuple[str, str]:
-    """The files of a run whose hashes results.json holds for a split."""
+    """Return the files of a split whose hashes are in results.json."""
     return f"predictions/{split}.jsonl", f"{FOLDER}/{split}.npz"
 
 
@@ -29,7 +29,7 @@ def write(path: Path, tables: Mapping[str, np.ndarray]) -> None:
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The tables (E, K) of a split, float64. Raises RunError."""
+    """Read the tables (E, K) of a split as float64. Raises RunError."""
     try:
         if not path.is_file():
             raise ValueError("there is no such file")
@@ -47,6 +47,6 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _small(table: np.ndarray) -> np.ndarray:
-    """The same numbers in bytes, where they are small counts."""
+    """Convert small counts to uint8."""
     counts = ((table >= 0) & (table <= 255) & (table == np.floor(table))).all()
     return table.astype(np.uint8) if counts else table

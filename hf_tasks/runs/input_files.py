@@ -1,4 +1,4 @@
-"""Read a file for a run: in the format, delimiter, encoding and column names of its training files, or its own."""
+"""Read a file for a run with the format, delimiter, encoding and column names of its training files, if they fit."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ def read(
 
 
 def _options(path: str, task: Task, section: Data, format: str | None, *, labelled: bool) -> FileOptions:
-    """The options of the training files where the file has the same ending, corrected by its first lines."""
+    """Return the options of the training files if the file has the same ending, corrected by its first lines."""
     first = find([path], [Path()])[0]
     if format:
         options = FileOptions(format, encoding=section.encoding if section.is_like(path) else None)
@@ -50,8 +50,10 @@ def _options(path: str, task: Task, section: Data, format: str | None, *, labell
 
 
 def _column_names(first: Sequence[str], task: Task, section: Data) -> tuple[str, ...]:
-    """The names of the columns of an unlabelled table: () where its first line is a header; without the targets where
-    the first line has as many fields as there are other columns."""
+    """Return the names of the columns of an unlabelled table, () if its first line is a header.
+
+    The targets are omitted if the first line has as many fields as there are other columns.
+    """
     try:
         renaming(first, section.columns, task, labelled=False)
     except ValueError:

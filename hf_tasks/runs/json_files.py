@@ -1,7 +1,7 @@
-"""Reads a run's JSON files, and checks their values: a run may be a stranger's.
+"""Read a run's JSON files and check their values, since a run can come from an untrusted source.
 
 results.json, environment.json, train_stats.json, status.json, seeds.json    an object
-training_log.jsonl, predictions/SPLIT.jsonl                                  an object a line
+training_log.jsonl, predictions/SPLIT.jsonl                                  an object per line
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from hf_tasks.runs import schema
 
 LONGEST_LINE = 64 << 20
 LARGEST_ROWS = 1 << 30
-"""Bytes of a file of rows."""
+"""Maximum size of a .jsonl file in bytes."""
 FILES: dict[str, type[schema.Values]] = {
     "results.json": schema.Results,
     "environment.json": schema.Environment,
@@ -27,24 +27,24 @@ FILES: dict[str, type[schema.Values]] = {
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The object in one of a run's JSON FILES. Raises RunError with the file and the key that is wrong."""
+    """Read one of a run's JSON FILES. Raises RunError with the file and the invalid key."""
     try:
         values = read_json(path)
     except (OSError, ValueError):
-        raise RunError(f"{path}: the file is missing or broken; the run is not whole, train it again") from None
+        raise RunError(f"{path}: the file is missing or damaged; the run is incomplete, train it again") from None
     return check(path, values)
 
 
 def check(path: Path, values: Any) -> dict[str, Any]:
-    """The values of one of FILES, as they are. Raises RunError."""
+    """Return the values of one of FILES unchanged after checking them. Raises RunError."""
     if not isinstance(values, dict):
-        raise RunError(f"{path}: holds no section of keys and values; the run is not whole, train it again")
+        raise RunError(f"{path}: is not a JSON object; the run is incomplete, train it again")
     _check(FILES[path.name], values, str(path))
     return values
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of training_log.jsonl or of predictions. Raises RunError with the file, the line and the key."""
+    """Read training_log.jsonl or predictions. Raises RunError with the file, the line and the key."""
     kind = schema.LogRow if path.name == "training_log.jsonl" else schema.PredictionValues
     return [row for line, row in enumerate(_rows(path), 1) if _check(kind, row, f"{path}:{line}")]
 

@@ -35,8 +35,10 @@ def write(run: Path) -> None:
 
 
 def renew(run: Path) -> bool:
-    """Accept a run's files as they are; whether it counts as trained here. It does where it did before its files were
-    changed, in this directory: who accepts them has changed them here. RunError where no run is."""
+    """Accept a run's current files and return whether it counts as trained here. Raises RunError without a run.
+
+    It does if it was trained in this directory, since the user who accepts the changes has made them here.
+    """
     trained = trained_here.was_trained_here(run)
     write(run)
     if trained:

@@ -1,4 +1,4 @@
-"""Computes the scores of results.json again from the counts of each example, and compares."""
+"""Compute the scores of results.json again from the counts of each example and compare them."""
 
 import math
 from collections.abc import Iterator
@@ -16,12 +16,14 @@ from hf_tasks.runs.run import RECIPE, Run
 
 SPLITS = ("validation", "test")
 TOLERANCE = 1e-6
-"""Relative difference of two machines' roundings."""
+"""Relative difference that counts as rounding."""
 
 
 def problems(run: Run) -> list[str]:
-    """Stated scores that the counts do not give, and files that are not those that were scored; none of a run that has
-    no hashes of them."""
+    """Return errors: scores that differ from those of the counts, and files that have changed since the evaluation.
+
+    Empty for a run without hashes of these files.
+    """
     hashes = run.results.get("sha256", {})
     found = []
     for split in [split for split in SPLITS if split in run.results and hashes]:
@@ -33,8 +35,7 @@ def problems(run: Run) -> list[str]:
 
 
 def problems_in(path: Path) -> list[str]:
-    """The `problems` of a run in a directory that cannot be loaded because a file was changed; none if it has no
-    recipe or results."""
+    """Return the `problems` of a run that cannot be loaded because of a changed file; [] without recipe or results."""
     try:
         run = Run(path, recipes.validate(yaml_file.read(path / RECIPE)))
         return [f"{path}: {problem}" for problem in problems(run)]
@@ -43,7 +44,7 @@ def problems_in(path: Path) -> list[str]:
 
 
 def line(run: Run) -> str:
-    """How many scores the counts give, for people, and which ones they do not give."""
+    """Return a line with the number of recomputed scores and the names of the others."""
     if "sha256" not in run.results:
         return f"{run.path}: its scores were not computed again: it has no counts of each example"
     given = {split: set(_computed(run, split)) for split in SPLITS if split in run.results}
@@ -55,7 +56,7 @@ def line(run: Run) -> str:
 
 
 def _files(path: Path, split: str, hashes: dict[str, str]) -> Iterator[str]:
-    """Predictions may be missing: they are not pushed."""
+    """Yield errors for missing or changed files; predictions can be missing, since they are not pushed."""
     for name in counts.files_of(split):
         if name not in hashes:
             yield f"results.json: sha256: {name} is missing"
@@ -72,7 +73,7 @@ def _scores(run: Run, split: str) -> Iterator[str]:
 
 
 def _computed(run: Run, split: str) -> dict[str, Any]:
-    """`n`, and the values of every metric that has counts."""
+    """Compute `n` and the values of every metric that has counts."""
     path = run.path / counts.FOLDER / f"{split}.npz"
     tables, values = counts.read(path), dict[str, Any]()
     with malformed_as_run_error(path):

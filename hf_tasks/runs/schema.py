@@ -1,4 +1,4 @@
-"""The types of the values in a run's files, which may be a stranger's; `json_files` checks them.
+"""The types of the values in a run's files, which can be untrusted; `json_files` checks them.
 
 Keys that are not named here hold plain values: numbers, strings, null, or short tables of them.
 """
@@ -11,9 +11,9 @@ LARGEST_INTEGER = 1 << 53
 LONGEST_STRING = 1_000_000
 LONGEST_NAME = 10_000
 MOST = 100_000
-"""Entries of a table or a list."""
+"""Maximum number of entries of a table or list."""
 DEEPEST = 3
-"""Tables in tables."""
+"""Maximum depth of nested tables."""
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
@@ -39,7 +39,7 @@ def _number(value: Any) -> Any:
 
 Plain = Annotated[Any, PlainValidator(_plain)]
 Number = Annotated[float, PlainValidator(_number)]
-"""Not defined (NaN) where a metric is not."""
+"""A number, NaN if a metric is undefined."""
 Finite = Annotated[float, AllowInfNan(False), Field(ge=-1e300, le=1e300)]
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 Text = Annotated[str, Field(max_length=LONGEST_STRING)]
@@ -53,7 +53,7 @@ class Values(BaseModel):
 
 
 class PredictionValues(Values):
-    """Of any task: none has all of these."""
+    """The keys of predictions of all tasks."""
 
     score: float = 0.0
     labels: Texts = []
@@ -82,7 +82,7 @@ def _input(value: Any) -> Any:
 
 
 class Measured(Values):
-    """Of a split: metrics, and tables of them."""
+    """The metrics of a split and tables of metrics."""
 
     n: Count
     intervals: dict[Name, Annotated[list[Number], Field(min_length=2, max_length=2)]] = {}
@@ -90,7 +90,7 @@ class Measured(Values):
 
 
 class FilesValues(Values):
-    """Of a split."""
+    """Facts about a split."""
 
     files: dict[Name, Name] = {}
     rows_sha256: Name | None = None
@@ -124,7 +124,7 @@ class TrainingValues(Values):
 
 
 class Environment(Values):
-    """environment.json."""
+    """The content of environment.json."""
 
     python: Name = ""
     platform: Name = ""
@@ -139,7 +139,7 @@ class Environment(Values):
 
 
 class Machine(Environment):
-    """`environment` of results.json."""
+    """The section `environment` of results.json."""
 
     python: Name
     platform: Name
@@ -178,7 +178,7 @@ ABSENT: Any = None
 
 
 class Results(Values):
-    """results.json; a key may be absent, but null is allowed only where that is said."""
+    """The content of results.json; keys are optional, null is only allowed by types with None."""
 
     validation: Measured = ABSENT
     test: Measured = ABSENT
@@ -201,7 +201,7 @@ class Results(Values):
 
 
 class TrainStats(Values):
-    """train_stats.json: by the names of parameters of metrics, so that no others are allowed."""
+    """The content of train_stats.json: parameters of metrics, no other keys."""
 
     model_config = ConfigDict(extra="forbid")
     scheme: Name | None = None
@@ -210,7 +210,7 @@ class TrainStats(Values):
 
 
 class Begun(Values):
-    """What a training was begun with, see `origin.Origin`."""
+    """The origin of a training, see `origin.Origin`."""
 
     model_config = ConfigDict(extra="forbid")
     recipe: dict[Name, Plain]
@@ -222,7 +222,7 @@ class Begun(Values):
 
 
 class Status(Values):
-    """status.json."""
+    """The content of status.json."""
 
     status: Literal["running", "interrupted", "failed", "finished"]
     message: Text
@@ -236,7 +236,7 @@ class Spread(Values):
 
 
 class Seeds(Values):
-    """seeds.json."""
+    """The content of seeds.json."""
 
     seeds: Annotated[list[Count], Field(min_length=1, max_length=MOST)]
     validation: dict[Name, Spread] = {}

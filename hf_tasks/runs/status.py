@@ -98,8 +98,8 @@ def pushed_to(path: Path) -> dict[str, Any] | None:
 
 def read_origin(path: Path) -> Origin | None:
     """Return the origin of the training in a directory, or None if it was not recorded."""
-    begun = _read(path).get("origin")
-    return Origin(**begun) if begun else None
+    values = _read(path).get("origin")
+    return Origin(**values) if values else None
 
 
 def clean_up(path: Path) -> None:

@@ -56,7 +56,7 @@ def train(
         resume.refuse_changes(recipe.output_dir, origin)
     hardware.use_fast_matmul()
     keep_large_blocks()
-    setup = TrainingSetup.of(recipe if overwrite else as_begun(recipe), recipe_dir, resolved)
+    setup = TrainingSetup.of(recipe if overwrite else with_former_revisions(recipe), recipe_dir, resolved)
     files = {name: split.files for name, split in setup.splits.named().items()}
     origin = distributed.broadcast_from_main(lambda: inputs.completed(origin, setup.recipe, files))
     findings, checked = _print_report(setup)
@@ -142,14 +142,14 @@ def check_free(path: Path) -> None:
         raise RunError(f"{path}: exists and is not a run; choose another --output-dir")
 
 
-def as_begun(recipe: Recipe) -> Recipe:
+def with_former_revisions(recipe: Recipe) -> Recipe:
     """Return the recipe with the Hub commits of base model and dataset that its interrupted training has used."""
     path = recipe.output_dir / RECIPE
     if read_origin(recipe.output_dir) is None or not path.is_file():
         return recipe
-    begun = yaml_file.read(path).values
+    former = yaml_file.read(path).values
     sections = {"model": recipe.model, "data": recipe.data}
-    pins = {name: (begun.get(name) or {}).get("revision") for name in sections}
+    pins = {name: (former.get(name) or {}).get("revision") for name in sections}
     pinned = {name: one.model_copy(update={"revision": pins[name]}) for name, one in sections.items() if pins[name]}
     return recipe.model_copy(update=pinned)
 

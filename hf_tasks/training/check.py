@@ -114,7 +114,7 @@ def step_seconds(tried: Sequence[Step], padded_tokens: np.ndarray, trained: np.n
     """
     sizes = sorted({step.padded_tokens for step in tried})
     groups = [[step for step in tried if step.padded_tokens == size] for size in sizes]
-    whole = [float(np.mean([step.total for step in group])) for group in groups]
+    total = [float(np.mean([step.total for step in group])) for group in groups]
     back = [float(np.mean([step.backward + step.optimizer for step in group])) for group in groups]
-    sizes, whole, back = [0, *sizes], [0.0, *whole], [0.0, *back]
-    return float((np.interp(padded_tokens, sizes, whole) - (1 - trained) * np.interp(padded_tokens, sizes, back)).sum())
+    sizes, total, back = [0, *sizes], [0.0, *total], [0.0, *back]
+    return float((np.interp(padded_tokens, sizes, total) - (1 - trained) * np.interp(padded_tokens, sizes, back)).sum())

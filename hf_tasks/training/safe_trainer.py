@@ -82,7 +82,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
 
     def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:
         """Train; raises RunError if saving fails or the loss is not finite, and Interrupted after a signal."""
-        self.begun = time.perf_counter()
+        self.started = time.perf_counter()
         given = self.args.max_steps, self.args.num_train_epochs
         if resume_from_checkpoint is not None:
             self._restore(Path(resume_from_checkpoint))
@@ -101,7 +101,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             raise self._unsaved(e) from e
         finally:
             self.args.max_steps, self.args.num_train_epochs = given
-        self.counters["seconds"] += time.perf_counter() - self.begun
+        self.counters["seconds"] += time.perf_counter() - self.started
         if signum := self._signal():
             raise self.interrupted(signum)
         return result
@@ -158,12 +158,12 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
 
     def evaluate(self, *args: Any, **options: Any) -> dict[str, float]:
         """Evaluate; a signal interrupts a long evaluation at once, since the step before it has been saved."""
-        begun, signum = time.perf_counter(), self._signal()
+        started, signum = time.perf_counter(), self._signal()
         if signum and self.evaluates_long:
             raise self.interrupted(signum)
         with self.interrupts.raise_at_once() if self.evaluates_long else nullcontext():
             metrics: dict[str, float] = super().evaluate(*args, **options)
-        self.evaluation_seconds = distributed.all_reduce_max([time.perf_counter() - begun], self.args.device)[0]
+        self.evaluation_seconds = distributed.all_reduce_max([time.perf_counter() - started], self.args.device)[0]
         return metrics
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
@@ -266,7 +266,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
 
     def finalize(self, folder: Path, done: bool, temporary: bool) -> None:
         """Complete a checkpoint that all processes have written and remove old ones; `temporary`: until the next."""
-        seconds = self.counters["seconds"] + time.perf_counter() - self.begun
+        seconds = self.counters["seconds"] + time.perf_counter() - self.started
         counters = distributed.gather(self.counters | {"seconds": seconds} | self.losses.state())
         if distributed.is_main():
             (folder / "training_args.bin").unlink(missing_ok=True)  # an unused pickle

@@ -166,8 +166,8 @@ class MLflow(MLflowCallback):  # type: ignore[misc]
             known = identity(self.run, self.name)
             with start_errors("mlflow"):
                 mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or args.project)
-                begun = mlflow.start_run(run_id=known.get("mlflow"), run_name=args.run_name or known["name"])
-            remember(self.run, mlflow=begun.info.run_id)
+                started = mlflow.start_run(run_id=known.get("mlflow"), run_name=args.run_name or known["name"])
+            remember(self.run, mlflow=started.info.run_id)
             self.began = True
         super().setup(args, state, model)
 

@@ -60,7 +60,7 @@ def write(proposal: Proposal, output: Path | None, *, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise RecipeError(f"{path}: exists already; name another file with -o, or give --overwrite")
     try:
-        path.writerecipe_text(proposal.recipe, encoding="utf-8")
+        path.write_text(proposal.recipe, encoding="utf-8")
     except OSError as e:
         raise RecipeError(f"{path}: cannot be written: {e.strerror}") from None
     return path

@@ -61,11 +61,11 @@ def estimate_cache(few: TrainingSetup, encoded_splits: dict[str, EncodedSplit]) 
         if taken > store.max_size(store.root()):
             continue
         size += taken
-        begun, some = time.perf_counter(), read_by_model(few.encoded_splits[name].features, encoder.inputs)
+        started, some = time.perf_counter(), read_by_model(few.encoded_splits[name].features, encoder.inputs)
         kept[name] = encoder.in_memory(some, in_bfloat16)
         if not (store.root() / encoder.key(every, in_bfloat16)).exists():
             share = float(lengths_of(every).sum() / lengths_of(some).sum())
-            seconds += (time.perf_counter() - begun) * share
+            seconds += (time.perf_counter() - started) * share
     return CacheEstimate(attach_cache(encoder, few.encoded_splits, kept) if kept else few.encoded_splits, seconds, size)
 
 
@@ -127,13 +127,13 @@ class StepTimer(TrainerCallback):  # type: ignore[misc]
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        begun = now()
+        started = now()
         yield
         self.ended = now()
-        self.spent[name] += self.ended - begun
+        self.spent[name] += self.ended - started
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.begun = self.mark = now()
+        self.started = self.mark = now()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         moment, forward = now(), self.spent["forward"]
@@ -142,7 +142,7 @@ class StepTimer(TrainerCallback):  # type: ignore[misc]
         self.steps.append(Step(padded_tokens, forward, backward, optimizer, moment - self.mark))
         self.spent.clear()
         self.mark = moment
-        if state.global_step > 1 and moment - self.begun > LONG:
+        if state.global_step > 1 and moment - self.started > LONG:
             control.should_training_stop = True
 
 
@@ -195,11 +195,11 @@ def dry_run(setup: TrainingSetup, steps: Steps) -> DryRun:
 
 
 def _measured(setup: TrainingSetup, steps: Steps, folder: Path) -> DryRun:
-    chosen, whole = chosen_batches(steps), setup.encoded_splits
+    chosen, every_split = chosen_batches(steps), setup.encoded_splits
     setup, padded_tokens = _shortened(setup, steps, chosen, folder), [int(steps.padded_tokens[step]) for step in chosen]
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    states = estimate_cache(setup, whole)
+    states = estimate_cache(setup, every_split)
     first = setup.trainer(DryRunTrainer, states.learned, [StepTimer(padded_tokens)])
     first.interrupts.received = signal.SIGTERM  # training saves and ends after the first step
     with suppress(Interrupted):
@@ -209,9 +209,9 @@ def _measured(setup: TrainingSetup, steps: Steps, folder: Path) -> DryRun:
     gc.collect()
     checkpoint, _ = checkpoints.last_good(setup.recipe.output_dir / CHECKPOINTS)
     assert checkpoint is not None
-    trainer, begun = setup.trainer(DryRunTrainer, states.learned, [StepTimer(padded_tokens)]), now()
+    trainer, started = setup.trainer(DryRunTrainer, states.learned, [StepTimer(padded_tokens)]), now()
     trainer.train(resume_from_checkpoint=str(checkpoint))
-    reload, in_training = trainer.clock.begun - begun, evaluated(trainer)
+    reload, in_training = trainer.clock.started - started, evaluated(trainer)
     trainer.validation = setup.encoded_splits.get("validation")
     return DryRun(
         steps=[largest, *trainer.clock.steps],
@@ -276,12 +276,12 @@ def _evaluation(trainer: DryRunTrainer, max_new_tokens: int | None = None) -> fl
     if recipe.decoding:
         decoding = recipe.decoding.model_copy(update={"max_new_tokens": max_new_tokens})
         trainer.recipe = recipe.model_copy(update={"decoding": decoding})
-    begun = now()
+    started = now()
     try:
         trainer.evaluate()
     finally:
         trainer.recipe = recipe
-    return now() - begun
+    return now() - started
 
 
 def existing(path: Path) -> Path:

@@ -109,9 +109,9 @@ class Sweeping:
         """Return the interrupted trial or a new one; its values depend only on earlier trials, not on interruptions."""
         import optuna
 
-        begun = [trial for trial in self.study.trials if trial.state == optuna.trial.TrialState.RUNNING]
-        if begun:
-            return optuna.Trial(self.study, begun[0]._trial_id)
+        running = [trial for trial in self.study.trials if trial.state == optuna.trial.TrialState.RUNNING]
+        if running:
+            return optuna.Trial(self.study, running[0]._trial_id)
         self.study.sampler = optuna.samplers.TPESampler(seed=self.seed + len(self.study.trials))
         return self.study.ask()
 
