@@ -72,7 +72,7 @@ def test_two_processes_train_as_one_does(tiny: Tiny, tmp_path: Path, monkeypatch
     for name, tensor in load_file(two.path / "model.safetensors").items():
         assert float((tensor - load_file(one.path / "model.safetensors")[name]).abs().max()) < 1e-4, name
     said = [line.strip() for line in done.stderr.splitlines()]
-    assert said.count("processes  2, a step uses 8 examples over all of them") == 1
+    assert said.count("processes  2; a step uses 8 examples over all of them") == 1
     assert len([line for line in said if re.match("epoch 1: ", line)]) == 1
     assert done.stdout.count("The run is in") == 1
 
