@@ -165,7 +165,7 @@ def _names(run: Path) -> list[str]:
 
 def _check_whole(run: Path, names: list[str]) -> None:
     if "recipe.yaml" not in names:
-        raise RunError(f"{run}: no run is here (no recipe.yaml); give the directory that `train` wrote")
+        raise RunError(f"{run}: there is no run (no recipe.yaml); give the directory that `train` wrote")
     if not any(is_one_of(name, WEIGHTS) for name in names) or "results.json" not in names:
         raise RunError(f"{run}: this training did not finish: weights or results.json are missing; train it again")
     if CARD not in names:
