@@ -55,6 +55,8 @@ class Ended:
     """What it printed, stdout and stderr."""
     seconds: float
     """Until the last of its processes had ended."""
+    orphaned: float
+    """Seconds that others of its processes went on after its first one."""
 
 
 class Zygote:
@@ -97,20 +99,21 @@ class Zygote:
     def end(self, pid: int, everything: bool = False) -> Ended:
         """Wait for a command and all processes that it started; those that take longer than LIMIT are killed.
         `everything`: all children of this process, for a command whose processes leave its group."""
-        code, begun = None, time.monotonic()
+        code, begun, ended = None, time.monotonic(), 0.0
         while True:
             try:
                 one, status = os.waitpid(-1 if everything else -pid, os.WNOHANG)
             except ChildProcessError:
                 break
             if one == pid:
-                code = os.waitstatus_to_exitcode(status)
+                code, ended = os.waitstatus_to_exitcode(status), time.monotonic()
             if one == 0:
                 time.sleep(0.003)
             if time.monotonic() - begun > LIMIT and not everything:
                 os.killpg(pid, signal.SIGKILL)
         assert code is not None
-        return Ended(code, self.log.read_text(encoding="utf-8", errors="replace"), time.monotonic() - begun)
+        said, now = self.log.read_text(encoding="utf-8", errors="replace"), time.monotonic()
+        return Ended(code, said, now - begun, now - ended)
 
     def run_anew(self, command: Sequence[str], what: str = "count", *, launcher: bool = False) -> Ended:
         """As `run`, by a new process with all of its own; `launcher`: of several processes, their launcher is hit."""
