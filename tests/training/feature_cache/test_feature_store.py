@@ -180,7 +180,7 @@ def test_the_entry_not_used_for_longest_makes_room(folder: Path, monkeypatch: py
 def test_what_is_larger_than_the_limit_removes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put("a")
     monkeypatch.setattr(store, "LIMIT", 100)
-    problem = f"^192 bytes are more than the 100 bytes that {folder} may hold$"
+    problem = f"^192 bytes are more than the limit of 100 bytes of {folder}$"
     with pytest.raises(CacheFull, match=problem), locked("b"):
         make_room(BYTES)
     assert names(folder) == ["a"]

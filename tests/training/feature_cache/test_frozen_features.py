@@ -197,8 +197,8 @@ def announced(recipe: Recipe, capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_kept_states_serve_the_next_training(make: Make, capsys: pytest.CaptureFixture[str], cache: Path) -> None:
     assert announced(make(), capsys) == [
-        f"train: 18 x 1 x 32, 2304 bytes, go to {cache}",
-        f"validation: 6 x 1 x 32, 768 bytes, go to {cache}",
+        f"train: 18 x 1 x 32, 2304 bytes, written to {cache}",
+        f"validation: 6 x 1 x 32, 768 bytes, written to {cache}",
     ]
     assert announced(make(), capsys) == [
         f"train: 2304 bytes, found in {cache}",
@@ -211,8 +211,8 @@ def test_too_many_states_are_computed_in_every_epoch(
 ) -> None:
     monkeypatch.setattr(store, "LIMIT", 1000)
     assert announced(make(), capsys) == [
-        f"train: 2304 bytes are more than the 1000 bytes that {cache} may hold; the encoder runs in every epoch",
-        f"validation: 6 x 1 x 32, 768 bytes, go to {cache}",
+        f"train: 2304 bytes are more than the limit of 1000 bytes of {cache}; the encoder runs in every epoch",
+        f"validation: 6 x 1 x 32, 768 bytes, written to {cache}",
     ]
 
 
@@ -228,7 +228,7 @@ def test_a_folder_that_cannot_be_written(
 def test_a_head_that_cannot_be_understood(
     make: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = "it is not known what the head reads of this model: the encoder runs in every epoch"
+    line = "unknown which states of this model the head reads: the encoder runs in every epoch"
     monkeypatch.setattr(reads, "READS", (Reads("first", every_layer=False),))
     assert announced(make("token-classification"), capsys) == [line]
 
