@@ -19,6 +19,15 @@ _JSON_OBJECT = re.compile(rb'\s*\{\s*(["}]|$)')
 """The beginning of a JSON object; `{smile} I like` is text."""
 
 
+def default_split(run: "Run", data: str | None, references: list[str] | None) -> SplitName:
+    """The split to evaluate: test; where the recipe has none, validation, and a line says so."""
+    section = run.recipe.data
+    if data or references or section.split("test") or section.no_validation:
+        return "test"
+    print("the run's recipe has no test split: these are the scores on validation", file=sys.stderr)
+    return "validation"
+
+
 def labelled(run: "Run", data: str | None, split: SplitName, format: str | None, references: list[str] | None) -> Any:
     """Read a labelled file, or a split of the run's recipe."""
     from hf_tasks.core.errors import RunError

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hf_tasks.cli.input import check_output, is_text, labelled, read, read_text
+from hf_tasks.cli.input import check_output, default_split, is_text, labelled, read, read_text
 from hf_tasks.cli.options import (
     DecodingOption,
     FormatOption,
@@ -23,54 +23,99 @@ from hf_tasks.core.terminal import table
 app = typer.Typer()
 
 
+@app.command("runs")
+def list_runs(folder: Annotated[Path, typer.Argument(help="A folder with runs.")] = Path("runs")) -> None:
+    """List the runs in a folder: task, model, method, score, date."""
+    from hf_tasks.runs import listing
+
+    print("\n".join(listing.lines(listing.listed(folder))))
+
+
 @app.command(cls=SeveralValues)
 def evaluate(
     run: RunArg,
     data: Annotated[str | None, typer.Option(help="A labelled file; by default a split of the run's recipe.")] = None,
-    split: Annotated[SplitName, typer.Option(help="Without --data: the split of the run's recipe.")] = "test",
+    split: Annotated[
+        SplitName | None,
+        typer.Option(help="Without --data: the split of the run's recipe; test, or validation where there is no test."),
+    ] = None,
     references: ReferencesOption = None,
     format: FormatOption = None,
     overrides: DecodingOption = None,
 ) -> None:
-    """Score a run on labelled data."""
+    """Score a run on labelled data. Of a folder with several seeds, score each run: mean and spread."""
     from hf_tasks import load_run
+    from hf_tasks.training import seeds
 
-    loaded = load_run(run, overrides or ())
-    rows = labelled(loaded, data, split, format, references)
-    results = loaded.evaluate(rows)
-    print(table(results))
+    if seeds.SeedRuns.is_here(run):
+        group = seeds.SeedRuns.load(run)
+        folders = [str(seeds.folder(group.path, seed)) for seed in group.results["seeds"]]
+    else:
+        group, folders = None, [run]
+    runs = [load_run(folder, overrides or ()) for folder in folders]
+    chosen = split or default_split(runs[0], data, references)
+    rows = labelled(runs[0], data, chosen, format, references)
+    results = [one.evaluate(rows) for one in runs]
+    if group is None:
+        print(table(results[0]))
+    else:
+        name = "data" if data else chosen
+        print("\n".join(seeds.split_lines(name, group.results["seeds"], seeds.summarize_split(results))))
 
 
 @app.command(cls=SeveralValues)
 def compare(
-    first: RunArg,
-    second: RunArg,
-    data: Annotated[str | None, typer.Option(help="A labelled file; by default a split of FIRST's recipe.")] = None,
-    split: Annotated[SplitName, typer.Option(help="Without --data: the split of FIRST's recipe.")] = "test",
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN OTHER...", help="Two or more runs, or folders with the runs of several seeds."),
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="A labelled file; by default a split of the first run's recipe.")
+    ] = None,
+    split: Annotated[SplitName, typer.Option(help="Without --data: the split of the first run's recipe.")] = "test",
     references: ReferencesOption = None,
     format: FormatOption = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .jsonl or .csv file for the predictions that differ.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A .jsonl file for the predictions of two runs that differ; or a .md, .csv, .tex or .txt table.",
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Compare two runs on the same examples: differences with intervals, tests, changed predictions.
 
-    Of two folders with several seeds, compare the means.
+    Of two folders with several seeds, compare the means. Of more runs, or with -o TABLE.md or .tex, show a
+    table of the scores that were measured after training.
     """
     from hf_tasks import load_run
+    from hf_tasks.core.errors import RunError
     from hf_tasks.runs import compare
-    from hf_tasks.training import seeds
+    from hf_tasks.training import comparison, seeds
 
     check_output(output, [data or ""], overwrite)
+    if len(runs) < 2:
+        raise RunError(f"{runs[0]}: only one run; name two or more")
+    mixed = len({seeds.SeedRuns.is_here(run) for run in runs}) > 1
+    if len(runs) > 2 or mixed or (output and output.suffix in (".md", ".tex", ".txt")):
+        if data:
+            raise RunError("--data: compares two runs; without it, a table shows the scores after training")
+        scores = comparison.rows(runs, split)
+        if output:
+            comparison.write(scores, output)
+        print(comparison.as_text(scores), end="")
+        return
+    first, second = runs
     if seeds.SeedRuns.is_here(first) and seeds.SeedRuns.is_here(second) and data is None:
         print("\n".join(seeds.compare(seeds.SeedRuns.load(first), seeds.SeedRuns.load(second), split)))
         return
-    runs = load_run(first), load_run(second)
+    both = load_run(first), load_run(second)
     if data is None:
-        compare.check_same_data(*runs, split)
-    found = compare.compare(*runs, labelled(runs[0], data, split, format, references))
-    print("\n".join(compare.lines(found, *(run.path for run in runs))))
+        compare.check_same_data(*both, split)
+    found = compare.compare(*both, labelled(both[0], data, split, format, references))
+    print("\n".join(compare.lines(found, *(run.path for run in both))))
     if output:
         compare.write(found, output)
 

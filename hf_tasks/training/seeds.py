@@ -9,7 +9,7 @@ dropout. The data are the same for all seeds: the holdout and `max_examples` are
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,19 +65,23 @@ class SeedRuns:
 
     def lines(self) -> Iterator[str]:
         """Yield a table of the results for each split."""
-        seeds = self.results["seeds"]
         for split in (name for name in SPLITS if name in self.results):
-            yield f"{split}, seeds {', '.join(map(str, seeds))}"
-            if len(seeds) < FEW:
-                yield f"  Student's t over {len(seeds)} seeds: the intervals assume a normal distribution"
-            header = ("mean", "std", "min", "max", f"{LEVEL:.0%} interval", *(f"seed {seed}" for seed in seeds))
-            yield f"  {'metric':<22} " + " ".join(f"{name:>{_width(name)}}" for name in header)
-            for name, row in self.results[split].items():
-                low, high = row["interval"] or (None, None)
-                interval = f"[{low:.4f}, {high:.4f}]" if row["interval"] else "-"
-                cells = [row["mean"], row["std"], row["min"], row["max"], interval, *row["values"]]
-                shown = [f"{_shown(cell):>{_width(title)}}" for title, cell in zip(header, cells, strict=True)]
-                yield f"  {name:<22} {' '.join(shown)}"
+            yield from split_lines(split, self.results["seeds"], self.results[split])
+
+
+def split_lines(split: str, seeds: Sequence[int], measured: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of one split's table; `measured` is what `summarize_split` returns."""
+    yield f"{split}, seeds {', '.join(map(str, seeds))}"
+    if len(seeds) < FEW:
+        yield f"  Student's t over {len(seeds)} seeds: the intervals assume a normal distribution"
+    header = ("mean", "std", "min", "max", f"{LEVEL:.0%} interval", *(f"seed {seed}" for seed in seeds))
+    yield f"  {'metric':<22} " + " ".join(f"{name:>{_width(name)}}" for name in header)
+    for name, row in measured.items():
+        low, high = row["interval"] or (None, None)
+        interval = f"[{low:.4f}, {high:.4f}]" if row["interval"] else "-"
+        cells = [row["mean"], row["std"], row["min"], row["max"], interval, *row["values"]]
+        shown = [f"{_shown(cell):>{_width(title)}}" for title, cell in zip(header, cells, strict=True)]
+        yield f"  {name:<22} {' '.join(shown)}"
 
 
 def train(recipe: Recipe, *, recipe_dir: Path | None = None, overwrite: bool = False) -> SeedRuns:
@@ -119,10 +123,15 @@ def summarize(seeds: Sequence[int], measured: Sequence[dict[str, Any]]) -> dict[
     """Return the content of seeds.json from the results of the runs."""
     splits: dict[str, Any] = {}
     for split in (name for name in SPLITS if name in measured[0]):
-        rows = [evaluation.numbers(results[split]) for results in measured]
-        names = [name for name in rows[0] if all(name in row for row in rows)]
-        splits[split] = {name: summary([float(row[name]) for row in rows]) for name in names if name != "n"}
+        splits[split] = summarize_split([results[split] for results in measured])
     return {"seeds": list(seeds), **splits, "data": measured[0].get("data", {})}
+
+
+def summarize_split(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Summarize every number that all runs have of a split."""
+    rows = [evaluation.numbers(dict(results)) for results in measured]
+    names = [name for name in rows[0] if all(name in row for row in rows)]
+    return {name: summary([float(row[name]) for row in rows]) for name in names if name != "n"}
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
