@@ -17,7 +17,7 @@ DEEPEST = 4
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedRun:
     run: str
     task: str
     model: str
@@ -27,7 +27,7 @@ class Listed:
     date: str
 
 
-def listed(folder: Path) -> list[Listed]:
+def listed(folder: Path) -> list[ListedRun]:
     """The runs in a folder, the newest first; the runs of several seeds as one. Raises RunError if there is none."""
     if not folder.is_dir():
         raise RunError(f"{folder}: there is no such folder; name the one that holds the runs")
@@ -37,9 +37,9 @@ def listed(folder: Path) -> list[Listed]:
     return runs
 
 
-def lines(runs: Sequence[Listed]) -> Iterator[str]:
+def lines(runs: Sequence[ListedRun]) -> Iterator[str]:
     """The runs as a table with a header."""
-    rows = [tuple(Listed.__dataclass_fields__), *(tuple(printable(cell) for cell in astuple(run)) for run in runs)]
+    rows = [tuple(ListedRun.__dataclass_fields__), *(tuple(printable(cell) for cell in astuple(run)) for run in runs)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -51,7 +51,7 @@ def main_score(metrics: Sequence[str], scores: Mapping[str, Any]) -> tuple[str, 
     return next(((name, scores[name]) for name in names if isinstance(scores.get(name), int | float | dict)), None)
 
 
-def _found(folder: Path, depth: int = 0) -> Iterator[Listed]:
+def _found(folder: Path, depth: int = 0) -> Iterator[ListedRun]:
     for results in (folder / SEEDS, folder / RESULTS):
         if results.is_file():
             yield _listed(folder, results)
@@ -61,7 +61,7 @@ def _found(folder: Path, depth: int = 0) -> Iterator[Listed]:
             yield from _found(below, depth + 1)
 
 
-def _listed(folder: Path, results: Path) -> Listed:
+def _listed(folder: Path, results: Path) -> ListedRun:
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(results.stat().st_mtime))
     try:
         measured = read_json(results)
@@ -73,8 +73,8 @@ def _listed(folder: Path, results: Path) -> Listed:
         method = recipe.get("method", {}).get("name", "full")
         cells = (task["name"], str(model.get("name_or_path", "from scratch")), method, split)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return Listed(str(folder), "damaged", "", "", "", "", date)
-    return Listed(str(folder), *cells, _shown(score, len(seeds)), date)
+        return ListedRun(str(folder), "damaged", "", "", "", "", date)
+    return ListedRun(str(folder), *cells, _shown(score, len(seeds)), date)
 
 
 def _shown(score: tuple[str, Any] | None, seeds: int) -> str:

@@ -15,7 +15,7 @@ from hf_tasks.training.seeds import SeedRuns
 
 
 @dataclass(frozen=True)
-class Measured:
+class RecordedScores:
     name: str
     task: str
     values: Mapping[str, tuple[float, float | None]]
@@ -25,7 +25,7 @@ class Measured:
     """Number of runs."""
 
 
-def measured(path: str, split: str) -> Measured:
+def measured(path: str, split: str) -> RecordedScores:
     """What a run, or the runs of several seeds, recorded of a split. Raises RunError."""
     if SeedRuns.is_here(path):
         group = SeedRuns.load(path)
@@ -37,7 +37,7 @@ def measured(path: str, split: str) -> Measured:
         values = {name: (float(value), None) for name, value in numbers(results.get(split, {})).items() if name != "n"}
     if not values:
         raise RunError(f"{path}: has no scores on {split}; choose another split with --split")
-    return Measured(path, run.recipe.task.name, values, results.get("data", {}), n)
+    return RecordedScores(path, run.recipe.task.name, values, results.get("data", {}), n)
 
 
 def rows(paths: Sequence[str], split: str) -> list[list[str]]:

@@ -6,15 +6,15 @@ import pytest
 
 from hf_tasks.core.errors import RunError
 from hf_tasks.training import comparison
-from hf_tasks.training.comparison import Measured
+from hf_tasks.training.comparison import RecordedScores
 
 FACTS = {"test": {"files": {"a.csv": "1"}, "rows_sha256": "x"}}
 
 
-def runs(monkeypatch: pytest.MonkeyPatch, **changes: Measured) -> list[list[str]]:
+def runs(monkeypatch: pytest.MonkeyPatch, **changes: RecordedScores) -> list[list[str]]:
     known = {
-        "a": Measured("a", "t", {"accuracy": (0.5, None), "loss": (1.25, None), "ece": (0.1, None)}, FACTS, 1),
-        "b_1": Measured("b_1", "t", {"accuracy": (0.75, 0.125), "loss": (1.0, 0.0)}, FACTS, 3),
+        "a": RecordedScores("a", "t", {"accuracy": (0.5, None), "loss": (1.25, None), "ece": (0.1, None)}, FACTS, 1),
+        "b_1": RecordedScores("b_1", "t", {"accuracy": (0.75, 0.125), "loss": (1.0, 0.0)}, FACTS, 3),
     } | changes
     monkeypatch.setattr(comparison, "measured", lambda path, split: known[path])
     return comparison.rows(list(known), "test")
@@ -51,7 +51,7 @@ def test_runs_that_cannot_be_compared(
     monkeypatch: pytest.MonkeyPatch, task: str, facts: dict[str, object], message: str
 ) -> None:
     with pytest.raises(RunError, match=message.replace("(", r"\(").replace(")", r"\)")):
-        runs(monkeypatch, c=Measured("c", task, {"accuracy": (1.0, None)}, facts, 1))
+        runs(monkeypatch, c=RecordedScores("c", task, {"accuracy": (1.0, None)}, facts, 1))
 
 
 def test_another_ending(tmp_path: Path) -> None:
