@@ -44,7 +44,7 @@ class Origin:
             if one != other:
                 yield f"{name} was {one or 'not installed'} and is now {other or 'not installed'}"
         if self.processes != now.processes:
-            yield f"it was started with {self.processes} processes before and now with {now.processes}"
+            yield f"the number of processes was {self.processes} and is now {now.processes}"
 
     def recipe_changes(self, now: "Origin") -> Iterator[str]:
         """Yield the keys with another value that influence results, except files that are compared by content."""

@@ -31,8 +31,8 @@ ENDINGS = (
 @pytest.mark.parametrize(
     "name, format, problem",
     [
-        ("b.xlsx", None, f'b.xlsx: the ending ".xlsx" is not known; name the format with data.format ({ENDINGS})'),
-        ("data.gz", None, f"data.gz: the format is not known; name the format with data.format ({ENDINGS})"),
+        ("b.xlsx", None, f'b.xlsx: the ending ".xlsx" is not known; name the format with data.format, or --format ({ENDINGS})'),
+        ("data.gz", None, f"data.gz: the format is not known; name the format with data.format, or --format ({ENDINGS})"),
         (
             "b.csv", "cvs",
             'data.format: there is no format "cvs"; did you mean "csv"? '

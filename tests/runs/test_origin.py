@@ -51,7 +51,7 @@ BEGUN = Origin(
         (
             replace(BEGUN, packages={"torch": "2.14.0"}, processes=2, recipe={**BEGUN.recipe, "seed": 7}),
             ["seed was not given and is now 7", "peft was 0.21.2 and is now not installed",
-             "torch was 2.13.0 and is now 2.14.0", "it was started with 1 processes before and now with 2"],
+             "torch was 2.13.0 and is now 2.14.0", "the number of processes was 1 and is now 2"],
         ),
     ],
 )  # fmt: skip

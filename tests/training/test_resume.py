@@ -248,7 +248,7 @@ def test_another_recipe_data_or_number_of_processes_is_refused(
     origin = read_origin(run)
     assert origin is not None
     now = replace(origin, processes=2)
-    assert list(origin.changes(now)) == ["it was started with 1 processes before and now with 2"]
+    assert list(origin.changes(now)) == ["the number of processes was 1 and is now 2"]
     assert (run / "checkpoints" / "checkpoint-4" / "manifest.json").exists()
     assert train(make(run, data=data)).results["training"]["steps"] == 16
 

@@ -83,5 +83,5 @@ def _format_of(name: str) -> str:
     if suffix not in known:
         found = f'the ending "{suffix}" is not known' if suffix else "the format is not known"
         endings = f"known endings are {' '.join(known)}, each also with {' '.join(COMPRESSED)}"
-        raise DataError(f"{name}: {found}; name the format with data.format ({endings})")
+        raise DataError(f"{name}: {found}; name the format with data.format, or --format ({endings})")
     return known[suffix]
