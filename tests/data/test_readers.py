@@ -26,13 +26,14 @@ ENDINGS = (
     "known endings are .csv .tsv .json .jsonl .ndjson .parquet .arrow .conll .bio .iob2 .conllu .txt .text, "
     "each also with .gz .bz2 .xz .zst"
 )
+NAME_IT = f"name the format with data.format, or --format ({ENDINGS})"
 
 
 @pytest.mark.parametrize(
     "name, format, problem",
     [
-        ("b.xlsx", None, f'b.xlsx: the ending ".xlsx" is not known; name the format with data.format, or --format ({ENDINGS})'),
-        ("data.gz", None, f"data.gz: the format is not known; name the format with data.format, or --format ({ENDINGS})"),
+        ("b.xlsx", None, f'b.xlsx: the ending ".xlsx" is not known; {NAME_IT}'),
+        ("data.gz", None, f"data.gz: the format is not known; {NAME_IT}"),
         (
             "b.csv", "cvs",
             'data.format: there is no format "cvs"; did you mean "csv"? '
