@@ -235,4 +235,14 @@ spearman = Metric(
     lambda predictions, references: Ranks(np.array(predictions, float), np.array(references, float)),
     of_table=lambda table: Ranks(*table.T),
 )
-mse = Metric({"mse": Value("mean squared error; lower is better", highest=np.inf)}, _mse, higher_is_better=False)
+mse = Metric(
+    {
+        "mse": Value(
+            "mean squared error; lower is better; of 30 examples its 95 % interval covers the true value in 92 % of "
+            "cases",
+            highest=np.inf,
+        )
+    },
+    _mse,
+    higher_is_better=False,
+)

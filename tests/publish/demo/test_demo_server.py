@@ -169,7 +169,7 @@ def test_nothing_is_overwritten(runs: Runs, tmp_path: Path) -> None:
 def test_what_cannot_be_a_space(runs: Runs, tmp_path: Path) -> None:
     with pytest.raises(RunError) as e:
         demo.write_space(runs("label"), tmp_path / "space", "no name")
-    assert str(e.value).startswith('--repo-id: "no name" cannot name a repository; write ORG/NAME')
+    assert str(e.value).startswith('--repo-id: "no name" is not a valid repository name; write ORG/NAME with letters')
     result = CliRunner().invoke(app, ["demo", str(runs("label").path), "--repo-id", "org/small"])
     assert str(result.exception) == "--repo-id: names the repository that a Space fetches the run from; add --space DIR"
     with pytest.raises(RunError) as e:  # the base is a folder of this machine, and an adapter needs it
