@@ -249,5 +249,5 @@ def test_the_commands_print_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(hf_tasks, "train", lambda *_, **__: first)
     training.train("recipe.yaml")
     assert capsys.readouterr().out.splitlines() == ["", *first.lines(), f"The runs are in {first.path}"]
-    runs.compare(str(first.path), str(second.path))
+    runs.compare([str(first.path), str(second.path)])
     assert capsys.readouterr().out.splitlines() == list(compare(first, second, "test"))
