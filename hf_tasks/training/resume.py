@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hf_tasks.core import distributed
 from hf_tasks.core.errors import RunError
+from hf_tasks.core.signals import signals_blocked
 from hf_tasks.runs.origin import Origin
 from hf_tasks.runs.status import (
     CHECKPOINTS,
@@ -88,8 +89,9 @@ def _entered(stack: ExitStack, path: Path, now: Origin, begin: Callable[[], None
     try:
         if checkpoint is None:
             _empty(path)
-        write_status(path, "running", origin=asdict(now), pushed=None, room=" " * RESERVED)
-        stack.enter_context(record_outcome(path))
+        with signals_blocked():  # a signal between the two would leave the status "running"
+            write_status(path, "running", origin=asdict(now), pushed=None, room=" " * RESERVED)
+            stack.enter_context(record_outcome(path))
         begin()
     except OSError as e:
         raise unwritable(path, e) from None
