@@ -87,7 +87,7 @@ def record_outcome(path: Path) -> Iterator[None]:
         with suppress(OSError):  # the disk may be full
             write_status(path, "failed", (str(e).splitlines() or [type(e).__name__])[0])
         raise
-    with write_errors(path):
+    with signals_blocked(), write_errors(path):
         write_status(path, "finished")
 
 
