@@ -222,7 +222,7 @@ def top_probabilities(row: dict[str, Any], top: int) -> dict[str, Any]:
 
 
 def flatten(row: Mapping[str, Any], *, lists: bool = False) -> dict[str, Any]:
-    """Flatten a prediction: {"probabilities": {"yes": 0.9}} becomes {"probabilities.yes": 0.9}; lists become JSON
+    """Flatten a nested dict: {"probabilities": {"yes": 0.9}} becomes {"probabilities.yes": 0.9}; lists become JSON
     unless `lists` keeps them."""
     cells: dict[str, Any] = {}
     for name, value in row.items():

@@ -209,7 +209,7 @@ class TrainStats(Values):
     known_entities: list[Name] = []
 
 
-class Begun(Values):
+class OriginValues(Values):
     """The origin of a training, see `origin.Origin`."""
 
     model_config = ConfigDict(extra="forbid")
@@ -226,7 +226,7 @@ class Status(Values):
 
     status: Literal["running", "interrupted", "failed", "finished"]
     message: Text
-    origin: Begun | None = None
+    origin: OriginValues | None = None
     pushed: dict[Name, Plain] | None = None
 
 

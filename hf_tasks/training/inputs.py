@@ -1,7 +1,7 @@
 """Record the origin of a training: its recipe with all defaults, hashes of its files, versions, machine."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from hf_tasks import data
 from hf_tasks.core import distributed, hardware
 from hf_tasks.core.checkpoint_paths import resolve_checkpoint
 from hf_tasks.core.errors import RunError
+from hf_tasks.core.files import flatten
 from hf_tasks.models import checkpoint_files
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
@@ -52,7 +53,7 @@ def effective(recipe: Recipe) -> dict[str, Any]:
         values["data"] |= {"seed": None}  # as where it is not given
     values |= {"method": recipe.method.effective(), "training": _training(recipe)}
     plain = json.loads(json.dumps(values, default=str))
-    return {key: value for key, value in _flat(plain) if value not in (None, [], {})}
+    return {key: value for key, value in flatten(plain, lists=True).items() if value not in (None, [], {})}
 
 
 def _training(recipe: Recipe) -> dict[str, Any]:
@@ -66,11 +67,3 @@ def _training(recipe: Recipe) -> dict[str, Any]:
     if micro_batch_size and micro_batch_size * distributed.world_size() < rows:
         values["per_device_train_batch_size"] = micro_batch_size
     return values | {"batch_size": rows, "bf16": arguments.autocasts(recipe)}
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
