@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hf_tasks.recipe import Recipe
     from hf_tasks.runs.run import Run
     from hf_tasks.runs.scores import Scores
+    from hf_tasks.training.folds import FoldRuns
     from hf_tasks.training.seeds import SeedRuns
 
     Overrides: TypeAlias = Mapping[str, Any] | Sequence[str]
@@ -92,8 +93,8 @@ def train(
     output_dir: str | Path | None = None,
     overwrite: bool = False,
     **training: Any,
-) -> "Run | SeedRuns":
-    """Train a recipe and return the saved run, or the runs if the recipe has `seeds`.
+) -> "Run | SeedRuns | FoldRuns":
+    """Train a recipe and return the saved run, or the runs if the recipe has `seeds` or `data.folds`.
 
     `recipe`: a file, a shipped recipe's name, a dict or a Recipe; by default the one that `init` proposes for the data.
     `overrides`: {"training.learning_rate": 3e-5}, or "key=value" strings. `train`, `validation`, `test`: a pandas
@@ -110,12 +111,14 @@ def train(
     given = Given(splits, sections, columns or {}, training, output_dir)
     loaded, recipe_dir = recipe_of(recipe, overrides, given)
     with _located(recipe, overrides):
-        resolved = None if loaded.seeds or loaded.output_dir.exists() else resolve_early(loaded, recipe_dir)
-        from hf_tasks.training import seeds
+        resolved = None if loaded.is_several or loaded.output_dir.exists() else resolve_early(loaded, recipe_dir)
+        from hf_tasks.training import folds, seeds
         from hf_tasks.training import train as train_recipe
 
         if loaded.seeds is not None:
             return seeds.train(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
+        if loaded.is_several:
+            return folds.train(loaded, recipe_dir=recipe_dir, overwrite=overwrite)
         return train_recipe(loaded, recipe_dir=recipe_dir, overwrite=overwrite, resolved=resolved)
 
 

@@ -22,7 +22,7 @@ _JSON_OBJECT = re.compile(rb'\s*\{\s*(["}]|$)')
 def default_split(run: "Run", data: str | None, references: list[str] | None) -> SplitName:
     """The split to evaluate: test; where the recipe has none, validation, and a line says so."""
     section = run.recipe.data
-    if data or references or section.split("test") or section.no_validation:
+    if data or references or section.split("test") or section.fold or section.no_validation:
         return "test"
     print("the run's recipe has no test split: these are the scores on validation", file=sys.stderr)
     return "validation"

@@ -43,31 +43,31 @@ def evaluate(
     format: FormatOption = None,
     overrides: DecodingOption = None,
 ) -> None:
-    """Score a run on labelled data. Of a folder with several seeds, score each run: mean and spread."""
+    """Score a run on labelled data. Of a folder with several seeds or folds, score each run: mean and spread."""
     from hf_tasks import load_run
-    from hf_tasks.training import seeds
+    from hf_tasks.training.groups import group_at
+    from hf_tasks.training.run_group import summarize_split
 
-    if seeds.SeedRuns.is_here(run):
-        group = seeds.SeedRuns.load(run)
-        folders = [str(seeds.folder(group.path, seed)) for seed in group.results["seeds"]]
-    else:
-        group, folders = None, [run]
+    group = group_at(run)
+    folders = [str(group.folder(number)) for number in group.numbers] if group else [run]
     runs = [load_run(folder, overrides or ()) for folder in folders]
     chosen = split or default_split(runs[0], data, references)
-    rows = labelled(runs[0], data, chosen, format, references)
-    results = [one.evaluate(rows) for one in runs]
+    rows = [labelled(one, data, chosen, format, references) for one in (runs if group and group.own_data else runs[:1])]
+    results = [one.evaluate(rows[i % len(rows)]) for i, one in enumerate(runs)]
     if group is None:
         print(table(results[0]))
     else:
-        name = "data" if data else chosen
-        print("\n".join(seeds.split_lines(name, group.results["seeds"], seeds.summarize_split(results))))
+        measured = summarize_split(results, interval=not group.own_data)
+        print("\n".join(group.table("data" if data else chosen, measured)))
 
 
 @app.command(cls=SeveralValues)
 def compare(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN OTHER...", help="Two or more runs, or folders with the runs of several seeds."),
+        typer.Argument(
+            metavar="RUN OTHER...", help="Two or more runs, or folders with the runs of several seeds or folds."
+        ),
     ],
     data: Annotated[
         str | None, typer.Option(help="A labelled file; by default a split of the first run's recipe.")
@@ -87,18 +87,20 @@ def compare(
 ) -> None:
     """Compare two runs on the same examples: differences with intervals, tests, changed predictions.
 
-    Of two folders with several seeds, compare the means. Of more runs, or with -o TABLE.md or .tex, show a
-    table of the scores that were measured after training.
+    Of two folders with several seeds, compare the means; with folds, the predictions of all folds. Of more
+    runs, or with -o TABLE.md or .tex, show a table of the scores that were measured after training.
     """
     from hf_tasks import load_run
     from hf_tasks.core.errors import RunError
     from hf_tasks.runs import compare
-    from hf_tasks.training import comparison, seeds
+    from hf_tasks.training import comparison, folds, seeds
+    from hf_tasks.training.groups import group_at
 
     check_output(output, [data or ""], overwrite)
     if len(runs) < 2:
         raise RunError(f"{runs[0]}: only one run; name two or more")
-    mixed = len({seeds.SeedRuns.is_here(run) for run in runs}) > 1
+    groups = [group_at(run) for run in runs]
+    mixed = len({type(group) for group in groups}) > 1
     if len(runs) > 2 or mixed or (output and output.suffix in (".md", ".tex", ".txt")):
         if data:
             raise RunError("--data: compares two runs; without it, a table shows the scores after training")
@@ -107,15 +109,19 @@ def compare(
             comparison.write(scores, output)
         print(comparison.as_text(scores), end="")
         return
-    first, second = runs
-    if seeds.SeedRuns.is_here(first) and seeds.SeedRuns.is_here(second) and data is None:
-        print("\n".join(seeds.compare(seeds.SeedRuns.load(first), seeds.SeedRuns.load(second), split)))
-        return
-    both = load_run(first), load_run(second)
-    if data is None:
-        compare.check_same_data(*both, split)
-    found = compare.compare(*both, labelled(both[0], data, split, format, references))
-    print("\n".join(compare.lines(found, *(run.path for run in both))))
+    match groups:
+        case [seeds.SeedRuns() as first, seeds.SeedRuns() as second] if data is None:
+            print("\n".join(seeds.compare(first, second, split)))
+            return
+        case [folds.FoldRuns() as first, folds.FoldRuns() as second] if data is None:
+            found = folds.compare(first, second)
+        case _:
+            both = load_run(runs[0]), load_run(runs[1])
+            if data is None:
+                compare.check_same_data(*both, split)
+            rows = labelled(both[0], data, split, format, references)
+            found = compare.compare(*both, rows, "" if data else split)
+    print("\n".join(compare.lines(found, Path(runs[0]), Path(runs[1]))))
     if output:
         compare.write(found, output)
 

@@ -76,7 +76,7 @@ def train(
 ) -> None:
     """Train a recipe, evaluate it, and save the run. The same command resumes an interrupted training."""
     from hf_tasks import train as train_recipe
-    from hf_tasks.training.seeds import SeedRuns
+    from hf_tasks.training.run_group import RunGroup
 
     changes = [*(overrides or ()), *([f"training.output_dir={json.dumps(str(output_dir))}"] if output_dir else [])]
     if num_processes and num_processes != world_size():
@@ -84,7 +84,7 @@ def train(
     run = train_recipe(recipe, changes, overwrite=overwrite)
     if not is_main():
         return
-    if isinstance(run, SeedRuns):
+    if isinstance(run, RunGroup):
         print("\n".join(["", *run.lines(), f"The runs are in {run.path}"]))
         return
     for split in ("validation", "test"):

@@ -1,4 +1,4 @@
-"""Hold out a validation split from the training examples, and draw a sample of a split."""
+"""Hold out a validation split from the training examples, divide them into folds, and draw a sample of a split."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -28,15 +28,42 @@ def hold_out(split: DataSplit, task: Task, share: float, seed: int) -> tuple[Dat
     total, random = max(1, round(share * len(split))), np.random.default_rng(seed)
     units = _units(split, task)
     strata = [task.traits.strata(example) for example in split.rows()]
-    if units.max() + 1 == len(split) and all(len(names) == 1 for names in strata):
-        held = _single(np.unique(strata, return_inverse=True)[1].reshape(-1), total, random)
-    else:
-        held = _held_units(_counts(units, strata), np.bincount(units), total, random)[units]
-        if not held.any():  # every unit has all examples of a label: examples are held out one by one
-            held = _held_units(_counts(rows := np.arange(len(split)), strata), np.ones_like(rows), total, random)
-        if not held.any():
-            held = _single(np.zeros(len(split), dtype=np.int64), total, random)
+    held = _drawn(units, strata, total, random)
+    if not held.any():  # every unit has all examples of a label: examples are held out one by one
+        held = _held_units(_counts(rows := np.arange(len(split)), strata), np.ones_like(rows), total, random)
+    if not held.any():
+        held = _single(np.zeros(len(split), dtype=np.int64), total, random)
     return split.select(np.flatnonzero(~held)), split.select(np.flatnonzero(held))
+
+
+def folds(split: DataSplit, task: Task, count: int, seed: int) -> np.ndarray:
+    """Return the fold (E,) of each example, from 1 to `count`, drawn by the seed.
+
+    Each fold is held out from the examples of the folds after it, as in `hold_out`: strata give their shares, examples
+    with the same input or of the same group are in one fold; but a fold can have all examples of a stratum. Raises
+    DataError if a fold would be empty.
+    """
+    units, random = _units(split, task), np.random.default_rng(seed)
+    strata = [task.traits.strata(example) for example in split.rows()]
+    fold, left = np.full(len(split), count), np.arange(len(split))
+    for number in range(1, count):
+        total = max(1, round(len(left) / (count - number + 1)))
+        own = np.unique(units[left], return_inverse=True)[1].reshape(-1)
+        held = _drawn(own, [strata[row] for row in left], total, random, spare=0)
+        fold[left[held]], left = number, left[~held]
+        if not len(left):
+            break
+    if empty := set(range(1, count + 1)) - set(fold.tolist()):
+        kind = f"groups by {task.traits.group}" if task.traits.group else "different inputs"
+        what = f"{units.max() + 1:,} {kind}"
+        raise DataError(f"data.folds: fold {min(empty)} of {count} would have no examples ({what}); write fewer folds")
+    return fold
+
+
+def fold_of(split: DataSplit, task: Task, count: int, number: int, seed: int) -> tuple[DataSplit, DataSplit]:
+    """Split into (the examples of all other folds, those of one fold), both in their original order."""
+    inside = folds(split, task, count, seed) == number
+    return split.select(np.flatnonzero(~inside)), split.select(np.flatnonzero(inside))
 
 
 def sample(split: DataSplit, task: Task, size: int | None, seed: int) -> DataSplit:
@@ -82,19 +109,28 @@ def _units(split: DataSplit, task: Task) -> np.ndarray:
     return np.arange(len(split))
 
 
-def _single(strata: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
+def _drawn(
+    units: np.ndarray, strata: Sequence[Sequence[str]], total: int, random: np.random.Generator, spare: int = 1
+) -> np.ndarray:
+    """Return flags (E,) of about `total` held-out examples. `spare`: the examples that every stratum keeps."""
+    if units.max() + 1 == len(units) and all(len(names) == 1 for names in strata):
+        return _single(np.unique(strata, return_inverse=True)[1].reshape(-1), total, random, spare)
+    return _held_units(_counts(units, strata), np.bincount(units), total, random, spare)[units]
+
+
+def _single(strata: np.ndarray, total: int, random: np.random.Generator, spare: int = 1) -> np.ndarray:
     """Return flags (E,) of `total` held-out examples, drawn from each stratum (E,) in proportion to its size."""
     if np.bincount(strata).max() == 1:  # each example is its own stratum: nothing to balance
         strata = np.zeros_like(strata)
     held = np.zeros(len(strata), dtype=bool)
-    for stratum, count in enumerate(_apportion(np.bincount(strata), total)):
+    for stratum, count in enumerate(_apportion(np.bincount(strata), total, spare)):
         held[random.choice(np.flatnonzero(strata == stratum), count, replace=False)] = True
     return held
 
 
-def _apportion(sizes: np.ndarray, total: int) -> np.ndarray:
+def _apportion(sizes: np.ndarray, total: int, spare: int = 1) -> np.ndarray:
     """Distribute `total` held-out examples over strata of `sizes` (S,) examples (largest remainder method)."""
-    most = sizes - 1
+    most = sizes - spare
     quotas = sizes * (total / sizes.sum())
     taken: np.ndarray = np.minimum(np.floor(quotas).astype(np.int64), most)
     for stratum in np.argsort(taken - quotas, kind="stable"):  # largest remainder first
@@ -113,7 +149,9 @@ def _counts(units: np.ndarray, strata: Sequence[Sequence[str]]) -> "csr_array":
     return csr_array((np.ones(len(rows)), (rows, columns)))
 
 
-def _held_units(counts: "csr_array", sizes: np.ndarray, total: int, random: np.random.Generator) -> np.ndarray:
+def _held_units(
+    counts: "csr_array", sizes: np.ndarray, total: int, random: np.random.Generator, spare: int = 1
+) -> np.ndarray:
     """Return flags (U,) of held-out units with about `total` examples; none if each unit has all examples of a stratum.
 
     `counts` (U, S): examples of each unit in each stratum. `sizes` (U,): examples of each unit.
@@ -124,7 +162,7 @@ def _held_units(counts: "csr_array", sizes: np.ndarray, total: int, random: np.r
     """
     from scipy.sparse import csc_array
 
-    held = _Held(counts, sizes, total)
+    held = _Held(counts, sizes, total, spare)
     waiting, members = np.ones(len(sizes), dtype=bool), csc_array(counts)
     left = np.bincount(counts.indices, minlength=counts.shape[1])
     while left.any():
@@ -146,12 +184,12 @@ def _held_units(counts: "csr_array", sizes: np.ndarray, total: int, random: np.r
 class _Held:
     """The units (U,) that have been held out so far."""
 
-    def __init__(self, counts: "csr_array", sizes: np.ndarray, total: int) -> None:
+    def __init__(self, counts: "csr_array", sizes: np.ndarray, total: int, spare: int) -> None:
         self.counts, self.sizes, self.room = counts, sizes, total
         self.flags = np.zeros(len(sizes), dtype=bool)
         rows = counts.sum(0)
         self.need = rows * (total / sizes.sum())  # (S,) examples missing to a stratum's share
-        self.most = rows - 1  # (S,) examples that can still be held out
+        self.most = rows - spare  # (S,) examples that can still be held out
         self.squares = counts.power(2).sum(1)  # (U,)
 
     def add_within_share(self, unit: int, stratum: int) -> None:

@@ -14,7 +14,7 @@ SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validati
 
 
 def file_hashes(section: Data, recipe_dir: Path | None) -> dict[str, dict[str, str]]:
-    """Return {split: {file: SHA-256}} as in `DataSplit.files`; a held-out validation split has the files of train.
+    """Return {split: {file: SHA-256}} as in `DataSplit.files`; a held-out validation split and a fold have the files of train.
 
     Empty for a dataset of the Hub. Raises DataError if a file is missing.
     """
@@ -26,6 +26,8 @@ def file_hashes(section: Data, recipe_dir: Path | None) -> dict[str, dict[str, s
     }
     if "train" in found and "validation" not in found and section.validation_size:
         found["validation"] = found["train"]
+    if "train" in found and section.folds:
+        found["test"] = found["train"]
     return found
 
 

@@ -73,11 +73,16 @@ class Data(Section):
     validation_size: float = Field(0.1, ge=0, lt=1)
     """Share of the training examples that are held out for validation if no validation split is given: drawn by the
     seed, stratified by all labels, examples with the same input together."""
+    folds: int | None = Field(None, ge=2)
+    """Cross-validation: the training examples are divided into this many folds, and one training for each fold is
+    tested on it. Folds are stratified and keep groups together, as the validation split. `test` is not read."""
+    fold: int | None = Field(None, ge=1)
+    """Train only the run that is tested on this fold, from 1 to `folds`."""
     max_examples: int | None = Field(None, ge=1)
     """Maximum number of examples of each split, for quick tests: drawn by the seed, stratified by label. Labels and
     tags are those of the complete training data."""
     seed: int | None = Field(None, ge=0)
-    """Seed of the holdout and of max_examples; training.seed by default."""
+    """Seed of the holdout, of folds and of max_examples; training.seed by default."""
     bad_rows: Literal["stop", "drop"] = "stop"
     """For invalid rows, stop and list them, or drop and count them."""
 

@@ -69,6 +69,11 @@ class Recipe(Section):
         return self.seed if self.data.seed is None else self.data.seed
 
     @property
+    def is_several(self) -> bool:
+        """Whether it describes several runs: one for each seed, or for each fold of the data."""
+        return self.seeds is not None or (self.data.folds is not None and self.data.fold is None)
+
+    @property
     def output_dir(self) -> Path:
         """The run's directory: `training.output_dir`, or runs/NAME."""
         return Path(self.training.given().get("output_dir") or f"runs/{self.name}")
@@ -136,6 +141,7 @@ def _clashes(recipe: Recipe) -> Problems:
     yield from ((("training", *key), text) for key, text in recipe.training.clashes())
     yield from _validation_clashes(recipe)
     yield from _seeds_clashes(recipe)
+    yield from _folds_clashes(recipe)
     yield from _model_clashes(recipe)
     if recipe.decoding and not recipe.task.traits.writes_text:
         yield ("decoding",), f"{recipe.task.name} generates no text; remove it"
@@ -204,6 +210,18 @@ def _validation_clashes(recipe: Recipe) -> Problems:
         yield ("early_stopping",), 'needs evaluations during training; set training.eval_strategy to "epoch" or "steps"'
     if recipe.data.no_validation and (recipe.early_stopping or given.get("load_best_model_at_end")):
         yield ("data", "validation_size"), "the best checkpoint is chosen on a validation split; give a size above 0"
+
+
+def _folds_clashes(recipe: Recipe) -> Problems:
+    section = recipe.data
+    if section.fold is not None and section.fold > (section.folds or 0):
+        yield ("data", "fold"), f"{section.fold} is not a number from 1 to data.folds; lower it, or give data.folds"
+    if section.fold is not None and section.test is not None:
+        yield ("data", "test"), "the fold is the test split; remove one of the two"
+    if section.folds and section.fold is None and recipe.seeds is not None:
+        yield ("seeds",), "cannot be combined with data.folds; remove one of the two"
+    if section.folds and section.fold is None and recipe.hub:
+        yield ("hub",), "there is a run for each fold; remove it, and push a run that is trained on all data"
 
 
 def _seeds_clashes(recipe: Recipe) -> Problems:

@@ -28,7 +28,7 @@ Resolved = tuple[Recipe, Splits]
 def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
     """Read and check all splits; returns them and the recipe with the labels and metrics filled in.
 
-    Raises DataError or RecipeError.
+    With `data.folds`, the test split is `data.fold`, by default the first fold. Raises DataError or RecipeError.
     """
     section = recipe.data
     train, validation, test = _read(recipe, recipe_dir)
@@ -36,14 +36,17 @@ def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
         raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
     whole = train
     train = data.sample(train, recipe.task, section.max_examples, recipe.data_seed)
-    if validation is None and section.validation_size:
-        try:
+    try:
+        if section.folds:
+            train, test = data.fold_of(train, recipe.task, section.folds, section.fold or 1, recipe.data_seed)
+        if validation is None and section.validation_size:
             train, validation = data.hold_out(train, recipe.task, section.validation_size, recipe.data_seed)
-        except DataError as e:
-            raise DataError(*train.problems.shown, *e.problems) from None
+    except DataError as e:
+        raise DataError(*train.problems.shown, *e.problems) from None
     flags = section.columns.get("labels")
     try:
-        fitted = whole if section.max_examples else train  # labels and tags are those of the whole file
+        partial = section.max_examples or section.folds
+        fitted = whole if partial else train  # labels and tags are those of the whole file
         task = recipe.task.fit(fitted.examples, flags if isinstance(flags, tuple) else ())
     except ValueError as e:
         raise DataError(*train.problems.shown, f"{train.where(0).rpartition(':')[0]}: {e}") from None
@@ -64,9 +67,9 @@ def resolve_early(recipe: Recipe, recipe_dir: Path | None) -> Resolved | None:
 
 def _read(recipe: Recipe, recipe_dir: Path | None) -> tuple[DataSplit | None, DataSplit | None, DataSplit | None]:
     """Read train, validation and test. Raises DataError with the errors of all three."""
-    found: dict[str, DataSplit | None] = {}
+    found: dict[str, DataSplit | None] = {"test": None}
     broken: list[str] = []
-    for name in ("train", "validation", "test"):
+    for name in ("train", "validation") if recipe.data.folds else ("train", "validation", "test"):
         try:
             found[name] = data.read_split(
                 recipe.data,

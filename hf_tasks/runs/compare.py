@@ -1,6 +1,6 @@
 """`compare`: compare two runs on the same examples with paired tests, and list the predictions that differ."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from hf_tasks.metrics import significance
 from hf_tasks.metrics.significance import PairedTest
 from hf_tasks.runs import evaluation, same_data
 from hf_tasks.runs.run import Run
+from hf_tasks.runs.stored_predictions import stored_predictions
 from hf_tasks.tasks import Task
 from hf_tasks.tasks.types import Prediction
 
@@ -27,16 +28,37 @@ class Comparison:
     n: int
 
 
-def compare(first: Run, second: Run, split: DataSplit) -> Comparison:
-    """Compare two runs on a split. Raises RunError if their tasks differ."""
+@dataclass(frozen=True)
+class Answers:
+    """A run's predictions of the same examples, with what metrics need."""
+
+    predictions: list[Any]
+    references: list[Any]
+    context: dict[str, Any]
+    """Keyword arguments of metrics."""
+
+
+def compare(first: Run, second: Run, split: DataSplit, name: str = "") -> Comparison:
+    """Compare two runs on a split. Raises RunError if their tasks differ.
+
+    `name`: the split of the runs' recipes, whose stored predictions are used if it still has the same examples.
+    """
     task = first.recipe.task
     for ours_is, theirs_is in ((task.name, second.recipe.task.name), (_kind(task), _kind(second.recipe.task))):
         if ours_is != theirs_is:
             raise RunError(f"{second.path}: its task is {theirs_is}, not {ours_is}; compare runs of one task")
     split = data.check(split, task, first.recipe.data.bad_rows)
-    (ours, references, train_stats), (theirs, _, other) = (_answers(run, split) for run in (first, second))
-    names = tuple(dict.fromkeys((*task.metrics, *second.recipe.task.metrics)))
-    tests = tuple(significance.compare(names, ours, theirs, references, (train_stats, other)))
+    ours, theirs = (
+        answers(run.recipe.task, _predictions(run, split, name), split, run.train_stats) for run in (first, second)
+    )
+    return compared(split, (task, second.recipe.task), (ours, theirs))
+
+
+def compared(split: DataSplit, tasks: tuple[Task, Task], sides: tuple[Answers, Answers]) -> Comparison:
+    """Compare the predictions of two runs on a split."""
+    names = tuple(dict.fromkeys(name for task in tasks for name in task.metrics))
+    (ours, theirs), references = (side.predictions for side in sides), sides[0].references
+    tests = tuple(significance.compare(names, ours, theirs, references, (sides[0].context, sides[1].context)))
     return Comparison(tests, tuple(_changed(split, ours, theirs, references)), len(references))
 
 
@@ -73,11 +95,17 @@ def _kind(task: Task) -> str:
     return f"{task.name} ({task.traits.kind})" if task.traits.kind else task.name
 
 
-def _answers(run: Run, split: DataSplit) -> tuple[list[Any], list[Any], dict[str, Any]]:
-    """Return a run's predictions, the references, and the arguments of metrics."""
-    task, predictions = run.recipe.task, run.predict_split(split, f"Predicting with {run.path.name}").predictions
+def _predictions(run: Run, split: DataSplit, name: str) -> list[Prediction]:
+    """Return the predictions that the run stored of these examples, or compute them."""
+    found = stored_predictions(run, name, split) if name else None
+    return run.predict_split(split, f"Predicting with {run.path.name}").predictions if found is None else found
+
+
+def answers(task: Task, predictions: list[Prediction], split: DataSplit, train_stats: Mapping[str, Any]) -> Answers:
+    """Return predictions as metrics read them."""
     inputs = task.metric_inputs(predictions, split.examples)
-    return inputs.predictions, inputs.references, evaluation.metric_arguments(task, inputs, run.train_stats)
+    context = evaluation.metric_arguments(task, inputs, dict(train_stats))
+    return Answers(inputs.predictions, inputs.references, context)
 
 
 def _changed(split: DataSplit, first: list[Any], second: list[Any], references: list[Any]) -> Iterator[Prediction]:

@@ -1,7 +1,7 @@
 """Read a run's JSON files and check their values, since a run can come from an untrusted source.
 
-results.json, environment.json, train_stats.json, status.json, seeds.json    an object
-training_log.jsonl, predictions/SPLIT.jsonl                                  an object per line
+results.json, environment.json, train_stats.json, status.json, seeds.json, folds.json    an object
+training_log.jsonl, predictions/SPLIT.jsonl                                              an object per line
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ FILES: dict[str, type[schema.Values]] = {
     "train_stats.json": schema.TrainStats,
     "status.json": schema.Status,
     "seeds.json": schema.Seeds,
+    "folds.json": schema.Folds,
 }
 
 

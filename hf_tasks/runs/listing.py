@@ -11,7 +11,9 @@ from hf_tasks.core.printable import printable
 from hf_tasks.core.untrusted import parse_yaml, read_json, read_text
 from hf_tasks.metrics import METRICS
 
-RECIPE, RESULTS, SEEDS = "recipe.yaml", "results.json", "seeds.json"
+RECIPE, RESULTS = "recipe.yaml", "results.json"
+GROUPS = ("seed", "fold")
+"""What the runs of a group differ in: its results are in seeds.json or folds.json."""
 DEEPEST = 4
 """Levels of folders below the given one that are searched."""
 
@@ -28,7 +30,7 @@ class ListedRun:
 
 
 def listed(folder: Path) -> list[ListedRun]:
-    """The runs in a folder, the newest first; the runs of several seeds as one. Raises RunError if there is none."""
+    """The runs in a folder, the newest first; those of several seeds or folds as one. Raises RunError for none."""
     if not folder.is_dir():
         raise RunError(f"{folder}: there is no such folder; name the one that holds the runs")
     runs = sorted(_found(folder), key=lambda run: run.date, reverse=True)
@@ -52,7 +54,7 @@ def main_score(metrics: Sequence[str], scores: Mapping[str, Any]) -> tuple[str, 
 
 
 def _found(folder: Path, depth: int = 0) -> Iterator[ListedRun]:
-    for results in (folder / SEEDS, folder / RESULTS):
+    for results in (*(folder / f"{kind}s.json" for kind in GROUPS), folder / RESULTS):
         if results.is_file():
             yield _listed(folder, results)
             return
@@ -65,8 +67,9 @@ def _listed(folder: Path, results: Path) -> ListedRun:
     date = time.strftime("%Y-%m-%d %H:%M", time.localtime(results.stat().st_mtime))
     try:
         measured = read_json(results)
-        seeds = measured.get("seeds", [])
-        recipe = parse_yaml(read_text((folder / f"seed-{seeds[0]}" if seeds else folder) / RECIPE))
+        kind = next((kind for kind in GROUPS if measured.get(f"{kind}s")), "")
+        several = measured[f"{kind}s"] if kind else []
+        recipe = parse_yaml(read_text((folder / f"{kind}-{several[0]}" if kind else folder) / RECIPE))
         task, model = recipe["task"], recipe["model"]
         split = next((name for name in ("test", "validation") if name in measured), "")
         score = main_score(task.get("metrics", ()), measured.get(split, {}))
@@ -74,15 +77,15 @@ def _listed(folder: Path, results: Path) -> ListedRun:
         cells = (task["name"], str(model.get("name_or_path", "from scratch")), method, split)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ListedRun(str(folder), "damaged", "", "", "", "", date)
-    return ListedRun(str(folder), *cells, _shown(score, len(seeds)), date)
+    return ListedRun(str(folder), *cells, _shown(score, f"{len(several)} {kind}s"), date)
 
 
-def _shown(score: tuple[str, Any] | None, seeds: int) -> str:
+def _shown(score: tuple[str, Any] | None, several: str) -> str:
     match score:
         case None:
             return ""
         case (name, {"mean": float(mean), "std": std}):
             spread = f" ± {std:.4f}" if isinstance(std, float) else ""
-            return f"{name} {mean:.4f}{spread} ({seeds} seeds)"
+            return f"{name} {mean:.4f}{spread} ({several})"
         case (name, value):
             return f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}"

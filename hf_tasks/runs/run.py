@@ -80,8 +80,10 @@ class Run:
         `overrides`: `decoding.key=value` strings that change how text is generated.
         """
         path = Path(path)
-        if seeds := sorted(path.glob(f"seed-*/{RECIPE}")):
-            raise RunError(f"{path}: contains the runs of several seeds; name one of them, e.g. {seeds[0].parent}")
+        for kind in ("seed", "fold"):
+            if several := sorted(path.glob(f"{kind}-*/{RECIPE}")):
+                first = several[0].parent
+                raise RunError(f"{path}: contains the runs of several {kind}s; name one of them, e.g. {first}")
         clean_up(path)
         if not (path / RECIPE).is_file():
             raise RunError(f"{path}: there is no run (no {RECIPE}); give the directory that `train` wrote")

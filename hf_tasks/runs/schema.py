@@ -244,5 +244,14 @@ class Seeds(Values):
     data: dict[Name, FilesValues] = {}
 
 
+class Folds(Values):
+    """The content of folds.json."""
+
+    folds: Annotated[list[Count], Field(min_length=1, max_length=MOST)]
+    test: dict[Name, Spread] = {}
+    pooled: Measured
+    data: dict[Name, FilesValues] = {}
+
+
 class LogRow(Values):
     step: Count | None = None

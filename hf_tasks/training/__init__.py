@@ -47,6 +47,8 @@ def train(
     started = time.perf_counter()
     if recipe.seeds is not None:
         raise RecipeError("seeds: only one run can be trained here; remove it, or write one seed as training.seed")
+    if recipe.is_several:
+        raise RecipeError("data.folds: only one run can be trained here; remove it, or write the number of a data.fold")
     if not overwrite and Run.is_finished(recipe.output_dir):
         return pushed(finished(recipe, recipe_dir), recipe)
     check_free(recipe.output_dir)

@@ -1,4 +1,4 @@
-"""Several runs, or groups of seeds, side by side: a table as text, Markdown, CSV or LaTeX."""
+"""Several runs, or groups of seeds or folds, side by side: a table as text, Markdown, CSV or LaTeX."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from hf_tasks.core.errors import RunError
 from hf_tasks.runs import same_data
 from hf_tasks.runs.evaluation import numbers
 from hf_tasks.runs.run import Run
-from hf_tasks.training.seeds import SeedRuns
+from hf_tasks.training.groups import group_at
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,18 @@ class RecordedScores:
     name: str
     task: str
     values: Mapping[str, tuple[float, float | None]]
-    """Of each number: its value, or the mean of seeds; and the standard deviation over seeds, or None."""
+    """Of each number: its value, or the mean of seeds or folds; and the standard deviation over them, or None."""
     data: Mapping[str, Any]
     n: int
     """Number of runs."""
+    kind: str = ""
+    """seed or fold, where there are several runs."""
 
 
 def measured(path: str, split: str) -> RecordedScores:
-    """What a run, or the runs of several seeds, recorded of a split. Raises RunError."""
-    if SeedRuns.is_here(path):
-        group = SeedRuns.load(path)
-        run, results, n = next(iter(group.runs.values())), group.results, len(group.results["seeds"])
+    """What a run, or the runs of several seeds or folds, recorded of a split. Raises RunError."""
+    if group := group_at(path):
+        run, results, n = next(iter(group.runs.values())), group.results, len(group.numbers)
         values = {name: (row["mean"], row["std"]) for name, row in results.get(split, {}).items()}
     else:
         run, n = Run.load(path), 1
@@ -37,7 +38,7 @@ def measured(path: str, split: str) -> RecordedScores:
         values = {name: (float(value), None) for name, value in numbers(results.get(split, {})).items() if name != "n"}
     if not values:
         raise RunError(f"{path}: has no scores on {split}; choose another split with --split")
-    return RecordedScores(path, run.recipe.task.name, values, results.get("data", {}), n)
+    return RecordedScores(path, run.recipe.task.name, values, results.get("data", {}), n, group.kind if group else "")
 
 
 def rows(paths: Sequence[str], split: str) -> list[list[str]]:
@@ -49,9 +50,10 @@ def rows(paths: Sequence[str], split: str) -> list[list[str]]:
             raise RunError(f"{one.name}: its task is {one.task}, not {found[0].task}; compare runs of one task")
     same_data.check([(one.name, one.data) for one in found], (split,))
     names = [name for name in found[0].values if all(name in one.values for one in found)]
-    table = [["run", "seeds", *names]]
+    kinds = {one.kind for one in found if one.kind}
+    table = [["run", f"{kinds.pop()}s" if len(kinds) == 1 else "runs", *names]]
     table += [[one.name, str(one.n), *(_cell(*one.values[name]) for name in names)] for one in found]
-    return table if any(one.n > 1 for one in found) else [[row[0], *row[2:]] for row in table]
+    return table if any(one.kind for one in found) else [[row[0], *row[2:]] for row in table]
 
 
 def _cell(value: float, std: float | None) -> str:

@@ -39,7 +39,7 @@ TEST = (
     "training.eval_strategy=no", "training.save_strategy=no", "training.load_best_model_at_end=false",
     "training.metric_for_best_model=null", "training.logging_strategy=steps", "training.logging_steps=1",
     "training.lr_scheduler_type=constant", "training.warmup_steps=0", "training.report_to=none",
-    "early_stopping=null", "data.test=null", "hub=null", "seeds=null", "sweep=null",
+    "early_stopping=null", "data.test=null", "data.folds=null", "hub=null", "seeds=null", "sweep=null",
 )  # fmt: skip
 """Overrides of the recipe during the range test."""
 

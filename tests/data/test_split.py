@@ -8,7 +8,7 @@ import pytest
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.data import hold_out, read_rows, sample
-from hf_tasks.data.holdout import _apportion
+from hf_tasks.data.holdout import _apportion, folds
 from hf_tasks.recipe import from_dict
 from hf_tasks.recipe.resolve import resolve
 from hf_tasks.tasks import QuestionAnswering, TextClassification
@@ -183,3 +183,37 @@ def test_a_sample_does_not_hide_labels(tmp_path: Path) -> None:
     assert recipe.task.labels == ("a", "b", "c") and len(splits.train) == 2
     recipe, splits = resolve(from_dict({**values, "data": data}), None)
     assert (len(splits.train), len(splits.validation or ())) == (16, 4)
+
+
+def test_folds_are_stratified_and_cover_everything():
+    labels = ["a"] * 60 + ["b"] * 30 + ["c"] * 10 + ["d"] * 3
+    number = folds(split(labels), TASK, 5, 7)
+    assert sorted(np.bincount(number)[1:]) == [20, 20, 21, 21, 21]
+    for fold in range(1, 6):
+        counts = Counter(label for label, own in zip(labels, number, strict=True) if own == fold)
+        assert (counts["a"], counts["b"], counts["c"]) == (12, 6, 2)
+        assert counts["d"] <= 1
+    assert np.array_equal(number, folds(split(labels), TASK, 5, 7))
+    assert not np.array_equal(number, folds(split(labels), TASK, 5, 8))
+
+
+def test_folds_keep_groups_together():
+    rows = [
+        {"question": f"q{i}", "context": f"c{i // 4}", "answers": {"text": [], "answer_start": []}} for i in range(40)
+    ]
+    task = QuestionAnswering(name="question-answering", version_2_with_negative=True)
+    number = folds(read_rows(rows, task, labelled=True), task, 5, 0)
+    assert np.bincount(number).tolist() == [0, 8, 8, 8, 8, 8]
+    assert all(len(set(number[start : start + 4])) == 1 for start in range(0, 40, 4))
+    with pytest.raises(DataError, match=r"^data.folds: fold 3 of 3 would have no examples \(2 groups by context\)"):
+        folds(read_rows(rows[:8], task, labelled=True), task, 3, 0)
+
+
+def test_equal_inputs_are_in_one_fold():
+    texts = [f"t{i}" for i in range(30)] * 2
+    whole = read_rows([{"text": text, "label": "ab"[i % 7 == 0]} for i, text in enumerate(texts)], TASK, labelled=True)
+    number = folds(whole, TASK, 5, 0)
+    assert np.array_equal(number[:30], number[30:])
+    assert np.bincount(number)[1:].tolist() == [12] * 5
+    with pytest.raises(DataError, match=r"fold 4 of 4 would have no examples \(3 different inputs\); write fewer"):
+        folds(split(["a", "a", "b"]), TASK, 4, 0)

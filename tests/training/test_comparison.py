@@ -14,7 +14,7 @@ FACTS = {"test": {"files": {"a.csv": "1"}, "rows_sha256": "x"}}
 def runs(monkeypatch: pytest.MonkeyPatch, **changes: RecordedScores) -> list[list[str]]:
     known = {
         "a": RecordedScores("a", "t", {"accuracy": (0.5, None), "loss": (1.25, None), "ece": (0.1, None)}, FACTS, 1),
-        "b_1": RecordedScores("b_1", "t", {"accuracy": (0.75, 0.125), "loss": (1.0, 0.0)}, FACTS, 3),
+        "b_1": RecordedScores("b_1", "t", {"accuracy": (0.75, 0.125), "loss": (1.0, 0.0)}, FACTS, 3, "seed"),
     } | changes
     monkeypatch.setattr(comparison, "measured", lambda path, split: known[path])
     return comparison.rows(list(known), "test")

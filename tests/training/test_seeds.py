@@ -16,7 +16,8 @@ from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.runs.run import Run
 from hf_tasks.runs.status import read_origin
 from hf_tasks.training import seeds, train
-from hf_tasks.training.seeds import SeedRuns, compare, of_seed, summarize, summary, welch
+from hf_tasks.training.run_group import summary
+from hf_tasks.training.seeds import SeedRuns, compare, welch
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,10 @@ def values(tiny: Tiny, tmp_path: Path) -> dict[str, Any]:
     }
 
 
+def seed_recipe(recipe: Recipe, seed: int) -> Recipe:
+    return SeedRuns(recipe.output_dir).recipe_of(recipe, seed)
+
+
 def problems(values: dict[str, Any]) -> str:
     with pytest.raises(RecipeError) as e:
         from_dict(values)
@@ -53,7 +58,7 @@ def test_each_seed_is_the_run_of_that_seed_on_the_same_data(values: dict[str, An
     one, two = (group.runs[seed].results for seed in (1, 2))
     assert one["validation"]["loss"] != two["validation"]["loss"]
     assert (one["validation"]["n"], two["validation"]["n"]) == (8, 8)
-    recipe = of_seed(from_dict(values), 2)
+    recipe = seed_recipe(from_dict(values), 2)
     training = recipe.training.model_copy(update={"output_dir": str(tmp_path / "alone")})
     alone = train(recipe.model_copy(update={"training": training}))
     assert alone.results["test"] == two["test"]
@@ -100,7 +105,7 @@ def test_seeds_on_other_data_are_refused(values: dict[str, Any], tmp_path: Path)
     status = tmp_path / "runs" / "seed-2" / "status.json"  # as if the data had changed while seed 1 was trained
     status.write_text(status.read_text().replace(read_origin(status.parent).data["test"][str(rows)], "0" * 64))  # type: ignore[union-attr]
     with pytest.raises(RunError) as e:
-        seeds._check_alike(tmp_path / "runs", 1, 2)
+        SeedRuns(tmp_path / "runs").check_alike(1, 2)
     assert str(e.value) == (
         f"{tmp_path}/runs/seed-2: after seed 1, the data have changed ({rows}); their mean would mix both; undo that, "
         "or train all seeds again with --overwrite"
@@ -110,16 +115,16 @@ def test_seeds_on_other_data_are_refused(values: dict[str, Any], tmp_path: Path)
 def test_all_seeds_hold_out_the_same_rows(values: dict[str, Any]) -> None:
     from hf_tasks.recipe.resolve import resolve
 
-    splits = [resolve(of_seed(from_dict(values), seed), None)[1] for seed in (1, 2)]
+    splits = [resolve(seed_recipe(from_dict(values), seed), None)[1] for seed in (1, 2)]
     rows = [[split.validation.where(i) for i in range(8)] for split in splits if split.validation]
     assert rows[0] == rows[1]
     values["data"]["seed"] = 7
-    again = resolve(of_seed(from_dict(values), 1), None)[1].validation
+    again = resolve(seed_recipe(from_dict(values), 1), None)[1].validation
     assert again and [again.where(i) for i in range(8)] != rows[0]
 
 
 def test_the_recipe_of_a_seed_names_its_seeds(values: dict[str, Any]) -> None:
-    recipe = of_seed(from_dict(values), 2)
+    recipe = seed_recipe(from_dict(values), 2)
     assert (recipe.seeds, recipe.training.given()["seed"], recipe.data.seed) == (None, 2, 42)
     assert recipe.output_dir.name == "seed-2"
     assert "seeds" not in recipe.model_fields_set
@@ -143,12 +148,12 @@ def test_one_seed_has_no_spread_and_equal_seeds_have_none_left() -> None:
 
 def test_only_numbers_that_every_seed_has_are_summarized() -> None:
     measured = [{"test": {"n": 4, "f1": 0.5, "table": {}}}, {"test": {"n": 4, "f1": 1, "table": {}, "extra": 1.0}}]
-    assert list(summarize([1, 2], measured)["test"]) == ["f1"]
+    assert list(SeedRuns(Path()).summarize([1, 2], measured)["test"]) == ["f1"]
 
 
 def test_the_table_for_people(tmp_path: Path) -> None:
     measured = [{"test": {"n": 4, "f1": value}} for value in (0.5, 0.75)]
-    (tmp_path / "seeds.json").write_text(json.dumps(summarize([13, 42], measured)), encoding="utf-8")
+    (tmp_path / "seeds.json").write_text(json.dumps(SeedRuns(Path()).summarize([13, 42], measured)), encoding="utf-8")
     assert list(SeedRuns.load(tmp_path).lines()) == [
         "test, seeds 13, 42",
         "  Student's t over 2 seeds: the intervals assume a normal distribution",
@@ -203,7 +208,9 @@ def test_a_group_is_not_a_run(tmp_path: Path) -> None:
 def group(folder: Path, values: list[float]) -> SeedRuns:
     folder.mkdir()
     measured = [{"test": {"n": 4, "f1": value}} for value in values]
-    (folder / "seeds.json").write_text(json.dumps(summarize(range(len(values)), measured)), encoding="utf-8")
+    (folder / "seeds.json").write_text(
+        json.dumps(SeedRuns(Path()).summarize(range(len(values)), measured)), encoding="utf-8"
+    )
     return SeedRuns.load(folder)
 
 

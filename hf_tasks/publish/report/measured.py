@@ -19,6 +19,7 @@ from hf_tasks.data.readers.compression import opened
 from hf_tasks.metrics import find, score
 from hf_tasks.metrics.intervals import uncertainty_of
 from hf_tasks.publish.results_view import Interval
+from hf_tasks.recipe.resolve import resolve
 from hf_tasks.runs import evaluation, json_files
 from hf_tasks.runs.run import Run
 from hf_tasks.tasks import EncodedSplit, Task
@@ -147,6 +148,8 @@ def _predictions(run: Run, name: SplitName) -> list[Prediction]:
 def _read(run: Run, name: SplitName) -> DataSplit:
     """The split as it was evaluated: read from its own files, or held out from train with the same seed."""
     section, task, seed = run.recipe.data, run.recipe.task, run.recipe.data_seed
+    if section.folds and (of_fold := resolve(run.recipe, run.recipe_folder)[1].named().get(name)):
+        return of_fold
     held_out = name == "validation" and section.validation is None
     split = data.read_split(section, "train" if held_out else name, task, seed=seed, recipe_dir=run.recipe_folder)
     if split is None:

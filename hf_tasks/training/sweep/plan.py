@@ -17,9 +17,9 @@ from hf_tasks.recipe.yaml_edit import edited
 
 GRID, TRIALS = 50, 20
 """Maximum size of a grid search, and default number of trials of a random search."""
-REMOVED = ("data.test=null", "hub=null", "sweep=null", "seeds=null")
-"""Sections removed for trials: no test split, no push."""
-NOT_SWEPT = ("name", "training.output_dir", "data.test", "hub", "sweep", "seeds")
+REMOVED = ("data.test=null", "data.folds=null", "hub=null", "sweep=null", "seeds=null")
+"""Keys removed for trials: no test split, no folds, no push."""
+NOT_SWEPT = ("name", "training.output_dir", "data.test", "data.folds", "data.fold", "hub", "sweep", "seeds")
 """Keys and sections that cannot be swept."""
 
 
