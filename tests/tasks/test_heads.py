@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from datasets import Dataset
 
 from hf_tasks import recipe
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.tasks import EncodedSplit, TextClassification
+from hf_tasks.tasks.text_classification.heads import MultiLabel, SingleLabel
 
 TWO = [{"text": "a", "label": label} for label in ("bad", "good")]
 THREE = [{"text": "a", "label": label} for label in ("bad", "good", "so so")]
@@ -166,3 +168,35 @@ def test_a_threshold_for_many_labels_is_found_when_the_data_are_read() -> None:
         ValueError, match=r"^task.threshold: of 3 labels the most probable one is predicted; remove it$"
     ):
         resolved(THREE, threshold="tuned")
+
+
+def test_focal_loss_of_one_label_by_hand() -> None:
+    """Right label with p = 3/4 and with p = 1/4: (1 - p)^2 * -log p, the second example with weight 3."""
+    given = torch.tensor([[0.0, math.log(3)], [math.log(3), 0.0]]), torch.tensor([1, 1])
+    plain, focal = (SingleLabel(("a", "b"), None, 1.0, (0.5, 0.5), gamma) for gamma in (0.0, 2.0))
+    assert plain.loss(*given).item() == pytest.approx(-math.log(3 / 4) - math.log(1 / 4))
+    expected = (1 / 4) ** 2 * -math.log(3 / 4), (3 / 4) ** 2 * -math.log(1 / 4)
+    assert focal.loss(*given).item() == pytest.approx(sum(expected))
+    weighted = SingleLabel(("a", "b"), {"a": 3.0, "b": 0.5}, 1.0, (0.5, 0.5), 2.0)
+    assert weighted.loss(given[0], torch.tensor([1, 0])).item() == pytest.approx(
+        0.5 * expected[0] + 3 * (1 / 4) ** 2 * -math.log(3 / 4)
+    )
+
+
+def test_focal_loss_of_several_labels_by_hand() -> None:
+    logits, flags = torch.tensor([[math.log(3), math.log(3)]]), torch.tensor([[1.0, 0.0]])
+    expected = (1 / 4) ** 0.5 * -math.log(3 / 4) + (3 / 4) ** 0.5 * -math.log(1 / 4)
+    head = MultiLabel(("a", "b"), 1.0, (0.5, 0.5), 0.5)
+    assert head.loss(logits, flags).item() == pytest.approx(expected)
+
+
+def test_focal_loss_has_a_gradient_where_the_label_is_certain() -> None:
+    logits = torch.tensor([[200.0, 0.0]], requires_grad=True)
+    SingleLabel(("a", "b"), None, 1.0, (0.5, 0.5), 0.5).loss(logits, torch.tensor([0])).backward()
+    assert torch.isfinite(logits.grad).all()  # type: ignore[arg-type]
+
+
+def test_regression_has_no_focal_loss() -> None:
+    assert problem({"problem_type": "regression", "focal_gamma": 2}) == (
+        "recipe: task.focal_gamma: regression predicts a number and has no probabilities; remove it"
+    )

@@ -19,6 +19,8 @@ ProblemType = Literal["single_label_classification", "multi_label_classification
 SINGLE_LABEL_ONLY = "only single-label classification has class weights; remove them"
 NOT_SEPARATED = 'only several labels are separated; name their column "labels", or remove it'
 NO_PROBABILITIES = "regression predicts a number and has no probabilities; remove it"
+SMALLEST = 1e-12
+"""The least 1 - p: a power of 0 below 1 has no gradient."""
 
 
 class Head(ABC):
@@ -61,6 +63,7 @@ class Regression(Head):
     refused: ClassVar[dict[str, str]] = {
         "labels": "regression predicts a number and has no labels; remove them",
         "class_weights": SINGLE_LABEL_ONLY,
+        "focal_gamma": NO_PROBABILITIES,
         "label_separator": NOT_SEPARATED,
         "threshold": NO_PROBABILITIES,
         "temperature": NO_PROBABILITIES,
@@ -96,6 +99,8 @@ class SingleLabel(Head):
     """Divides the logits."""
     thresholds: tuple[float, ...]
     """Of each label."""
+    gamma: float = 0.0
+    """Of the focal loss."""
 
     def head_config(self) -> dict[str, Any]:
         return {"problem_type": "single_label_classification", **_names(self.labels)}
@@ -112,7 +117,10 @@ class SingleLabel(Head):
         weights = None
         if self.weights is not None:
             weights = torch.tensor([self.weights[label] for label in self.labels], device=logits.device)
-        return functional.cross_entropy(logits, learned, weights, reduction="sum")
+        if not self.gamma:
+            return functional.cross_entropy(logits, learned, weights, reduction="sum")
+        losses = focal(functional.cross_entropy(logits, learned, reduction="none"), self.gamma)
+        return (losses if weights is None else losses * weights[learned]).sum()
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """(E, C), as the logits."""
@@ -152,6 +160,7 @@ class MultiLabel(Head):
     labels: tuple[str, ...]
     temperature: float
     thresholds: tuple[float, ...]
+    gamma: float = 0.0
 
     def head_config(self) -> dict[str, Any]:
         return {"problem_type": "multi_label_classification", **_names(self.labels)}
@@ -163,7 +172,9 @@ class MultiLabel(Head):
     def loss(self, logits: "Tensor", learned: "Tensor") -> "Tensor":
         from torch.nn import functional
 
-        return functional.binary_cross_entropy_with_logits(logits, learned, reduction="sum")
+        if not self.gamma:
+            return functional.binary_cross_entropy_with_logits(logits, learned, reduction="sum")
+        return focal(functional.binary_cross_entropy_with_logits(logits, learned, reduction="none"), self.gamma).sum()
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """(E, C), as the logits."""
@@ -199,6 +210,16 @@ class MultiLabel(Head):
         flags = np.array(self.learned(targets))
         columns = zip(self.labels, self.probabilities(logits).T, flags.T, strict=True)
         return {label: best_for_f1(column, of_label) for label, column, of_label in columns}
+
+
+def focal(losses: "Tensor", gamma: float) -> "Tensor":
+    """Return (1 - p)^gamma * losses, where p = exp(-losses) is the probability of what is right.
+
+    The focal loss (Lin et al. 2017, https://arxiv.org/abs/1708.02002) without its weights of the classes.
+    """
+    import torch
+
+    return (-torch.expm1(-losses)).clamp_min(SMALLEST) ** gamma * losses
 
 
 HEADS: dict[ProblemType, type[SingleLabel | MultiLabel | Regression]] = {
