@@ -115,7 +115,8 @@ def _drawn(
     """Return flags (E,) of about `total` held-out examples. `spare`: the examples that every stratum keeps."""
     if units.max() + 1 == len(units) and all(len(names) == 1 for names in strata):
         return _single(np.unique(strata, return_inverse=True)[1].reshape(-1), total, random, spare)
-    return _held_units(_counts(units, strata), np.bincount(units), total, random, spare)[units]
+    held: np.ndarray = _held_units(_counts(units, strata), np.bincount(units), total, random, spare)[units]
+    return held
 
 
 def _single(strata: np.ndarray, total: int, random: np.random.Generator, spare: int = 1) -> np.ndarray:

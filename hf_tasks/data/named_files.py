@@ -14,7 +14,7 @@ SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validati
 
 
 def file_hashes(section: Data, recipe_dir: Path | None) -> dict[str, dict[str, str]]:
-    """Return {split: {file: SHA-256}} as in `DataSplit.files`; a held-out validation split and a fold have the files of train.
+    """Return {split: {file: SHA-256}} as in `DataSplit.files`; a holdout and a fold have the files of train.
 
     Empty for a dataset of the Hub. Raises DataError if a file is missing.
     """
