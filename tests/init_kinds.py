@@ -166,6 +166,18 @@ def any_texts(folder: Path) -> list[str]:
     return jsonl(folder, "any.jsonl", lambda i: {"prompt": text(i), "completion": f"{i} ways: yes, no, perhaps so"})
 
 
+def pronouns(folder: Path) -> list[str]:
+    header = ["ID", "Text", "Pronoun", "Pronoun-offset", "A", "A-offset", "A-coref", "B", "B-offset", "B-coref", "URL"]
+    rows = ["\t".join(header)]
+    for i in range(60):
+        said = f"Ann met Eve number {i} before she left."
+        flags = ("TRUE", "FALSE") if i % 3 else ("FALSE", "TRUE" if i % 2 else "FALSE")
+        cells = (f"d-{i}", said, "she", said.index("she"), "Ann", 0, flags[0], "Eve", 8, flags[1], "http://x.org/Ann")
+        rows.append("\t".join(map(str, cells)))
+    lines(folder / "gap.tsv", rows)
+    return [str(folder / "gap.tsv")]
+
+
 def choices(folder: Path) -> list[str]:
     rows = ("sent1,sent2,ending0,ending1,ending2,label", *(
         f"{text(i)},then they,leave {i},stay {i},{'' if i % 3 else f'sing {i}'},{i % 2}" for i in range(60)

@@ -81,6 +81,12 @@ SAMPLES = [
              [{"source": a, "target": b} for a, b in PAIRS], _written, "t5", 100.0)
       for name in ("summarization", "translation", "text2text-generation")),
     Sample({"name": "multiple-choice"}, CHOICES, _of_choices),
+    Sample({"name": "coreference"},
+           [{"text": "mary saw anna and she won", "pronoun": "she", "names": ["mary", "anna"], "label": "anna"},
+            {"text": f"john met peter . {LONG} he works", "pronoun": "he", "pronoun_offset": 17 + len(LONG) + 1,
+             "names": ["john", "peter", "rome"], "offsets": [0, 9, 17 + LONG.index("rome")], "label": "neither"},
+            {"text": "anna saw mary", "pronoun": "saw", "names": ["anna", "mary"], "label": [True, False]}],
+           _of_choices),
     Sample({"name": "text-generation", "metrics": ["chrf"], "max_target_length": 16, "separator": " to:",
             "prompt_loss_weight": 0.1}, [{"prompt": a, "completion": b} for a, b in PAIRS], _written, "gpt2", 100.0),
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from hf_tasks.core.errors import RecipeError
 from hf_tasks.core.section import did_you_mean
 from hf_tasks.metrics import classification, generation, probability, squad, tagging
 from hf_tasks.metrics.cmrc2018 import cmrc2018
+from hf_tasks.metrics.coreference import coreference_f1
 from hf_tasks.metrics.gleu import gleu
 from hf_tasks.metrics.metric import Metric, Value
 
@@ -24,6 +25,7 @@ METRICS: dict[str, Metric] = {
     "pearson": classification.pearson,
     "spearman": classification.spearman,
     "mse": classification.mse,
+    "coreference_f1": coreference_f1,
     "ece": probability.ece,
     "brier": probability.brier,
     "nll": probability.nll,

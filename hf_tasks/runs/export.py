@@ -85,7 +85,8 @@ def _card(run: Run) -> str:
     from huggingface_hub import ModelCardData
 
     recipe = run.recipe
-    data = ModelCardData(library_name="transformers", pipeline_tag=recipe.task.name, tags=["hf_tasks"])
+    tag = recipe.task.traits.pipeline_tag or recipe.task.name
+    data = ModelCardData(library_name="transformers", pipeline_tag=tag, tags=["hf_tasks"])
     load = f"{recipe.task.model_spec.auto_class}.from_pretrained"
     return (
         f"---\n{data.to_yaml()}\n---\n\n# {recipe.name}\n\n`{recipe.model.name_or_path}` for {recipe.task.name}, "

@@ -165,6 +165,7 @@ class CurveValues(Values):
 class Baseline(Values):
     what: Text
     parts: dict[Name, dict[Name, Number]]
+    others: Annotated[list["Baseline"], Field(max_length=MOST)] = []
 
 
 class Energy(Values):

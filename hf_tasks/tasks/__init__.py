@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hf_tasks.tasks.base import Task
+from hf_tasks.tasks.coreference import Coreference
 from hf_tasks.tasks.multiple_choice import MultipleChoice
 from hf_tasks.tasks.question_answering import QuestionAnswering
 from hf_tasks.tasks.text2text import TextToText
@@ -14,12 +15,19 @@ from hf_tasks.tasks.token_classification import TokenClassification
 from hf_tasks.tasks.types import EncodedSplit
 
 AnyTask = Annotated[
-    MultipleChoice | QuestionAnswering | TextClassification | TextGeneration | TextToText | TokenClassification,
+    Coreference
+    | MultipleChoice
+    | QuestionAnswering
+    | TextClassification
+    | TextGeneration
+    | TextToText
+    | TokenClassification,
     Field(discriminator="name"),
 ]
 
 __all__ = [
     "AnyTask",
+    "Coreference",
     "EncodedSplit",
     "MultipleChoice",
     "QuestionAnswering",

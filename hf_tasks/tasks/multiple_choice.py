@@ -9,7 +9,7 @@ section 4.4, https://aclanthology.org/N19-1423).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -125,14 +125,10 @@ class MultipleChoice(Task):
     # -- from outputs to predictions
 
     def loss(self, outputs: Any, batch: Batch, items: "Tensor | int | None" = None) -> "Tensor":
-        from torch.nn import functional
-
-        logits = outputs["logits"].float().masked_fill(~batch["loss_choices"], -np.inf)  # (B, C)
-        total = functional.cross_entropy(logits, batch["labels"], ignore_index=IGNORE, reduction="sum")
-        return total / (items_in(batch) if items is None else items)
+        return choice_loss(outputs, batch, items)
 
     def postprocessor(self, *, scores_only: bool = False) -> Postprocessor:
-        return Postprocessor(_logits, _predictions)
+        return Postprocessor(choice_logits, _predictions)
 
     def metric_inputs(self, predictions: list[Prediction], examples: "Dataset") -> MetricInputs:
         return MetricInputs(
@@ -233,28 +229,39 @@ def _notes(examples: "Dataset") -> Iterator[str]:
     yield f"{min(counts)} to {max(counts)} choices; chance is right in {chance:.1%}"
 
 
-def _logits(outputs: Any, features: Features) -> list[Any]:
+def choice_loss(outputs: Any, batch: Batch, items: "Tensor | int | None" = None) -> "Tensor":
+    """Cross-entropy over the real choices of each row; see `Task.loss`."""
+    from torch.nn import functional
+
+    logits = outputs["logits"].float().masked_fill(~batch["loss_choices"], -np.inf)  # (B, C)
+    total = functional.cross_entropy(logits, batch["labels"], ignore_index=IGNORE, reduction="sum")
+    return total / (items_in(batch) if items is None else items)
+
+
+def choice_logits(outputs: Any, features: Features) -> list[Any]:
     """B x (choices,)"""
     logits = outputs["logits"].float().cpu().numpy()  # (B, C)
     return [row[: len(ids)] for row, ids in zip(logits, features["input_ids"], strict=True)]
 
 
-def _predictions(items: list[Any], split: EncodedSplit) -> list[Prediction]:
+def chosen(logits: np.ndarray, choices: Sequence[str]) -> Prediction:
+    """The prediction of one row from its logits (choices,)."""
     from scipy.special import softmax
 
-    predictions = []
-    for logits, (choices,) in zip(items, values(split.examples, "choices"), strict=True):
-        probabilities = softmax(logits.astype(np.float64))
-        best = int(logits.argmax())
-        predictions.append(
-            {
-                "choice": choices[best],
-                "label": best,
-                "score": float(probabilities[best]),
-                "probabilities": probabilities.tolist(),
-            }
-        )
-    return predictions
+    probabilities = softmax(logits.astype(np.float64))
+    best = int(logits.argmax())
+    return {
+        "choice": choices[best],
+        "label": best,
+        "score": float(probabilities[best]),
+        "probabilities": probabilities.tolist(),
+    }
+
+
+def _predictions(items: list[Any], split: EncodedSplit) -> list[Prediction]:
+    return [
+        chosen(logits, choices) for logits, (choices,) in zip(items, values(split.examples, "choices"), strict=True)
+    ]
 
 
 def _confidence(predictions: list[Prediction], references: list[str]) -> dict[str, Any]:

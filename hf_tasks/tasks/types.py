@@ -127,6 +127,10 @@ class Traits:
     """What to do with examples that are longer than the model."""
     metric_kinds: tuple[str, ...] = ("labels",)
     """What the task's metrics can compare: "labels", "tags", "answers", "texts"."""
+    pipeline_tag: str = ""
+    """The Hub's name of the task, where it is another."""
+    baselines: Mapping[str, Callable[[Example], Any]] = field(default_factory=dict)
+    """Predictions without a model, as metrics read them, each from an example; by what they are."""
     kind: str = ""
     """What runs of the task must share to be compared, besides its name."""
 

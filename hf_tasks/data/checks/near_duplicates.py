@@ -59,10 +59,12 @@ def near(splits: dict[str, DataSplit], exact: dict[str, np.ndarray], task: Task,
     """Yield an issue for near-duplicates of train in other splits; `exact` (E,) flags exact duplicates to skip."""
     train, seen = splits["train"], []
     searched = _sample(np.arange(len(train)), MOST_SEARCHED, seed)
+    kinds = train.examples.features
+    columns = [name for name in task.traits.compared if getattr(kinds[name], "dtype", "string") == "string"]
     among = f"{len(searched):,} sampled rows of " if len(searched) < len(train) else ""
     for name, known in exact.items():
         tested = _sample(np.flatnonzero(~known), MOST_TESTED, seed)
-        near = search(splits[name].examples.select(tested), train.examples.select(searched), task.traits.compared)
+        near = search(splits[name].examples.select(tested), train.examples.select(searched), columns)
         if len(rows := np.flatnonzero(near >= 0)):
             drawn = " sampled" if len(tested) < (~known).sum() else ""
             places = pairs_of_places(splits[name], tested[rows], train, searched[near[rows]])

@@ -16,7 +16,7 @@ from hf_tasks.publish.redact import redacted
 from hf_tasks.recipe import Recipe
 from hf_tasks.runs import evaluation
 from hf_tasks.tasks import Task
-from hf_tasks.tasks.types import Traits
+from hf_tasks.tasks.types import Traits, rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -56,10 +56,15 @@ def samples(task: Task, train: "Dataset", size: int) -> list[dict[str, str]]:
 
 
 def baseline(task: Task, splits: Mapping[str, "Dataset"], memory: dict[str, Any]) -> dict[str, Any] | None:
-    """The constant prediction of the baseline, in words, and its scores by split; None for tasks without one."""
+    """A prediction without a model, in words, and its scores by split; None for tasks without one.
+
+    Of the task's own baselines the best on the last split comes first and has the `others`; else it is constant.
+    """
     ours = {name: metrics.METRICS[name] for name in task.metrics if name in metrics.METRICS}
     known = [name for name, metric in ours.items() if not metric.asks & {"decisions", "probabilities"}]
     scored = {name: examples for name, examples in splits.items() if name != "train"}
+    if task.traits.baselines:
+        return _best_of(task, scored, memory, known)
     references = {name: task.metric_inputs([], examples).references for name, examples in splits.items()}
     answers: dict[str, list[Any]]
     match task.traits:
@@ -76,6 +81,23 @@ def baseline(task: Task, splits: Mapping[str, "Dataset"], memory: dict[str, Any]
             return None
     values = {name: _scores(known, answers[name], references[name], memory) for name in scored}
     return {"what": what, "parts": values} if any(values.values()) else None
+
+
+def _best_of(
+    task: Task, scored: Mapping[str, "Dataset"], memory: dict[str, Any], known: Sequence[str]
+) -> dict[str, Any] | None:
+    if not known or not scored:
+        return None
+    found: list[dict[str, Any]] = []
+    for what, rule in task.traits.baselines.items():
+        parts: dict[str, dict[str, Any]] = {}
+        for name, examples in scored.items():
+            inputs = task.metric_inputs([], examples)
+            answers = [rule(example) for example in rows(examples)]
+            parts[name] = _scores(known, answers, inputs.references, memory | inputs.context)
+        found.append({"what": what, "parts": parts})
+    found.sort(key=lambda one: -next(iter([*one["parts"].values()][-1].values()), 0.0))
+    return found[0] | ({"others": found[1:]} if found[1:] else {})
 
 
 def _scores(names: Sequence[str], answers: list[Any], references: list[Any], memory: dict[str, Any]) -> dict[str, Any]:

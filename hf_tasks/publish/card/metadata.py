@@ -32,7 +32,7 @@ def metadata(recipe: Recipe, results: Mapping[str, Any]) -> "ModelCardData":
         language=languages[0] if len(languages) == 1 else languages or None,
         license=license(recipe, results),
         library_name=LIBRARIES[saved],
-        pipeline_tag=recipe.task.name,
+        pipeline_tag=recipe.task.traits.pipeline_tag or recipe.task.name,
         base_model=base,
         base_model_relation=_relation(recipe) if base else None,
         datasets=datasets(recipe) or None,

@@ -24,6 +24,7 @@ from hf_tasks.recipe.init.columns import (
     named,
     words,
 )
+from hf_tasks.recipe.init.detect_coreference import coreference
 from hf_tasks.recipe.init.detect_labels import classification, label_problem, text_score
 from hf_tasks.recipe.init.detection import Detection, Names, Wishes
 from hf_tasks.recipe.init.languages import likely_language
@@ -66,6 +67,7 @@ def detect(
             *_translation(columns),
             *_translation_by_contents(columns),
             *_question_answering(rows, columns),
+            *coreference(rows, columns),
             *_multiple_choice(rows, columns),
             *_text_to_text(rows, columns, wishes),
             *classification(rows, columns, wishes),
