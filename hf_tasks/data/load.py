@@ -11,6 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
+from tqdm import tqdm
+
 from hf_tasks.core.errors import DataError
 from hf_tasks.core.hashing import sha256
 from hf_tasks.data import columns as renamings
@@ -227,7 +229,7 @@ def _from_rows(
     rows = chain([first], rows)
     kept = list(rows) if options.keep_rows else []
     chunks, found = _raw(kept or rows, place, renamings.wanted(options.names, options.task), problems)
-    if not chunks.lines and not chunks.packed:
+    if not len(chunks):
         if problems.count == before:
             raise DataError(f"{name}: there are no rows; give at least one")
         return from_examples([], [], place)
@@ -235,7 +237,11 @@ def _from_rows(
         rename = renamings.renaming(found, options.names, options.task, options.labelled, options.advice)
     except ValueError as e:
         raise DataError(f"{name}: {e}" if isinstance(first[0], RowNumber) else f"{place}1: {e}") from None
-    splits = [_examples(lines, raw, rename, place, options, problems) for lines, raw in chunks.taken()]
+    splits = []
+    with tqdm(total=len(chunks), desc="Parsing", unit=" rows", disable=None, leave=False, delay=2) as bar:
+        for lines, raw in chunks.taken():
+            splits.append(_examples(lines, raw, rename, place, options, problems))
+            bar.update(len(lines))
     split = splits[0] if len(splits) == 1 else stack(splits)
     complete = len(kept) == len(split)  # bad rows are dropped or reported
     return replace(split, rows_read=tuple(row for _, row in kept if isinstance(row, dict))) if complete else split
@@ -248,6 +254,9 @@ class _Chunks:
     lines: list[int] = field(default_factory=list)
     rows: list[RawRow] = field(default_factory=list)
     packed: list[bytes] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return CHUNK * len(self.packed) + len(self.lines)
 
     def add(self, line: int, row: RawRow) -> None:
         if len(self.lines) == CHUNK:

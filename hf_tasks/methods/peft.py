@@ -11,7 +11,7 @@ once and defines the class of its keys in config.py.
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib.util import find_spec
@@ -24,7 +24,7 @@ from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.core.section import NO_SOURCE, did_you_mean, plain_type
 from hf_tasks.core.untrusted import read_json
 from hf_tasks.methods.base import Method, Saved
-from hf_tasks.models.layers import Layers, few_tokens, pretrained_layers
+from hf_tasks.models.layers import Layers, block_lists, few_tokens, pretrained_layers
 from hf_tasks.models.strange_files import check_adapter
 
 if TYPE_CHECKING:
@@ -133,7 +133,6 @@ class PeftMethod(Method):
         import torch
 
         layers = pretrained_layers(model)
-        self._check_targets(model, layers)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of optional CUDA extensions, and of its own deprecated calls
@@ -161,18 +160,23 @@ class PeftMethod(Method):
             except REFUSALS as e:
                 raise RunError(f"method.name: {self.name} cannot be merged into its base exactly: {_line(e)}") from e
 
-    # -- parts of prepare
-
-    def _check_targets(self, model: "nn.Module", layers: Layers) -> None:
-        """RecipeError where `target_modules` names a module that the model does not have."""
+    @property
+    def named_targets(self) -> list[str]:
+        """The names in `target_modules` where it is a list."""
         targets = self.given_keys().get("target_modules")
-        names = [name for name, _ in model.named_modules()]
-        for target in targets if isinstance(targets, list) else ():
+        return targets if isinstance(targets, list) else []
+
+    def check_targets(self, outline: "nn.Module") -> None:
+        """Raise RecipeError if `target_modules` names a module that the model, given without weights, does not have."""
+        names = [name for name, _ in outline.named_modules()]
+        for target in self.named_targets:
             if not any(name == target or name.endswith(f".{target}") for name in names):
-                known = list(dict.fromkeys(name.rpartition(".")[2] for name in _targets(layers, norms=False)))
-                guess = did_you_mean(target, known)
-                has = f"the model has no module {target!r}{guess} (its linear layers: {', '.join(known)})"
-                raise RecipeError(f"method.target_modules: {has}")
+                blocks = [block for several in block_lists(outline).values() for block in several]
+                known = list(dict.fromkeys(name.rpartition(".")[2] for name in _targets(blocks, norms=False)))
+                has = f"the model has no module {target!r}{did_you_mean(target, known)}"
+                raise RecipeError(f"method.target_modules: {has} (its linear layers: {', '.join(known)})")
+
+    # -- parts of prepare
 
     def _adapted(self, model: "nn.Module", layers: Layers) -> Any:
         import peft
@@ -183,7 +187,8 @@ class PeftMethod(Method):
         except ValueError:
             if "target_modules" not in self.keys() or config.target_modules is not None:
                 raise
-            config.target_modules = _targets(layers, norms=self.peft_type == "LN_TUNING")
+            blocks = [block for stack in layers.stacks for block in stack.blocks]
+            config.target_modules = _targets(blocks, norms=self.peft_type == "LN_TUNING")
             if self.peft_type == "IA3" and config.feedforward_modules is None:
                 config.feedforward_modules = []  # the outputs of all of them are scaled, the inputs of none
             return peft.get_peft_model(model, config)
@@ -321,12 +326,12 @@ def _line(error: BaseException) -> str:
     return text.rstrip(".")
 
 
-def _targets(layers: Layers, *, norms: bool) -> list[str]:
-    """The names within a block of its linear layers, or of its normalisations: modules with nothing but vectors."""
+def _targets(blocks: Iterable["nn.Module"], *, norms: bool) -> list[str]:
+    """The names within blocks of their linear layers, or of their norms: modules with nothing but vectors."""
     from torch import nn
 
     names: dict[str, None] = {}
-    for block in (block for stack in layers.stacks for block in stack.blocks):
+    for block in blocks:
         for name, module in block.named_modules():
             own = list(module.parameters(recurse=False))
             if isinstance(module, nn.Linear) if not norms else own and all(p.ndim == 1 for p in own):

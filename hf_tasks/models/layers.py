@@ -61,7 +61,7 @@ def pretrained_layers(model: "nn.Module") -> Layers:
     Raises RunError, which names what was found, where there is no stack of blocks, or where they do not run one stack
     after another (XLM's attentions and feed-forwards are in lists of their own).
     """
-    lists = _block_lists(model)
+    lists = block_lists(model)
     if not lists:
         splits = ", ".join(f"{name} ({type(child).__name__})" for name, child in model.named_children())
         raise RunError(
@@ -106,7 +106,7 @@ def _pretrained(model: "nn.Module") -> frozenset[str]:
     return kept
 
 
-def _block_lists(model: "nn.Module") -> dict[str, list["nn.Module"]]:
+def block_lists(model: "nn.Module") -> dict[str, list["nn.Module"]]:
     """The outermost lists of equal modules that have parameters."""
     from torch import nn
 

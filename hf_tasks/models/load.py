@@ -85,6 +85,21 @@ def load_model(
     return _limited(loaded, tokenizer)
 
 
+def outline(model: Model, task: Task) -> "PreTrainedModel":
+    """The checkpoint's modules under the task's head without their weights, from its configuration alone."""
+    import torch
+    import transformers
+
+    with _explained(model), quiet_transformers(), torch.device("meta"):
+        config = transformers.AutoConfig.from_pretrained(
+            resolve_checkpoint(model.name_or_path),
+            revision=model.revision,
+            trust_remote_code=False,
+            **task.model_spec.config,
+        )
+        return getattr(transformers, task.model_spec.auto_class).from_config(config)  # type: ignore[no-any-return]
+
+
 def _check_architecture(model: Model, task: Task) -> None:
     """RecipeError where a task that generates text gets a checkpoint that cannot, such as BERT. RunError where the
     checkpoint has no readable config."""

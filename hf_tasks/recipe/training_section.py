@@ -1,11 +1,12 @@
 """The `training` and `early_stopping` sections of a recipe."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from hf_tasks.core.section import Section, did_you_mean, enum_values, mirror
+from hf_tasks.core.section import Section, enum_values, mirror
 
 if TYPE_CHECKING:
     _Arguments = Section
@@ -90,9 +91,18 @@ def _choices(given: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     for key in CHOICES.keys() & given.keys():
         value, known = given[key], enum_values(*CHOICES[key])
         if isinstance(value, str) and value not in known:
-            longer = next((f'; did you mean "{name}"?' for name in known if value and name.startswith(value)), "")
-            remedy = longer or did_you_mean(value, known) or f"; choose one of: {', '.join(known)}"
+            remedy = _nearest(value, known) or f"; choose one of: {', '.join(known)}"
             yield (key,), f'there is no "{value}"{remedy}'
+
+
+def _nearest(value: str, known: Sequence[str]) -> str:
+    """Suggest the first name that begins with the value, else the nearest; `adamm` is near to `adamw_torch`."""
+    stems = {name.partition("_")[0]: name for name in reversed(known)}  # adamw -> adamw_torch, the first of them
+    names = stems | {name: name for name in known}
+    longer = (name for name in known if value and name.startswith(value))
+    close = difflib.get_close_matches(value, names, n=1)
+    found = next(longer, names[close[0]] if close else None)
+    return f'; did you mean "{found}"?' if found else ""
 
 
 class EarlyStopping(Section):

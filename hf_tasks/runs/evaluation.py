@@ -45,7 +45,7 @@ def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase"
         features["example"] = [rows[i] for i in features["example"]]
         return pyarrow.table({name: _array(name, values) for name, values in features.items()})
 
-    shown = is_progress_bar_enabled() and len(examples) > 50_000
+    shown = is_progress_bar_enabled() and len(examples) > 10_000
     (enable_progress_bar if shown else disable_progress_bar)()
     features = examples.map(
         batch, with_indices=True, batched=True, remove_columns=examples.column_names, desc="Tokenizing",

@@ -15,9 +15,9 @@ from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoin
 from hf_tasks.core.errors import RunError
 from hf_tasks.core.hashing import cached_sha256
 from hf_tasks.methods.base import Saved
-from hf_tasks.methods.peft import load_adapter, save_adapter
+from hf_tasks.methods.peft import PeftMethod, load_adapter, save_adapter
 from hf_tasks.models.layers import pretrained_layers
-from hf_tasks.models.load import load_model, longest_input
+from hf_tasks.models.load import load_model, longest_input, outline
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
 
@@ -64,6 +64,8 @@ def saved_bytes(recipe: Recipe, model: "nn.Module") -> int:
 
 def build_model(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
     """Build the model to train: the recipe's checkpoint with the task's head, prepared by the method."""
+    if isinstance(recipe.method, PeftMethod) and recipe.method.named_targets:
+        recipe.method.check_targets(outline(recipe.model, recipe.task))  # before the weights are loaded
     return _adapted(recipe, _base(recipe, tokenizer))
 
 

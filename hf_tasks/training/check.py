@@ -20,6 +20,9 @@ from hf_tasks.training.feature_cache.store import in_bytes
 from hf_tasks.training.safe_trainer import checkpoint_bytes
 from hf_tasks.training.setup import TrainingSetup
 
+MOST_ENCODED = 20_000
+"""Number of examples of a split from which lengths, steps and times are estimated."""
+
 
 def check(
     recipe: Recipe, *, recipe_dir: Path | None = None, dry_run: bool = True, resolved: Resolved | None = None
@@ -28,7 +31,7 @@ def check(
 
     `dry_run`: run a few real training steps to measure time and memory.
     """
-    setup = TrainingSetup.of(recipe, recipe_dir, resolved)
+    setup = TrainingSetup.of(recipe, recipe_dir, resolved, most=MOST_ENCODED)
     plan = dry_run_lines(setup) if dry_run else [setup.steps().line(setup.model)]
     return [*setup.report(), *setup.checked().lines(), *plan]
 
@@ -71,7 +74,9 @@ def _whole(setup: TrainingSetup, steps: Steps, measured: DryRun) -> Iterator[str
     """Yield the lines about the time of each stage and in all."""
     (evaluations, saves), states = steps.evaluations_and_saves, measured.states
     tokens = {
-        name: sum(encoded.features["length"][:]) for name, encoded in setup.encoded_splits.items() if name != "train"
+        name: sum(encoded.features["length"][:]) * setup.scale(name)
+        for name, encoded in setup.encoded_splits.items()
+        if name != "train"
     }
     first, *later = measured.steps
     tried = (

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import numpy as np
 from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from hf_tasks.core import distributed
@@ -28,6 +29,7 @@ from hf_tasks.training.estimate.steps import Steps
 from hf_tasks.training.trainer import TaskTrainer
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from torch import nn
 
 QUICK = Greedy(name="greedy", max_new_tokens=8)
@@ -102,10 +104,11 @@ def report(
     """Yield lines for the terminal that describe the data, the model and the method."""
     yield f"{recipe.name}: {recipe.task.name}, {recipe.model.title}, {recipe.method.name}"
     for name, split in splits.named().items():
-        features = encoded_splits[name].features
+        encoded, sampled = encoded_splits[name], len(encoded_splits[name].examples) < len(split.examples)
         notes = [f"{split.dropped} invalid rows dropped"] if split.dropped else []
-        if len(features) > len(split.examples):
-            notes.append(f"{len(features)} windows")
+        if len(encoded.features) > len(encoded.examples):
+            windows = len(encoded.features) / len(encoded.examples) * len(split.examples)
+            notes.append(f"{'about ' if sampled else ''}{windows:.0f} windows")
         yield f"  {name:<10} {len(split.examples):>7,} examples{''.join(f'; {note}' for note in notes)}"
         if (
             name != "train"
@@ -113,7 +116,7 @@ def report(
             and recipe.data.given().get(name)
         ):
             yield f"  {'':<10} warning: {len(shared)} of its files also belong to train"
-        for line in recipe.task.issues(split.examples, features).notes:
+        for line in recipe.task.issues(split.examples, None if sampled else encoded.features).notes:
             yield f"  {'':<10} {line}"
     if recipe.decoding:
         yield f"  decoding   {recipe.decoding.name}, at most {recipe.decoding.max_new_tokens} tokens"
@@ -137,6 +140,7 @@ class TrainingSetup:
     args: TrainingArguments
     splits: Splits
     encoded_splits: dict[str, EncodedSplit]
+    """The features of all examples of each split; those of a sample of a large split if `of` was given `most`."""
     tokenizer: Any
     model: Any
     train_stats: dict[str, Any]
@@ -144,10 +148,13 @@ class TrainingSetup:
     """Origin and license of the base model (see models/origin.py)."""
 
     @classmethod
-    def of(cls, recipe: Recipe, recipe_dir: Path | None, resolved: Resolved | None = None) -> Self:
+    def of(
+        cls, recipe: Recipe, recipe_dir: Path | None, resolved: Resolved | None = None, *, most: int | None = None
+    ) -> Self:
         """Read and encode the data and build the model; nothing is written. `recipe_dir`: the recipe file's folder.
 
-        Raises RecipeError, DataError or RunError.
+        `most`: larger splits are not encoded whole, but a sample of so many examples. Raises RecipeError, DataError or
+        RunError.
         """
         recipe, splits = resolved or resolve(_with_pinned_data(recipe), recipe_dir)
         recipe = _with_pinned_model(recipe)
@@ -163,7 +170,8 @@ class TrainingSetup:
         check_precision(recipe, model)
         recipe, train_stats = with_decoding(recipe, model), recipe.task.train_stats(splits.train.examples)
         encoded_splits = {
-            name: evaluation.encode(split.examples, recipe.task, tokenizer) for name, split in splits.named().items()
+            name: evaluation.encode(_sample(split.examples, most, recipe.seed), recipe.task, tokenizer)
+            for name, split in splits.named().items()
         }
         check_metrics(recipe, encoded_splits.get("validation", encoded_splits["train"]), model, tokenizer, train_stats)
         base = distributed.broadcast_from_main(partial(origin.origin, recipe.model))
@@ -181,8 +189,13 @@ class TrainingSetup:
         )
 
     def steps(self) -> Steps:
-        """Return the number and sizes of the training steps."""
-        return Steps.of(self.recipe, self.args, self.encoded_splits["train"].features)
+        """Return the number and sizes of the training steps, of a sample as if it was repeated."""
+        lengths = np.array(self.encoded_splits["train"].features["length"][:])
+        return Steps.of(self.recipe, self.args, np.resize(lengths, round(len(lengths) * self.scale("train"))))
+
+    def scale(self, name: str) -> float:
+        """Return the number of examples of a split for each one that is encoded: 1, or more for a sample."""
+        return len(self.splits.named()[name]) / len(self.encoded_splits[name].examples)
 
     def trainer(
         self, kind: type[SomeTrainer], learned: Mapping[str, EncodedSplit], callbacks: Sequence[TrainerCallback]
@@ -202,6 +215,13 @@ class TrainingSetup:
             optimizer_cls_and_kwargs=_optimizer(self.recipe, self.model, self.args),
             callbacks=list(callbacks),
         )
+
+
+def _sample(examples: "Dataset", most: int | None, seed: int) -> "Dataset":
+    """Return the examples, or a random sample of `most` of them in their order."""
+    if most is None or len(examples) <= most:
+        return examples
+    return examples.select(np.sort(np.random.default_rng(seed).choice(len(examples), most, replace=False)))
 
 
 def _check_base(recipe: Recipe) -> None:

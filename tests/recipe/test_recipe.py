@@ -202,6 +202,8 @@ def test_a_word_in_place_of_a_section(section: str) -> None:
         ({"training": {"lr_scheduler_type": "liner"}},
          'training.lr_scheduler_type: there is no "liner"; did you mean "linear"?'),
         ({"training": {"optim": "adamw"}}, 'training.optim: there is no "adamw"; did you mean "adamw_torch"?'),
+        ({"training": {"optim": "adamm"}}, 'training.optim: there is no "adamm"; did you mean "adamw_torch"?'),
+        ({"training": {"optim": "rmsprob"}}, 'training.optim: there is no "rmsprob"; did you mean "rmsprop"?'),
         ({"training": {"save_strategy": "never"}},
          'training.save_strategy: there is no "never"; choose one of: no, steps, epoch, best'),
         ({"training": {"max_steps": -5}},

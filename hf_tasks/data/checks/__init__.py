@@ -46,7 +46,8 @@ def run_checks(
     task: Task, splits: dict[str, DataSplit], encoded_splits: dict[str, EncodedSplit], *, readable: int, seed: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> CheckReport:  # fmt: skip
-    """Run all data checks. `readable`: tokens that the model can read; `seed` draws samples of very large splits."""
+    """Run all data checks. `encoded_splits`: the features of all examples or of a sample; `readable`: tokens that the
+    model can read; `seed` draws samples of very large splits."""
     started = clock()
     hashes = {name: duplicates.Hashes.of(split, task) for name, split in splits.items()}
     facts, issues = list[str](), [*duplicates.issues(splits, hashes, task), *_task_warnings(task, splits)]
@@ -66,7 +67,9 @@ def run_checks(
         text = f"task.max_length is {task.max_length:,}, the model reads {readable:,} tokens"
         issues.append(Issue("cut", text, f"{readable:,} is used; write that, or choose a model that reads more"))
     of_splits = {
-        name: [replace(one, limit=min(one.limit, readable)) for one in lengths.lengths(task, encoded)]
+        name: [
+            replace(one, limit=min(one.limit, readable)) for one in lengths.lengths(task, encoded, len(splits[name]))
+        ]
         for name, encoded in encoded_splits.items()
     }
     for number, of_train in enumerate(of_splits["train"]):

@@ -11,6 +11,8 @@ from hf_tasks.tasks.types import Issue
 
 VISIBLE = 0.0005
 """Shares below this are not reported."""
+Z = 1.96
+"""Standard errors on each side of a 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,19 @@ class Lengths:
     """Whether long texts are read in windows; for these, both numbers are those of one window plus 1."""
     otherwise: str = "shorten them"
     """What to do if the model cannot read more tokens."""
+    of: int = 0
+    """The number of texts of which the E are a sample."""
+
+    @property
+    def sampled(self) -> bool:
+        return len(self.tokens) < self.of
 
 
-def lengths(task: Task, encoded: EncodedSplit) -> Iterator[Lengths]:
-    """Yield the lengths of the inputs, and of the targets if these are texts."""
+def lengths(task: Task, encoded: EncodedSplit, of: int) -> Iterator[Lengths]:
+    """Yield the lengths of the inputs, and of the targets if these are texts.
+
+    `of`: the number of examples of the split; `encoded` has all of them or a sample.
+    """
     features, examples = encoded.features.with_format("numpy"), len(encoded.examples)
     example, length, cut = (np.asarray(features[name][:]) for name in ("example", "length", "tokens_cut"))
     kept, lost = np.zeros(examples, np.int64), np.zeros(examples, np.int64)
@@ -49,18 +60,22 @@ def lengths(task: Task, encoded: EncodedSplit) -> Iterator[Lengths]:
         kept,
         bool(windows.any()),
         task.traits.too_long,
+        of,
     )
     if task.traits.max_target_length and "target_length" in features.column_names:
         kept, cut = (np.asarray(features[name][:]) for name in ("target_length", "target_tokens_cut"))
-        yield Lengths("targets", "max_target_length", task.traits.max_target_length, kept + cut, kept)
+        yield Lengths("targets", "max_target_length", task.traits.max_target_length, kept + cut, kept, of=of)
 
 
 def fact(train: Lengths) -> str:
     """Describe lengths: `95 % of the texts have at most 44 tokens, 99 % 52, all 66; max_length 128`."""
     middle, most, longest = (_quantile(train, share) for share in (0.95, 0.99, 1.0))
-    return (
-        f"95 % of the {train.what} have at most {middle} tokens, 99 % {most}, all {longest}; {train.key} {train.limit}"
-    )
+    what, margin = f"the {train.what}", ""
+    if train.sampled:
+        what = f"{len(train.tokens):,} sampled {train.what}"
+        margin = f" (of all {train.of:,}: ± {_margin(0.95, train):.1%} and {_margin(0.99, train):.1%})"
+    limit = f"{train.key} {train.limit}"
+    return f"95 % of {what} have at most {middle} tokens, 99 % {most}, all {longest}{margin}; {limit}"
 
 
 def cuts(splits: dict[str, Lengths], readable: int) -> Iterator[Issue]:
@@ -76,7 +91,16 @@ def _seen(name: str, lengths: Lengths) -> Seen:
     share = lost / lengths.tokens.sum()
     of_all = f" ({share:.1%})" if share >= VISIBLE else ""
     tokens = "1 token" if lost == 1 else f"{lost:,} tokens"
-    return Seen(f"{count:,} of {len(lengths.tokens):,} in {name}, {tokens}{of_all} lost", ())
+    sampled = ""
+    if lengths.sampled:
+        part = count / len(lengths.tokens)
+        sampled = f" sampled in {name} ({part:.2%} ± {_margin(part, lengths):.2%} of all)"
+    return Seen(f"{count:,} of {len(lengths.tokens):,}{sampled or f' in {name}'}, {tokens}{of_all} lost", ())
+
+
+def _margin(share: float, lengths: Lengths) -> float:
+    """Return half the width of the 95 % interval of a share that was found in a sample (normal approximation)."""
+    return float(Z * np.sqrt(share * (1 - share) / len(lengths.tokens)))
 
 
 def _remedy(splits: dict[str, Lengths], readable: int) -> str:
@@ -96,7 +120,7 @@ def _remedy(splits: dict[str, Lengths], readable: int) -> str:
 def _offer(train: Lengths, everything: np.ndarray, limit: int) -> str:
     more = np.minimum(train.tokens, limit).sum() / train.kept.sum() - 1
     share = (everything <= limit).mean()
-    held = "all" if share == 1 else f"{np.floor(share * 1000) / 10:.1f} %"
+    held = ("all sampled" if train.sampled else "all") if share == 1 else f"{np.floor(share * 1000) / 10:.1f} %"
     return f"{limit} holds {held}" + (f" for {more:.1%} more tokens to read" if more >= VISIBLE else "")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 from hf_tasks.data import DataSplit
 from hf_tasks.data.checks.duplicates import hashed, mix, tables
@@ -57,18 +58,24 @@ class Sets:
 
 def near(splits: dict[str, DataSplit], exact: dict[str, np.ndarray], task: Task, seed: int) -> Iterator[Issue]:
     """Yield an issue for near-duplicates of train in other splits; `exact` (E,) flags exact duplicates to skip."""
-    train, seen = splits["train"], []
+    from datasets import concatenate_datasets
+
+    if not exact:
+        return
+    train, seen = splits["train"], list[Seen]()
     searched = _sample(np.arange(len(train)), MOST_SEARCHED, seed)
     kinds = train.examples.features
     columns = [name for name in task.traits.compared if getattr(kinds[name], "dtype", "string") == "string"]
     among = f"{len(searched):,} sampled rows of " if len(searched) < len(train) else ""
-    for name, known in exact.items():
-        tested = _sample(np.flatnonzero(~known), MOST_TESTED, seed)
-        near = search(splits[name].examples.select(tested), train.examples.select(searched), columns)
-        if len(rows := np.flatnonzero(near >= 0)):
-            drawn = " sampled" if len(tested) < (~known).sum() else ""
-            places = pairs_of_places(splits[name], tested[rows], train, searched[near[rows]])
-            seen.append(Seen(f"{len(rows):,} of {len(tested):,}{drawn} in {name}", places))
+    tested = {name: _sample(np.flatnonzero(~known), MOST_TESTED, seed) for name, known in exact.items()}
+    texts = [splits[name].examples.select_columns(columns).select(rows) for name, rows in tested.items()]
+    found_at = search(concatenate_datasets(texts), train.examples.select(searched), columns)
+    ends = np.cumsum([len(rows) for rows in tested.values()])
+    for (name, rows), near in zip(tested.items(), np.split(found_at, ends[:-1]), strict=True):
+        if len(hits := np.flatnonzero(near >= 0)):
+            drawn = " sampled" if len(rows) < (~exact[name]).sum() else ""
+            places = pairs_of_places(splits[name], rows[hits], train, searched[near[hits]])
+            seen.append(Seen(f"{len(hits):,} of {len(rows):,}{drawn} in {name}", places))
     text = f"{task.traits.examples} that are nearly in {among}train (word similarity of at least {SIMILAR})"
     yield from found("near leak", text, "remove them from train; otherwise test scores are inflated", seen)
 
@@ -80,10 +87,12 @@ def search(tested: "Dataset", searched: "Dataset", columns: Sequence[str]) -> np
         return found
     index = Index(_joined([sets(table, columns) for table in tables(tested, columns)]))
     begin = 0
-    for table in tables(searched, columns):
-        mine = sets(table, columns)
-        index.find(mine, found, begin)
-        begin += len(mine.sizes)
+    with tqdm(total=len(searched), desc="Near-duplicates", unit=" rows", disable=None, leave=False, delay=2) as bar:
+        for table in tables(searched, columns):
+            mine = sets(table, columns)
+            index.find(mine, found, begin)
+            begin += len(mine.sizes)
+            bar.update(len(mine.sizes))
     return found
 
 

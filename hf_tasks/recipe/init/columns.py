@@ -25,18 +25,22 @@ TEXTS = (
     "text", "sentence", "source", "article", "document", "dialogue", "dialog", "review", "review_body", "reviewtext",
     "review_text", "content", "body", "comment", "comment_text", "tweet", "message", "sms", "question", "query",
     "utterance", "statement", "abstract", "post", "input", "src", "texte", "avis", "phrase", "satz", "kommentar",
-    "texto", "frase", "testo", "文本", "句子", "评论", "текст", "description", "prompt", "headline", "title",
+    "texto", "frase", "testo", "comentario", "comentário", "recensione", "tekst", "zin", "yorum", "metin", "opinia",
+    "文本", "句子", "评论", "内容", "本文", "文章", "文", "문장", "텍스트", "내용", "리뷰", "댓글", "текст", "отзыв",
+    "نص", "description", "prompt", "headline", "title",
 )  # fmt: skip
 TARGETS = (
     "summary", "highlights", "references", "summaries", "tldr", "target", "targets", "corrected", "correction",
     "corrections", "output", "tgt", "completion", "paraphrase", "simplified", "simple", "translation", "résumé",
-    "resume", "zusammenfassung", "resumen", "riassunto", "摘要", "reference", "response",
+    "resume", "zusammenfassung", "resumen", "riassunto", "samenvatting", "resumo", "streszczenie", "özet", "摘要",
+    "要約", "요약", "резюме", "reference", "response",
 )  # fmt: skip
 PAIRS = (
     ("premise", "hypothesis"), ("headline", "body"), ("claim", "evidence"), ("question", "sentence"),
     ("query", "passage"), ("query", "document"), ("question", "answer"), ("question", "passage"),
     ("context", "response"), ("text", "text_pair"), ("prémisse", "hypothèse"), ("premisse", "hypothese"),
-    ("premisa", "hipótesis"),
+    ("premisa", "hipótesis"), ("premissa", "hipótese"), ("premessa", "ipotesi"), ("前提", "仮説"), ("前提", "假设"),
+    ("전제", "가설"), ("посылка", "гипотеза"), ("질문", "답변"), ("frage", "antwort"), ("pregunta", "respuesta"),
 )  # fmt: skip
 """Names of two columns of a text pair; names with a counter (sentence1, sentence2) are detected too."""
 LABELS = (
@@ -44,12 +48,20 @@ LABELS = (
     "stance", "emotion", "emotions", "topic", "topics", "tags", "target", "is_duplicate", "stars", "rating", "score",
     "similarity", "relatedness", "entailment", "judgment", "judgement", "polarity", "toxicity", "genres", "lbl",
     "consensus", "grade", "etiquette", "étiquette", "étiquettes", "catégorie", "classe", "klasse", "kategorie",
-    "rubrik", "etiqueta", "categoría", "clase", "etichetta", "标签", "类别", "метка", "класс", "y", "answer",
-    "status", "genre", "language",
+    "rubrik", "etiqueta", "categoría", "clase", "sentimiento", "etichetta", "categoria", "sentimento", "rótulo",
+    "rotulo", "etiket", "puan", "duygu", "kategori", "categorie", "etykieta", "etikett", "标签", "类别", "情感",
+    "ラベル", "カテゴリ", "関係", "感情", "라벨", "레이블", "감정", "분류", "метка", "класс", "тональность",
+    "категория", "y", "answer", "status", "genre", "language",
 )  # fmt: skip
 SCORES = ("score", "similarity", "similarity_score", "relatedness", "relatedness_score", "rating", "grade", "toxicity")
-QUESTIONS = ("question", "query", "pregunta", "frage", "domanda", "вопрос", "问题")
-CONTEXTS = ("context", "passage", "paragraph", "contexto", "contexte", "kontext", "article", "document", "story")
+QUESTIONS = (
+    "question", "query", "pregunta", "frage", "domanda", "pergunta", "vraag", "pytanie", "soru", "fråga", "вопрос",
+    "问题", "質問", "질문",
+)  # fmt: skip
+CONTEXTS = (
+    "context", "passage", "paragraph", "contexto", "contexte", "kontext", "contesto", "absatz", "metin", "tekst",
+    "контекст", "上下文", "段落", "文脈", "지문", "article", "document", "story",
+)  # fmt: skip
 TOKENS = ("tokens", "words")
 TAGS = ("tags", "ner_tags", "pos_tags", "upos", "ner", "pos", "labels", "entities_tags")
 

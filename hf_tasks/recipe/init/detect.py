@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from statistics import mean, median
@@ -64,7 +64,7 @@ def detect(
     else:
         found = [
             *_tagging(rows, columns),
-            *_translation(columns),
+            *_translation(columns, where),
             *_translation_by_contents(columns),
             *_question_answering(rows, columns),
             *coreference(rows, columns),
@@ -268,11 +268,11 @@ def _parallel(rows: Sequence[RawRow], languages: tuple[str | None, ...]) -> Iter
         yield _by_lengths(pairs, columns, "parallel files", 6)
 
 
-def _translation(columns: Columns) -> Iterator[Detection]:
+def _translation(columns: Columns, where: str) -> Iterator[Detection]:
     """Detect a dict of languages, or columns whose names differ in a language."""
     for column in columns.values():
         if column.kind == "languages":
-            source, target = sorted(column.values[0], key=lambda code: (code != "en", code))[:2]
+            source, target = _in_order(column.values[0], where)
             reason = f'the column "{column.name}" has texts in {", ".join(column.values[0])}'
             yield _translated({"translation": column.name}, source, target, reason, swapped="")
     by_stem: dict[tuple[str, ...], dict[str, str]] = {}
@@ -302,6 +302,14 @@ def _translation_by_contents(columns: Columns) -> Iterator[Detection]:
     swapped = f"columns: {{source: {target}, target: {source}}}, and "
     found = _translated({"source": source, "target": target}, first, second, reason, swapped)
     yield replace(found, score=2 if named(columns, LABELS) else 7)
+
+
+def _in_order(codes: Iterable[str], where: str) -> tuple[str, str]:
+    """Return source and target language: as in the name of the file (`fr-en.jsonl`), else English and the first."""
+    pairs = re.findall(r"(?<![a-z])([a-z]{2})[-_2]([a-z]{2})(?![a-z])", where.lower())
+    named_pair = next((pair for pair in pairs if set(pair) <= set(codes)), None)
+    source, target, *_ = named_pair or sorted(codes, key=lambda code: (code != "en", code))
+    return source, target
 
 
 def _code_of(name: str) -> str | None:
@@ -336,6 +344,8 @@ def _text_to_text(rows: Sequence[RawRow], columns: Columns, wishes: Wishes) -> I
         )
     elif len(texts) == 2 and not target and not label_problem(columns):
         first, second = texts
+        if SHORTER * columns[second].words > columns[first].words:
+            first, second = second, first  # the longer one is the source of a summary
         reason = f'"{first}" and "{second}" are texts, and no column can be a label'
         other = f"the other direction: columns: {{source: {second}, target: {first}}}"
         found = _by_lengths(_pairs(rows, first, second), {"source": first, "target": second}, reason, 1)

@@ -8,7 +8,7 @@ dev.src  dev.ref0  dev.ref1                       source and references
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,10 +26,14 @@ SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 SPLIT_WORDS: dict[SplitName, str] = {
     "train": "train training trn trainings entrenamiento entrainement entraînement apprentissage addestramento treino "
-    "treinamento 训练 訓練 学習 обучение",
+    "treinamento eğitim egitim träning trening træning treningowy treningowe uczący trénovací oefen latih koulutus "
+    "tanító 训练 訓練 学習 학습 훈련 обучение обучающая тренировочная навчання تدريب प्रशिक्षण",
     "validation": "dev devel development valid val validation validate trial testa heldout eval validación validacion "
-    "validazione validierung entwicklung 验证 驗證 開発 开发 валидация",
-    "test": "test testb tst testing gold devtest prueba essai teste 测试 測試 テスト тест",
+    "validazione validierung entwicklung doğrulama dogrulama geliştirme validatie ontwikkeling walidacja walidacyjny "
+    "walidacyjne validering validace validação validacao desenvolvimento desarrollo développement sviluppo "
+    "validasi validointi 验证 驗證 開発 开发 検証 검증 개발 валидация валидационная валідація تحقق",
+    "test": "test testb tst testing gold devtest prueba pruebas essai teste prova toets testowy testowe testovací "
+    "sınama deneme uji testi 测试 測試 評価 テスト 테스트 평가 тест тестовая اختبار परीक्षण",
 }
 
 _SPLIT_OF = {word: split for split, words in SPLIT_WORDS.items() for word in words.split()}
@@ -113,6 +117,7 @@ def find_files(arguments: Sequence[str]) -> DataFiles:
     folder = folders[0] if folders else None
     paths = _files_in(folder) if folder else find(arguments, [Path()])
     files = [_described(path, folder) for path in paths]
+    _check_label_folders(files, folder)
     units = [*_parallel(files, in_order=folder is None)]
     paired = {path for unit in units for path in unit.files.all}
     units += _of_equal_length([one for one in files if one.path not in paired and one.format == "text"])
@@ -123,7 +128,9 @@ def find_files(arguments: Sequence[str]) -> DataFiles:
         alone = readable if readable or units else alone
     units += _joined(alone)
     if folder and not units:
-        raise DataError(f"{folder}: the folder has no data files; known endings are {' '.join(SUFFIXES)} .txt")
+        sheets = sorted(folder.glob("**/*.xls*"))
+        remedy = f"save {sheets[0].name} as CSV in UTF-8" if sheets else f"known endings are {' '.join(SUFFIXES)} .txt"
+        raise DataError(f"{folder}: the folder has no data files; {remedy}")
     trains = _training(units, folder)
     chosen = _chosen(trains, units) if folder else _all(trains, units)
     used = {path for one in chosen.values() for path in one.all}
@@ -131,6 +138,18 @@ def find_files(arguments: Sequence[str]) -> DataFiles:
     return DataFiles(
         {name: chosen[name] for name in SPLITS if name in chosen}, _name(folder, trains), unused, _notes(trains, units)
     )
+
+
+def _check_label_folders(files: Sequence[_File], folder: Path | None) -> None:
+    """Raise DataError if every text is a file of its own in a folder named after its label."""
+    texts = [one.path for one in files if bare(one.path).suffix.lower() == ".txt"]
+    labels = Counter(path.parent.name for path in texts)
+    if folder and len(texts) == len(files) > 4 * len(labels) > 4 and not any(one.sides for one in files):
+        names = ", ".join(sorted(labels)[:8])
+        raise DataError(
+            f"{folder}: each text is a file of its own, in folders that may be labels ({names}); write one table per "
+            "split with the columns text and label"
+        )
 
 
 # -- names of files

@@ -48,23 +48,23 @@ class CacheEstimate:
     """Size of the cached states in bytes; 0 without a cache."""
 
 
-def estimate_cache(few: TrainingSetup, encoded_splits: dict[str, EncodedSplit]) -> CacheEstimate:
-    """Estimate `feature_cache.cached_splits` from a few features; writes nothing. `encoded_splits`: all features."""
+def estimate_cache(few: TrainingSetup, setup: TrainingSetup) -> CacheEstimate:
+    """Estimate `feature_cache.cached_splits` of a setup from one with a few of its features; writes nothing."""
     encoder = encoder_of(few.recipe, few.model, few.encoded_splits["train"], few.tokenizer, few.args.device)
     if encoder is None:
         return CacheEstimate(few.encoded_splits)
     kept, seconds, size = {}, 0.0, 0
-    for name in few.encoded_splits.keys() & encoded_splits.keys():
+    for name in few.encoded_splits.keys() & setup.encoded_splits.keys():
         in_bfloat16 = autocasts(few.recipe) and name == "train"
-        every = read_by_model(encoded_splits[name].features, encoder.inputs)
-        taken = 4 * math.prod(encoder.shape(every))
+        every = read_by_model(setup.encoded_splits[name].features, encoder.inputs)
+        taken = round(4 * math.prod(encoder.shape(every)) * setup.scale(name))
         if taken > store.max_size(store.root()):
             continue
         size += taken
         started, some = time.perf_counter(), read_by_model(few.encoded_splits[name].features, encoder.inputs)
         kept[name] = encoder.in_memory(some, in_bfloat16)
         if not (store.root() / encoder.key(every, in_bfloat16)).exists():
-            share = float(lengths_of(every).sum() / lengths_of(some).sum())
+            share = float(lengths_of(every).sum() / lengths_of(some).sum()) * setup.scale(name)
             seconds += (time.perf_counter() - started) * share
     return CacheEstimate(attach_cache(encoder, few.encoded_splits, kept) if kept else few.encoded_splits, seconds, size)
 
@@ -195,11 +195,11 @@ def dry_run(setup: TrainingSetup, steps: Steps) -> DryRun:
 
 
 def _measured(setup: TrainingSetup, steps: Steps, folder: Path) -> DryRun:
-    chosen, every_split = chosen_batches(steps), setup.encoded_splits
+    chosen, every = chosen_batches(steps), setup
     setup, padded_tokens = _shortened(setup, steps, chosen, folder), [int(steps.padded_tokens[step]) for step in chosen]
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    states = estimate_cache(setup, every_split)
+    states = estimate_cache(setup, every)
     first = setup.trainer(DryRunTrainer, states.learned, [StepTimer(padded_tokens)])
     first.interrupts.received = signal.SIGTERM  # training saves and ends after the first step
     with suppress(Interrupted):
@@ -234,7 +234,7 @@ def _shortened(setup: TrainingSetup, steps: Steps, chosen: Sequence[int], folder
     recipe = setup.recipe.model_copy(update={"training": setup.recipe.training.model_copy(update=given)})
     train, encoded_splits = setup.encoded_splits["train"], dict[str, EncodedSplit]()
     several = chosen if steps.steps_per_epoch > 1 else chosen[:1]
-    rows = [row for step in several for row in steps.rows_of(step)]
+    rows = [row % len(train.features) for step in several for row in steps.rows_of(step)]  # of a sample: repeated
     encoded_splits["train"] = EncodedSplit(train.examples, train.features.select(rows))
     measured = next((name for name in ("validation", "test") if name in setup.encoded_splits), None)
     if measured is not None:

@@ -17,7 +17,6 @@ from hf_tasks.training.feature_cache.store import in_bytes
 from hf_tasks.training.safe_trainer import checkpoint_bytes
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import TrainingArguments
 
 
@@ -32,11 +31,11 @@ class Steps:
     """save_total_limit."""
 
     @classmethod
-    def of(cls, recipe: Recipe, args: "TrainingArguments", train: "Dataset") -> "Steps":
-        """Compute the steps for the features of the train split."""
+    def of(cls, recipe: Recipe, args: "TrainingArguments", lengths: np.ndarray) -> "Steps":
+        """Compute the steps for train features of the given lengths (N,) in tokens."""
         sharding = BatchSharding(batch_size(recipe), args.per_device_train_batch_size, distributed.world_size())
         seed = args.data_seed or args.seed
-        batches = Batches(train["length"][:], sharding, args.train_sampling_strategy, seed)
+        batches = Batches(lengths, sharding, args.train_sampling_strategy, seed)
         return cls(args, batches, args.save_total_limit)
 
     @property

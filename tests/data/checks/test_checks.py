@@ -235,6 +235,23 @@ def test_cut_texts_with_the_limits_that_would_hold_them() -> None:
     ]
 
 
+def test_lengths_of_a_sample() -> None:
+    Path("train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CLEAN))
+    split = data.read_file("train.jsonl", CLASSIFIER)
+    task = CLASSIFIER.model_copy(update={"max_length": 16}).fit(split.examples)
+    some = split.examples.select([0, 3, 8, 12, 19])
+    encoded = EncodedSplit(some, _features(5, {"length": [9, 9, 12, 14, 16], "tokens_cut": [0, 0, 0, 0, 8]}))
+    checked = run_checks(task, {"train": split}, {"train": encoded}, readable=512, seed=1)
+    assert checked.facts[1] == (
+        "  lengths    95 % of 5 sampled texts have at most 24 tokens, 99 % 24, all 24 (of all 20: ± 19.1% and 8.7%); "
+        "max_length 16"
+    )
+    assert [str(issue) for issue in checked.issues] == [
+        "texts truncated to max_length 16: 1 of 5 sampled in train (20.00% ± 35.06% of all), 8 tokens (11.8%) lost; "
+        "task.max_length: 24 holds all sampled for 13.3% more tokens to read"
+    ]
+
+
 def test_the_facts_and_the_brief_form() -> None:
     Path("train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*CLEAN, CLEAN[0]]))
     split = data.read_file("train.jsonl", CLASSIFIER)

@@ -14,7 +14,7 @@ from hf_tasks.recipe.init import propose
 
 
 @pytest.mark.parametrize(
-    "layout", [*layouts.TUNING, *layouts.HELD_BACK, *layouts.LATER], ids=lambda layout: layout.__name__
+    "layout", [*layouts.TUNING, *layouts.HELD_BACK, *layouts.LATER, *layouts.LATEST], ids=lambda layout: layout.__name__
 )
 def test_a_layout_is_recognised(layout: Layout, tmp_path: Path) -> None:
     expected = layout(tmp_path, Random(layouts.SEED))
@@ -42,3 +42,21 @@ def test_all_splits_in_one_file_are_refused(tmp_path: Path) -> None:
         f"{tmp_path}/data_full.json: an object with several lists (oos_val, val, train, test, oos_train), whose rows "
         'have no names of columns; write each list to a file of its own, with rows such as {"text": ..., "label": ...}'
     )
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (layouts.excel_survey, "the folder has no data files; save enquête.xlsx as CSV in UTF-8"),
+        (
+            layouts.folder_per_label,
+            "each text is a file of its own, in folders that may be labels (neg, pos); write one table per split with "
+            "the columns text and label",
+        ),
+    ],
+)
+def test_layouts_that_cannot_be_read(layout: Layout, message: str, tmp_path: Path) -> None:
+    layout(tmp_path, Random(layouts.SEED))
+    with pytest.raises(DataError) as error:
+        propose([str(tmp_path)])
+    assert str(error.value) == f"{tmp_path}: {message}"

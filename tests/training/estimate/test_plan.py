@@ -18,6 +18,7 @@ from conftest import Tiny
 from hf_tasks.core.errors import RunError
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.runs.run import Run
+from hf_tasks.training import check as training_check
 from hf_tasks.training import train
 from hf_tasks.training.check import check, step_seconds, trained_share
 from hf_tasks.training.estimate import dry_run
@@ -82,6 +83,17 @@ def test_what_check_says_and_that_nothing_stays(make: Make, tmp_path: Path) -> N
     assert re.fullmatch(rf"written in {number} s, loaded in {number} s", found["checkpoint"])
     assert re.fullmatch(rf"{long} of training: steps {long}, 2 evaluations {long}, 2 checkpoints {long}", found["time"])
     assert re.fullmatch(rf"then {long} to measure the trained model", found["after"])
+
+
+def test_the_plan_of_a_sample_is_that_of_all_examples(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = lines_of(make())
+    monkeypatch.setattr(training_check, "MOST_ENCODED", 9)
+    lines, found = check(make(), dry_run=False), lines_of(make())
+    assert lines[1:3] == ["  train           30 examples", "  validation      10 examples"]
+    assert any(line.startswith("  lengths    95 % of 9 sampled texts have at most ") for line in lines)
+    assert list(found) == list(whole)
+    assert found["plan"].startswith("8 steps (4 per epoch, 8 rows each), ")
+    assert found["disk"].partition("; ")[0] == whole["disk"].partition("; ")[0]
 
 
 class Memory:
