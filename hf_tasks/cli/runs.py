@@ -182,10 +182,18 @@ def report(
         typer.Option("--slice", metavar="COLUMN", help="Scores for each value of a data column; may be repeated."),
     ] = None,
 ) -> None:
-    """Write one HTML file: learning curves, results, errors with their texts, slices, possible label errors."""
+    """Write one HTML file: learning curves, results, errors with their texts, slices, possible label errors.
+
+    Of a folder with several seeds or folds: their spread; of folds also the errors of all folds together.
+    """
     from hf_tasks import load_run
     from hf_tasks.publish.report import report as write_report
+    from hf_tasks.training import group_report
+    from hf_tasks.training.groups import group_at
 
+    if group := group_at(run):
+        print(group_report.report(group, output, columns or ()))
+        return
     loaded, of_hub = load_run(run), not Path(run).exists()
     recipe_dir = Path(f"{run.partition('@')[0].rpartition('/')[2]}-report.html") if of_hub else None
     print(write_report(loaded, output or recipe_dir, columns or ()))
@@ -223,11 +231,23 @@ def card(
     check: Annotated[bool, typer.Option("--check", help="Run the card's snippets, compare its numbers.")] = False,
     run_snippets: RunSnippetsOption = False,
 ) -> None:
-    """Show, write or check the model card of a run."""
+    """Show, write or check the model card of a run; show or write the results of several seeds or folds."""
     from hf_tasks import load_run
     from hf_tasks.core.errors import RunError
+    from hf_tasks.core.files import write_text
     from hf_tasks.publish import card as cards
+    from hf_tasks.training import group_report
+    from hf_tasks.training.groups import group_at
 
+    if group := group_at(run):
+        if check:
+            raise RunError(f"--check: checks the card of one run; name it, e.g. {group.folder(group.numbers[0])}")
+        if write:
+            write_text(group.path / "README.md", group_report.card(group))
+            print(group.path / "README.md")
+        else:
+            cards.show(group_report.card(group))
+        return
     loaded = load_run(run)
     if write and not Path(run).exists():
         name = run.partition("@")[0]

@@ -15,7 +15,7 @@ from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.runs.run import Run
 from hf_tasks.runs.status import read_origin
-from hf_tasks.training import seeds, train
+from hf_tasks.training import group_report, seeds, train
 from hf_tasks.training.run_group import summary
 from hf_tasks.training.seeds import SeedRuns, compare, welch
 
@@ -65,6 +65,12 @@ def test_each_seed_is_the_run_of_that_seed_on_the_same_data(values: dict[str, An
     losses = [results["test"]["loss"] for results in (one, two)]
     assert group.results["test"]["loss"]["values"] == losses
     assert group.results["test"]["loss"]["mean"] == pytest.approx(sum(losses) / 2)
+    page = group_report.report(group).read_text(encoding="utf-8")
+    low, high = sorted(results["test"]["accuracy"] for results in (one, two))
+    assert f"accuracy is {low:.4f} to {high:.4f} over 2 seeds, with a standard deviation of" in page
+    assert "seed 2" in page and "| 2 | seed-2 | 1 | " in group_report.card(group)
+    with pytest.raises(RunError, match="--slice text: slices are those of one run; name it, e.g. .*/seed-1$"):
+        group_report.report(group, columns=["text"])
 
 
 def test_a_command_given_again_trains_only_what_is_missing(

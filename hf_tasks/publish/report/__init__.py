@@ -5,7 +5,7 @@ report(run) -> Path     the file; by default report.html in the run's directory
     run + data files -> sections of blocks (values) -> templates -> one page
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hf_tasks.core.errors import RunError, UserError
@@ -20,7 +20,7 @@ from hf_tasks.publish.views import view_of
 from hf_tasks.runs.contained import check_inside
 from hf_tasks.runs.run import Run
 
-__all__ = ["FILE", "report"]
+__all__ = ["FILE", "examined", "report", "write"]
 
 FILE = "report.html"
 
@@ -30,15 +30,19 @@ def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) ->
 
     Raises RunError if the folder of the file does not exist, or the data files have no such column.
     """
-    output = output or run.path / FILE
+    return write(run.path, output or run.path / FILE, lambda: _html(run, columns))
+
+
+def write(folder: Path, output: Path, make: Callable[[], str]) -> Path:
+    """Write the HTML that `make` returns about the run or runs in a folder, and return the file. Raises RunError."""
     if not output.parent.is_dir():
         raise RunError(f"{output.parent}: there is no such folder; create it first")
     if output.is_dir():
         raise RunError(f"{output}: is a folder; name a file with -o, for example {output / FILE}")
-    if output == run.path / FILE:
-        check_inside(run.path, output)
-    with malformed_as_run_error(run.path):
-        html = _html(run, columns)
+    if output == folder / FILE:
+        check_inside(folder, output)
+    with malformed_as_run_error(folder):
+        html = make()
     try:
         write_text(output, html)
     except OSError as e:
@@ -51,11 +55,11 @@ def _html(run: Run, columns: Sequence[str]) -> str:
     if columns and not splits:
         raise RunError(f"--slice {columns[0]}: there are no examples to slice; {' '.join(missing)}")
     with malformed_as_run_error(run.path / "predictions"):
-        examined = list(_examined(splits, columns))
+        found = list(examined(splits, columns))
     sections = [
         ReportSection("Missing data", [Paragraph(text) for text in missing]),
         overview.results(run, nested=not splits),
-        *examined,
+        *found,
         overview.curves(run),
         overview.layers(run),
         overview.data(run, splits),
@@ -75,7 +79,7 @@ def _measured(run: Run) -> tuple[list[MeasuredSplit], list[str]]:
     return splits, missing
 
 
-def _examined(splits: Sequence[MeasuredSplit], columns: Sequence[str]) -> Iterator[ReportSection]:
+def examined(splits: Sequence[MeasuredSplit], columns: Sequence[str]) -> Iterator[ReportSection]:
     """The sections of the task, and the slices of the first split."""
     if not splits:
         return

@@ -3,9 +3,10 @@
 `values_of` reads any column of the data files, also those that the task does not use.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -36,9 +37,11 @@ class MeasuredSplit:
     """The examples and predictions of one split of a run."""
 
     run: Run
-    name: SplitName
+    name: str
     split: DataSplit
     predictions: list[Prediction]
+    runs: Sequence[Run] = ()
+    """(E,) the run that predicted each example; empty: `run`."""
 
     @property
     def task(self) -> Task:
@@ -47,6 +50,14 @@ class MeasuredSplit:
     @property
     def examples(self) -> "Dataset":
         return self.split.examples
+
+    def by_run(self, rows: Sequence[int]) -> Iterator[tuple[Run, list[int]]]:
+        """Yield each run that predicted some of the rows, with these rows."""
+        found: dict[Path, list[int]] = {}
+        for row in rows:
+            found.setdefault(self.runs[row].path if self.runs else self.run.path, []).append(row)
+        recipes = {run.path: run.recipe for run in self.runs}
+        yield from ((Run(path, recipes[path]) if recipes else self.run, own) for path, own in found.items())
 
     def where(self, row: int) -> str:
         """The file and line of an example, without the folder: `test.csv:17`."""

@@ -235,9 +235,12 @@ def worst(
     """The first examples of `order`, each with its `facts`, and its words highlighted by their influence on the
     probability of its one of `labels`, or without labels on the predicted number."""
     shown = order[:WORST]
-    marked = occlusion.marked(measured.run, [measured.rows[i] for i in shown], labels or [None] * len(shown))
-    each = zip(shown, facts[:WORST], marked, strict=True)
-    examples = [Example(measured.where(i), values, passages) for i, values, passages in each]
+    asked = dict(zip(shown, labels or [None] * len(shown), strict=True))
+    marked = dict[int, occlusion.Passages]()
+    for run, rows in measured.by_run(shown):
+        passages = occlusion.marked(run, [measured.rows[i] for i in rows], [asked[i] for i in rows])
+        marked |= zip(rows, passages, strict=True)
+    examples = [Example(measured.where(i), values, marked[i]) for i, values in zip(shown, facts[:WORST], strict=True)]
     return Examples(title, examples, len(order) - len(shown), occlusion.LEGEND)
 
 

@@ -75,7 +75,7 @@ class TextClassification(Task):
     """Splits a text column of several labels, e.g. "|"."""
     class_weights: ClassWeights | None = None
     """Weight of each label's examples in the loss; "balanced": inverse to how often the label occurs in train."""
-    focal_gamma: float = Field(0.0, ge=0)
+    focal_gamma: float | None = Field(None, ge=0)
     """The focal loss, which reduces the loss of examples that are already right: (1 - p)^focal_gamma times the cross
     entropy, for the probability p of the true label; 2 in the paper (Lin et al. 2017)."""
     threshold: Literal["tuned"] | Probability | dict[str, Probability] = 0.5
@@ -98,10 +98,10 @@ class TextClassification(Task):
             case "regression":
                 return Regression()
             case "multi_label_classification":
-                return MultiLabel(self.labels, temperature, thresholds, self.focal_gamma)
+                return MultiLabel(self.labels, temperature, thresholds, self.focal_gamma or 0.0)
             case _:
                 weights = self.class_weights if isinstance(self.class_weights, dict) else None
-                return SingleLabel(self.labels, weights, temperature, thresholds, self.focal_gamma)
+                return SingleLabel(self.labels, weights, temperature, thresholds, self.focal_gamma or 0.0)
 
     def threshold_of(self, label: str) -> float:
         """The probability above which a label is predicted; 0.5 as long as it is not tuned."""
