@@ -39,6 +39,11 @@ def _of_choices(batch: dict[str, Any], model: Any) -> Any:
     return {"logits": SURE * torch.nn.functional.one_hot(batch["labels"], batch["loss_choices"].shape[1]).float()}
 
 
+def _of_masked(batch: dict[str, Any], model: Any) -> Any:
+    wanted = batch["labels"][batch["masked_positions"]]
+    return {"logits": SURE * torch.nn.functional.one_hot(wanted, model.config.vocab_size).float()}
+
+
 def _of_spans(batch: dict[str, Any], model: Any) -> Any:
     width = batch["input_ids"].shape[1]
     start, end = torch.nn.functional.one_hot(batch["labels"], width).float().unbind(1)
@@ -87,6 +92,8 @@ SAMPLES = [
              "names": ["john", "peter", "rome"], "offsets": [0, 9, 17 + LONG.index("rome")], "label": "neither"},
             {"text": "anna saw mary", "pronoun": "saw", "names": ["anna", "mary"], "label": [True, False]}],
            _of_choices),
+    Sample({"name": "fill-mask", "masking": "words"}, [{"text": text} for text in (LONG, "mary lives in paris", "a")],
+           _of_masked),
     Sample({"name": "text-generation", "metrics": ["chrf"], "max_target_length": 16, "separator": " to:",
             "prompt_loss_weight": 0.1}, [{"prompt": a, "completion": b} for a, b in PAIRS], _written, "gpt2", 100.0),
 ]  # fmt: skip

@@ -20,7 +20,7 @@ MODELS = {
 
 
 def test_there_is_one_for_each_kind_of_task() -> None:
-    assert len(PAGES) == 6
+    assert len(PAGES) == 7
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

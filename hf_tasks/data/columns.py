@@ -29,6 +29,8 @@ class Renaming:
     one: dict[str, str]
     several: dict[str, tuple[str, ...]]
     """Task columns with several source columns: a dict of flags for labels, else a list of texts."""
+    implied: tuple[str, ...] = ()
+    """Targets that follow from the inputs."""
 
     def __call__(self, row: RawRow) -> RawRow:
         renamed: dict[str, Any] = {column: row.get(source) for column, source in self.one.items()}
@@ -36,7 +38,7 @@ class Renaming:
             values = {source: row.get(source) for source in sources}
             given = [value for value in values.values() if value not in (None, "")]
             renamed[column] = values if column in KEYED else given
-        return renamed
+        return renamed | dict.fromkeys(self.implied, True)
 
 
 def check_names(names: Names, task: Task) -> list[str]:
@@ -96,12 +98,14 @@ def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, adv
         if usable and not any(rival in sources for rival in rivals):
             sources[column] = alias
     _check_found(sources, found)
-    if words := spec.missing(list(sources), labelled=labelled):
+    implied = spec.implied if labelled else ()
+    if words := spec.missing([*sources, *implied], labelled=labelled):
         others = [name for name in found if name not in spec.known]
         raise ValueError(_missing(words, others, found, sources, advice))
     return Renaming(
         {column: source for column, source in sources.items() if isinstance(source, str)},
         {column: source for column, source in sources.items() if isinstance(source, tuple)},
+        implied,
     )
 
 

@@ -72,9 +72,10 @@ def _listed(source: str | tuple[str, ...]) -> tuple[str, ...]:
 
 def _tuple_names(task: Task, labelled: bool) -> tuple[str, ...]:
     """Return the names of the columns for the values of a tuple."""
-    traits = task.traits
-    target = traits.label_column or traits.score_column or task.columns.targets[0]
-    return (*traits.inputs, target) if labelled else traits.inputs
+    traits, columns = task.traits, task.columns
+    if not labelled or columns.implied:
+        return traits.inputs
+    return (*traits.inputs, traits.label_column or traits.score_column or columns.targets[0])
 
 
 def _row(value: Any, names: tuple[str, ...], task: Task) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.core.section import did_you_mean
-from hf_tasks.metrics import classification, generation, probability, squad, tagging
+from hf_tasks.metrics import classification, generation, perplexity, probability, squad, tagging
 from hf_tasks.metrics.cmrc2018 import cmrc2018
 from hf_tasks.metrics.coreference import coreference_f1
 from hf_tasks.metrics.gleu import gleu
@@ -45,6 +45,8 @@ METRICS: dict[str, Metric] = {
     "rouge": generation.rouge,
     "rougeL": generation.rouge_l,
     "gleu": gleu,
+    "perplexity": perplexity.perplexity,
+    "masked_accuracy": perplexity.masked_accuracy,
 }
 
 KINDS: dict[str, str] = {
@@ -52,6 +54,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(("unseen_entity_recall", "tagging_accuracy", "word_segmentation"), "tags"),
     **dict.fromkeys(("squad", "squad_v2", "cmrc2018"), "answers"),
     **dict.fromkeys(("bleu", "chrf", "chrf++", "ter", "rouge", "rougeL", "gleu"), "texts"),
+    **dict.fromkeys(("perplexity", "masked_accuracy"), "tokens"),
 }
 """What each metric compares; labels or numbers where it is not here."""
 
@@ -114,7 +117,7 @@ def hub_name(name: str) -> str:
 
 
 def kind_of(name: str) -> str:
-    """What a metric of ours compares: "labels", "tags", "answers" or "texts"."""
+    """What a metric of ours compares: "labels", "tags", "answers", "texts" or "tokens"."""
     return KINDS.get(name, "labels")
 
 

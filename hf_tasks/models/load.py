@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoint
 from hf_tasks.core.errors import RecipeError, RunError
-from hf_tasks.models import from_scratch
+from hf_tasks.models import from_scratch, masked_lm
 from hf_tasks.models.layers import note_pretrained
 from hf_tasks.models.section import Model, Subwords
 from hf_tasks.models.strange_files import check_config, check_weights
@@ -16,6 +16,8 @@ from hf_tasks.tasks.text2text.languages import knows_languages, set_first_token,
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+MASKED_LM = "AutoModelForMaskedLM"
 
 
 def load_tokenizer(model: Model, task: Task, train: "Dataset | None" = None) -> "PreTrainedTokenizerBase":
@@ -56,14 +58,30 @@ def load_model(
     `trained`: it must have the head. Also lowers `tokenizer.model_max_length` to what the model can read. Raises
     RunError where weights are missing: such a checkpoint is not of the kind its configuration says.
     """
-    import torch
     import transformers
 
     if model.is_new:
         with _explained(model), quiet_transformers():
             return _limited(_new(model, tokenizer), tokenizer)
-    auto = getattr(transformers, task.model_spec.auto_class)
     _check_architecture(model, task)
+    loaded, absent = _from_pretrained(getattr(transformers, task.model_spec.auto_class), model, task.model_spec.config)
+    _check_complete(model, loaded, absent, trained)
+    note_pretrained(loaded, absent)
+    if task.model_spec.auto_class == MASKED_LM:
+        masked_lm.select_masked(loaded)
+        masked_lm.note_head(loaded, absent)
+        if masked_lm.lacks_pooler(loaded):
+            masked_lm.keep_pooler(loaded, *_from_pretrained(transformers.AutoModel, model, {}))
+    loaded.config.pad_token_id = tokenizer.pad_token_id
+    if task.model_spec.languages and knows_languages(tokenizer):
+        set_first_token(loaded, tokenizer)
+    return _limited(loaded, tokenizer)
+
+
+def _from_pretrained(auto: Any, model: Model, config: dict[str, Any]) -> "tuple[PreTrainedModel, set[str]]":
+    """(the model of the class `auto`, its weights that are not in the checkpoint)."""
+    import torch
+
     with _explained(model), quiet_transformers():
         check_weights(resolve_checkpoint(model.name_or_path))
         loaded, info = auto.from_pretrained(
@@ -74,15 +92,9 @@ def load_model(
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
-            **task.model_spec.config,
+            **config,
         )
-    absent = {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
-    _check_complete(model, loaded, absent, trained)
-    note_pretrained(loaded, absent)
-    loaded.config.pad_token_id = tokenizer.pad_token_id
-    if task.model_spec.languages and knows_languages(tokenizer):
-        set_first_token(loaded, tokenizer)
-    return _limited(loaded, tokenizer)
+    return loaded, {*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}
 
 
 def outline(model: Model, task: Task) -> "PreTrainedModel":
@@ -101,17 +113,24 @@ def outline(model: Model, task: Task) -> "PreTrainedModel":
 
 
 def _check_architecture(model: Model, task: Task) -> None:
-    """RecipeError where a task that generates text gets a checkpoint that cannot, such as BERT. RunError where the
-    checkpoint has no readable config."""
+    """RecipeError where a task that generates text gets a checkpoint that cannot, such as BERT, or one that fills masks
+    an encoder-decoder or a decoder. RunError where the checkpoint has no readable config."""
     from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as ENCODERS
     from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES as GENERATORS
 
-    if task.model_spec.auto_class != "AutoModelForSeq2SeqLM":
+    if task.model_spec.auto_class not in ("AutoModelForSeq2SeqLM", MASKED_LM):
         return
     with _explained(model), quiet_transformers():
         place = resolve_checkpoint(model.name_or_path)
         kind = AutoConfig.from_pretrained(place, revision=model.revision, trust_remote_code=False).model_type
-    if kind not in GENERATORS:
+    if task.model_spec.auto_class == MASKED_LM:
+        if kind not in ENCODERS or kind in GENERATORS:
+            raise RecipeError(
+                f"model.name_or_path: {model.name_or_path} ({kind}) is not an encoder with a masked language model; "
+                f"choose one such as distilbert/distilbert-base-uncased"
+            )
+    elif kind not in GENERATORS:
         raise RecipeError(
             f"model.name_or_path: {model.name_or_path} ({kind}) is not an encoder-decoder and cannot write texts for "
             f"{task.name}; choose one such as google-t5/t5-small, or add model.decoder_name_or_path"

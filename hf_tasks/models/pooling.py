@@ -60,10 +60,10 @@ class _Pooled:
         self.mask = inputs.get("attention_mask")
 
     def end(self, _: nn.Module, __: Any, output: Any) -> Any:
-        states = _states(output)
+        states = states_of(output)
         mask = states.new_ones(states.shape[:2]) if self.mask is None else self.mask
         first = self.pools(states, mask).type_as(states)
-        return _with_states(output, torch.cat([first[:, None], states[:, 1:]], dim=1))
+        return with_states(output, torch.cat([first[:, None], states[:, 1:]], dim=1))
 
 
 class FirstToken(nn.Module):
@@ -83,13 +83,13 @@ def _remove_pooler(model: Any, owner: nn.Module) -> None:
         setattr(model.base_model, names[module], FirstToken())
 
 
-def _states(output: Any) -> Tensor:
+def states_of(output: Any) -> Tensor:
     """The last states (B, L, H) in what a stack's owner gives."""
     states: Tensor = output if torch.is_tensor(output) else output[0]
     return states
 
 
-def _with_states(output: Any, states: Tensor) -> Any:
+def with_states(output: Any, states: Tensor) -> Any:
     """The same with other last states."""
     if torch.is_tensor(output):
         return states
@@ -122,5 +122,5 @@ def _check_reads_first(model: Any, owner: nn.Module) -> None:
 
 
 def _blank_behind_first(_: nn.Module, __: Any, output: Any) -> Any:
-    states = _states(output)
-    return _with_states(output, torch.cat([states[:, :1], torch.zeros_like(states[:, 1:])], dim=1))
+    states = states_of(output)
+    return with_states(output, torch.cat([states[:, :1], torch.zeros_like(states[:, 1:])], dim=1))

@@ -51,7 +51,7 @@ def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase"
         batch, with_indices=True, batched=True, remove_columns=examples.column_names, desc="Tokenizing",
         load_from_cache_file=False, new_fingerprint=f"features-{id(examples)}",
     )  # fmt: skip
-    return EncodedSplit(examples, features)
+    return EncodedSplit(examples, features, tokenizer)
 
 
 def _array(name: str, values: list[Any]) -> Any:

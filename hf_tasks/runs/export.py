@@ -40,7 +40,7 @@ def export(run: Run, out: Path, *, merge: bool) -> float:
     merged: Any = run.recipe.method.merge(model)
     with atomic_folder(out) as folder:
         with quiet_transformers():
-            merged.save_pretrained(folder)
+            model_files.save_whole(merged, folder)
             run.tokenizer.save_pretrained(folder)
         (folder / CARD).write_text(_card(run), encoding="utf-8")
         difference = float((_outputs(_plain(run, folder), rows) - expected).abs().max())

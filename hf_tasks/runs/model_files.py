@@ -18,6 +18,7 @@ from hf_tasks.methods.base import Saved
 from hf_tasks.methods.peft import PeftMethod, load_adapter, save_adapter
 from hf_tasks.models.layers import pretrained_layers
 from hf_tasks.models.load import load_model, longest_input, outline
+from hf_tasks.models.masked_lm import pooler_of
 from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
 
@@ -75,8 +76,7 @@ def save(recipe: Recipe, model: Any, path: Path) -> None:
 
     form = saved_as(recipe)
     if form == "model":
-        with quiet_transformers():
-            model.save_pretrained(path)
+        save_whole(model, path)
         return
     if form == "peft":
         save_adapter(model, path, recipe.model.name_or_path, recipe.model.revision or recipe.card.base_revision)
@@ -86,6 +86,13 @@ def save(recipe: Recipe, model: Any, path: Path) -> None:
     base = {"base": recipe.card.base_model or recipe.model.name_or_path, "base_sha256": base_hash(recipe)}
     save_file(tensors, path / FILES[form], metadata={"format": "pt", **base})
     _sort_header(path / FILES[form])
+
+
+def save_whole(model: Any, path: Path) -> None:
+    """Write a complete model, with the pooler that a masked language model leaves out."""
+    pooler = pooler_of(model)
+    with quiet_transformers():
+        model.save_pretrained(path, **({"state_dict": model.state_dict() | pooler} if pooler else {}))
 
 
 def _sort_header(file: Path) -> None:

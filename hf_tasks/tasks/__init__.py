@@ -6,6 +6,7 @@ from pydantic import Field
 
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.coreference import Coreference
+from hf_tasks.tasks.fill_mask import FillMask
 from hf_tasks.tasks.multiple_choice import MultipleChoice
 from hf_tasks.tasks.question_answering import QuestionAnswering
 from hf_tasks.tasks.text2text import TextToText
@@ -16,6 +17,7 @@ from hf_tasks.tasks.types import EncodedSplit
 
 AnyTask = Annotated[
     Coreference
+    | FillMask
     | MultipleChoice
     | QuestionAnswering
     | TextClassification
@@ -29,6 +31,7 @@ __all__ = [
     "AnyTask",
     "Coreference",
     "EncodedSplit",
+    "FillMask",
     "MultipleChoice",
     "QuestionAnswering",
     "Task",

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 IGNORE = -100
 """The label of positions that do not count (torch.nn.CrossEntropyLoss.ignore_index)."""
+DRAW = "draw"
+"""Column that training adds: (seed, epoch), for what a collator draws at random."""
+MASKED = "masked_positions"
+"""Model input (B, L): the positions whose logits are computed (see models/masked_lm.py)."""
 FEATURE_ROW = "feature_row"
 """Column and model input (B,): the rows of the features, where the encoder's states are cached."""
 

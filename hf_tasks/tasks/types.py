@@ -38,6 +38,8 @@ class EncodedSplit:
     features: "Dataset"
     """N >= E features in the order of their examples; column `example` is the row of `examples`, `length` is in tokens.
     An example that is longer than the model may give several windows."""
+    tokenizer: "PreTrainedTokenizerBase | None" = None
+    """The tokenizer of the features, for predictions that are tokens."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Columns:
     targets: tuple[str, ...]
     """They hold what is predicted: a labelled row has one of them."""
     optional: tuple[str, ...] = ()
+    implied: tuple[str, ...] = ()
+    """Targets that no file has, as they follow from the inputs: True in every labelled row."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Usual names of columns in public datasets, accepted where `data.columns` does not say."""
     instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -61,7 +65,7 @@ class Columns:
     @property
     def known(self) -> tuple[str, ...]:
         """All of them."""
-        return (*self.required, *self.optional, *self.targets)
+        return (*self.required, *self.optional, *(name for name in self.targets if name not in self.implied))
 
     def missing(self, found: Sequence[str], *, labelled: bool) -> str | None:
         """The first column that `found` lacks, in words, or None. `labelled`: a target is needed too."""
@@ -120,13 +124,15 @@ class Traits:
     """The longest target in tokens of a task whose model writes texts; None for others."""
     beams: bool = False
     """Whether beam search is the default decoding."""
+    same_inputs: bool = True
+    """Whether the model reads the same in every epoch, so that its states can be cached."""
     mean_over_examples: bool = True
     """Whether every example counts the same in the loss. If a loss is averaged over the tokens of a batch, batches of
     texts of like length would give the tokens of short texts more weight than those of long ones."""
     too_long: str = "shorten them"
     """What to do with examples that are longer than the model."""
     metric_kinds: tuple[str, ...] = ("labels",)
-    """What the task's metrics can compare: "labels", "tags", "answers", "texts"."""
+    """What the task's metrics can compare: "labels", "tags", "answers", "texts", "tokens"."""
     pipeline_tag: str = ""
     """The Hub's name of the task, where it is another."""
     baselines: Mapping[str, Callable[[Example], Any]] = field(default_factory=dict)

@@ -103,13 +103,14 @@ class Template:
             for one, kind in zip(sequences, self.sequence_types, strict=True)
         ]
         return {
-            "input_ids": self._around(self.ids, sequences),
-            "token_type_ids": self._around(self.types, kinds),
+            "input_ids": self.around(self.ids, sequences),
+            "token_type_ids": self.around(self.types, kinds),
             "attention_mask": [ones[:n] for n in length.tolist()],
             "length": length.tolist(),
         }
 
-    def _around(self, special: tuple[np.ndarray, ...], sequences: Sequence["Stretches"]) -> list[np.ndarray]:
+    def around(self, special: tuple[np.ndarray, ...], sequences: Sequence["Stretches"]) -> list[np.ndarray]:
+        """The sequences of each window between values of the special tokens."""
         first, *rest = (Stretches.same(values, len(sequences[0].size)) for values in special)
         return joined(first, *chain.from_iterable(zip(sequences, rest, strict=True)))
 

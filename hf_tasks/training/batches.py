@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_tasks.tasks.collate import IGNORE
+from hf_tasks.tasks.collate import DRAW, IGNORE
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -65,8 +65,11 @@ class Batches:
         return full * self.sharding.micro_batches + self.sharding.micro_batches_for(rest)
 
     def __iter__(self) -> Iterator[list[int]]:
+        """Yield the micro-batches, with each feature's index + N x epoch, from which `Rows` knows the epoch."""
+        before = self.epoch * len(self.lengths)
         for batch in self.effective(self.epoch):
-            yield from self.sharding.of(batch)
+            for micro_batch in self.sharding.of(batch):
+                yield [row if row == FILLER else row + before for row in micro_batch]
 
     def effective(self, epoch: int) -> list[list[int]]:
         """Return the effective batches of an epoch as lists of feature indices."""
@@ -92,18 +95,22 @@ class Batches:
 
 
 class Rows:
-    """Map-style dataset of features by index; FILLER gives the first feature with ignored labels."""
+    """Map-style dataset of features by the indices of `Batches`; FILLER gives the first feature with ignored labels.
 
-    def __init__(self, features: "Dataset") -> None:
-        self.features = features
+    The column `draw`, (seed, epoch), is for collators that draw at random.
+    """
+
+    def __init__(self, features: "Dataset", seed: int) -> None:
+        self.features, self.seed = features, seed
 
     def __len__(self) -> int:
         return len(self.features)
 
     def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
-        columns = self.features[[max(row, 0) for row in rows]]
+        columns = self.features[[max(row, 0) % len(self.features) for row in rows]]
         features = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         for row, feature in zip(rows, features, strict=True):
+            feature[DRAW] = self.seed, max(row, 0) // len(self.features)
             if row == FILLER:
                 feature["labels"] = np.full_like(np.array(feature["labels"]), IGNORE).tolist()
         return features

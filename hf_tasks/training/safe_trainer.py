@@ -140,7 +140,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
     def get_train_dataloader(self) -> DataLoader[Any]:
         args = self.args
         return _Loader(
-            Rows(self.train_dataset),  # type: ignore[arg-type]
+            Rows(self.train_dataset, self.batches.seed),  # type: ignore[arg-type]
             batch_sampler=self.batches,
             collate_fn=self.data_collator,
             num_workers=args.dataloader_num_workers,

@@ -15,7 +15,7 @@ from hf_tasks.core.section import did_you_mean
 from hf_tasks.data import checks
 from hf_tasks.data.readers import arrow as hub_data
 from hf_tasks.decoding import Beam, Greedy
-from hf_tasks.models import origin
+from hf_tasks.models import masked_lm, origin
 from hf_tasks.models.load import load_tokenizer, longest_input
 from hf_tasks.publish import card
 from hf_tasks.publish.hub import push as hub
@@ -125,6 +125,11 @@ def report(
     precision = "bfloat16" if autocasts(recipe) else "float32"
     share = f" ({trained / total:.2%})" if trained < total else ""
     yield f"  trained    {trained:,} of {total:,} parameters{share}, in {precision}"
+    if new := masked_lm.new_head(model):
+        yield (
+            f"  warning    the checkpoint has no masked language model head: {len(new)} weights of the output layer "
+            "are new and learned from these texts alone"
+        )
     what = "the complete model" if model_files.saved_as(recipe) == "model" else "the trained parameters, without base"
     yield f"  saved      {model_files.saved_bytes(recipe, model) / 1e6:,.1f} MB: {what}"
 

@@ -1,4 +1,5 @@
-"""Every method on the tasks whose inputs or models have a shape of their own: several choices, a decoder alone."""
+"""Every method on the tasks whose inputs or models have a shape of their own: several choices, a decoder alone, masked
+tokens."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from hf_tasks.runs import evaluation, model_files
 from hf_tasks.tasks.collate import model_inputs
 
 SHAPES = {
-    sample.task["name"]: sample for sample in SAMPLES if sample.task["name"] in ("multiple-choice", "text-generation")
+    sample.task["name"]: sample
+    for sample in SAMPLES
+    if sample.task["name"] in ("multiple-choice", "text-generation", "fill-mask")
 }
 METHODS: dict[str, dict[str, Any]] = {
     "full": {"name": "full"},
@@ -35,6 +38,7 @@ REFUSED = {
         "multiple-choice",
         "prompt-tuning",
     ): "PEFT cannot adapt BertForMultipleChoice by prompt-tuning: it has no",
+    ("fill-mask", "prompt-tuning"): "PEFT cannot adapt BertForMaskedLM by prompt-tuning: it has no prompts",
 }
 
 
@@ -77,9 +81,10 @@ def test_a_step_moves_what_is_trained_and_nothing_else(tiny: Tiny, name: str, me
     assert (len(moved) == len(before)) == (METHODS[method]["name"] in ("full", "gradual-unfreezing"))
 
 
+@pytest.mark.parametrize("name", ["multiple-choice", "fill-mask"])
 @pytest.mark.parametrize("method", ["bitfit", "houlsby", "lora", "frozen"])
-def test_what_was_trained_of_choices_comes_back(tiny: Tiny, tmp_path: Path, method: str) -> None:
-    recipe, tokenizer, model, batch = made(tiny, SHAPES["multiple-choice"], METHODS[method])
+def test_what_was_trained_comes_back(tiny: Tiny, tmp_path: Path, method: str, name: str) -> None:
+    recipe, tokenizer, model, batch = made(tiny, SHAPES[name], METHODS[method])
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:

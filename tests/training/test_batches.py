@@ -60,10 +60,17 @@ def test_one_process_keeps_the_order_of_a_batch() -> None:
 
 def test_a_process_without_a_row_takes_one_that_does_not_count() -> None:
     assert BatchSharding(6, 4, processes=2, rank=1).of([5]) == [[FILLER]]
-    rows = Rows(Dataset.from_dict({"input_ids": [[1, 2], [3]], "labels": [[0, 1], [1]]}))
+    rows = Rows(Dataset.from_dict({"input_ids": [[1, 2], [3]], "labels": [[0, 1], [1]]}), seed=7)
     assert rows.__getitems__([1, FILLER]) == [
-        {"input_ids": [3], "labels": [1]},
-        {"input_ids": [1, 2], "labels": [-100, -100]},
+        {"input_ids": [3], "labels": [1], "draw": (7, 0)},
+        {"input_ids": [1, 2], "labels": [-100, -100], "draw": (7, 0)},
     ]
-    numbers = Rows(Dataset.from_dict({"input_ids": [[1]], "labels": [0.5]}))
-    assert numbers.__getitems__([FILLER]) == [{"input_ids": [1], "labels": -100.0}]
+    numbers = Rows(Dataset.from_dict({"input_ids": [[1]], "labels": [0.5]}), seed=7)
+    assert numbers.__getitems__([FILLER]) == [{"input_ids": [1], "labels": -100.0, "draw": (7, 0)}]
+
+
+def test_a_row_carries_its_epoch() -> None:
+    batches, rows = sampler("sequential"), Rows(Dataset.from_dict({"labels": list(range(103))}), seed=7)
+    batches.set_epoch(2)
+    last = rows.__getitems__(list(batches)[-1])
+    assert last == [{"labels": row, "draw": (7, 2)} for row in (100, 101, 102)]

@@ -52,6 +52,9 @@ def encoder_of(recipe: Recipe, model: "nn.Module", train: EncodedSplit, tokenize
     task = recipe.task
     if not (isinstance(recipe.method, Frozen) and recipe.method.cache and not task.traits.writes_text):
         return None
+    if not task.traits.same_inputs:
+        say("  cache      the inputs differ in every epoch: the encoder runs in every epoch")
+        return None
     if np.ndim(train.features[0]["input_ids"]) > 1:
         say("  cache      features of several texts are not cached: the encoder runs in every epoch")
         return None
