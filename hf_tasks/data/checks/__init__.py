@@ -74,7 +74,7 @@ def run_checks(
     }
     for number, of_train in enumerate(of_splits["train"]):
         facts.append(f"  {'lengths' if not number else '':<10} {lengths.fact(of_train)}")
-        issues += lengths.cuts({name: several[number] for name, several in of_splits.items()}, readable)
+        issues += lengths.cuts({name: one[number] for name, one in of_splits.items() if one}, readable)
     before_near = clock()
     exact = {name: np.isin(one.input, hashes["train"].input) for name, one in hashes.items() if name != "train"}
     issues += near_duplicates.near(splits, exact, task, seed)

@@ -41,12 +41,14 @@ class Lengths:
 
 
 def lengths(task: Task, encoded: EncodedSplit, of: int) -> Iterator[Lengths]:
-    """Yield the lengths of the inputs, and of the targets if these are texts.
+    """Yield the lengths of the inputs, and of the targets if these are texts; none if several share a feature.
 
     `of`: the number of examples of the split; `encoded` has all of them or a sample.
     """
     features, examples = encoded.features.with_format("numpy"), len(encoded.examples)
     example, length, cut = (np.asarray(features[name][:]) for name in ("example", "length", "tokens_cut"))
+    if len(np.unique(example)) < examples:
+        return
     kept, lost = np.zeros(examples, np.int64), np.zeros(examples, np.int64)
     np.maximum.at(kept, example, length)
     np.add.at(lost, example, cut)
