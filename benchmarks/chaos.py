@@ -115,9 +115,9 @@ def trained(values: dict[str, Any], path: Path) -> int:
     """Train in this process; the exit code, as the command line has it."""
     from hf_tasks import recipe, training
     from hf_tasks.core.signals import Interrupted
-    from hf_tasks.runs import run
+    from hf_tasks.runs.staged_run import StagedRun
 
-    run.Run.verify = lambda *_: None  # type: ignore[method-assign]  # a process of its own, which takes seconds
+    StagedRun.verify = lambda *_: None  # type: ignore[method-assign]  # a process of its own, which takes seconds
     log = os.open(f"{path}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1), os.dup2(log, 2)
     training_values = values["training"] | {"output_dir": str(path)}

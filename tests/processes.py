@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([
     "torch", "datasets", "peft", "transformers.trainer", "transformers.models.auto", "transformers.models.bert",
-    "transformers.models.bert.modeling_bert", "hf_tasks.training", "hf_tasks.cli",
+    "transformers.models.bert.modeling_bert", "hf_tasks.training", "hf_tasks.cli", "frozen",
 ])  # fmt: skip
 
 

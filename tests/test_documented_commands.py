@@ -12,7 +12,7 @@ import pandas
 import processes
 import pytest
 import trained
-from conftest import Tiny
+from conftest import Tiny, hasten
 from test_readme import PAGES, TEXTS, blocks
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -21,7 +21,6 @@ import hf_tasks
 from hf_tasks.cli import app
 from hf_tasks.core.errors import UserError
 from hf_tasks.publish.card import checks
-from hf_tasks.runs.run import Run
 
 # huggingface_hub sends files by httpx's old keyword `data`
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -110,7 +109,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
     (folder / "few.yaml").write_text(recipe.replace("name: intent", "name: few", 1), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(Run, "verify", lambda *args: None)  # in a fresh process; tests/training/test_training.py
+        hasten(patch)
         run = hf_tasks.train("intent.yaml")
         (folder / "translation").mkdir()
         trained.train("translation", tiny("t5"), folder / "translation")
@@ -133,7 +132,7 @@ def here(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = shutil.copytree(place, tmp_path / "here")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HF_TASKS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(Run, "verify", lambda *args: None)
+    hasten(monkeypatch)
     monkeypatch.setattr(checks, "_run", lambda code, **_: processes.run(["-c", code]))
     return folder
 
@@ -172,7 +171,7 @@ def test_a_command_runs(command: str, here: Path, request: pytest.FixtureRequest
 
 def test_the_python_of_the_readme_runs(here: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the beginning, without a run; `frame` is a DataFrame of the user's."""
-    monkeypatch.setattr(Run, "verify", lambda *args: None)
+    hasten(monkeypatch)
     shutil.rmtree(here / "runs")
     frame = pandas.DataFrame(ROWS, columns=["text", "label"])
     names: dict[str, Any] = {"frame": frame}

@@ -5,11 +5,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from conftest import Tiny
+from conftest import Tiny, hasten
 from typer.testing import CliRunner
 
 from hf_tasks.cli import app
-from hf_tasks.runs.run import Run
 
 PAGES = sorted((Path(__file__).parents[1] / "docs" / "tutorials").glob("*.md"))
 BLOCK = re.compile(r"(?:^File `([^`]+)`:\n\n)?^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -26,7 +25,7 @@ def test_there_is_one_for_each_kind_of_task() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_a_tutorial_runs(page: Path, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Run, "verify", lambda *args: None)  # in a fresh process; tests/training/test_training.py
+    hasten(monkeypatch)
     commands = 0
     for file, language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         for name, architecture in MODELS.items():

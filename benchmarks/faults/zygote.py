@@ -134,9 +134,9 @@ def _patch() -> None:
     from hf_tasks.core import distributed, files, hashing
     from hf_tasks.publish import plots
     from hf_tasks.publish.hub import push
-    from hf_tasks.runs import run
+    from hf_tasks.runs.staged_run import StagedRun
 
-    run.Run._compare = lambda *_: None  # type: ignore[method-assign]
+    StagedRun._compare = lambda *_: None  # type: ignore[method-assign]
     save, drawn = plots.save, dict[str, bytes]()
 
     def save_again(path: Path, size: tuple[float, float], draw: Any) -> Path:

@@ -60,6 +60,7 @@ def numeric_environment() -> dict[str, Any]:
     }
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of hf_tasks and of the packages that results depend on."""
     from importlib.metadata import version

@@ -9,6 +9,7 @@ percentiles and BCa of a bootstrap do not (benchmarks/interval_coverage.py); a n
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import Any
 
@@ -118,9 +119,7 @@ def _interval(kind: Value, value: float, jackknife: Jackknife, name: str, n: int
 
 def wilson(share: float, n: int) -> Ends:
     """The interval of a proportion of n examples."""
-    from scipy.stats import norm
-
-    z = float(norm.ppf((1 + LEVEL) / 2))
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return max(0.0, middle - half), min(1.0, middle + half)

@@ -9,7 +9,8 @@ from hf_tasks.core.files import atomic_folder
 from hf_tasks.models.layers import reads_choices
 from hf_tasks.recipe import to_yaml
 from hf_tasks.runs import model_files
-from hf_tasks.runs.run import CARD, TOLERANCE, Run
+from hf_tasks.runs.run import CARD, Run
+from hf_tasks.runs.staged_run import TOLERANCE
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -1,6 +1,6 @@
 """Print a saved run's outputs on some examples as a JSON list: `python -m hf_tasks.runs.verify RUN < examples.json`.
 
-`Run.verify` starts it as a separate process, so that the outputs depend only on the saved files.
+`StagedRun.verify` starts it as a separate process, so that the outputs depend only on the saved files.
 """
 
 import json

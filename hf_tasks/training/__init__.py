@@ -23,6 +23,7 @@ from hf_tasks.recipe import Recipe, yaml_file
 from hf_tasks.recipe.resolve import Resolved
 from hf_tasks.runs import model_files
 from hf_tasks.runs.run import RECIPE, Run
+from hf_tasks.runs.staged_run import StagedRun
 from hf_tasks.runs.status import check_entry_types, pushed_to, read_origin, write_status
 from hf_tasks.training import feature_cache, inputs, resume, trackers
 from hf_tasks.training.arguments import batch_size
@@ -70,14 +71,14 @@ def train(
         followed = stack.enter_context(trackers.callbacks(setup.recipe))
         trainer = setup.trainer(TaskTrainer, learned, [*_callbacks(setup.recipe), *callbacks, *followed])
         stack.enter_context(stop_on_signal())
-        begin = partial(Run.begin, setup.recipe, recipe_dir)
+        begin = partial(StagedRun.begin, setup.recipe, recipe_dir)
         checkpoint = stack.enter_context(resume.claim_run_dir(recipe.output_dir, origin, begin, overwrite))
         with quiet_transformers():
             trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-        run = Run.create(
+        staged = StagedRun.create(
             trainer.tuned(), trainer.model, setup.tokenizer, trainer.train_stats, trainer.state.log_history
         )
-        run.verify(trainer.model, setup.encoded_splits["train"])
+        staged.verify(trainer.model, setup.encoded_splits["train"])
         if (kept := kept_epoch(trainer)) is not None:
             say(f"  kept       epoch {short(kept)} of {short(trainer.state.epoch or 0)}")
         mix = weighted_layers.learned(trainer.model)
@@ -88,9 +89,9 @@ def train(
             "training": _training_facts(trainer, started),
         }  # fmt: skip
         measured = {name: split for name, split in setup.encoded_splits.items() if name != "train"}
-        run.measure(measured, facts)
-        distributed.broadcast_from_main(lambda: card.add(run, setup.args.to_dict()))
-        run = run.publish()
+        staged.measure(measured, facts)
+        distributed.broadcast_from_main(lambda: card.add(staged, setup.args.to_dict()))
+        run = staged.publish()
     return pushed(run, recipe)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import Tiny
+from conftest import Tiny, hasten
 from transformers import AutoModel, AutoTokenizer
 from typer.testing import CliRunner
 
@@ -17,7 +17,6 @@ from hf_tasks.core.errors import DataError, RecipeError, RunError
 from hf_tasks.recipe import from_dict
 from hf_tasks.runs import embed
 from hf_tasks.runs.embed import Extractor
-from hf_tasks.runs.run import Run
 from hf_tasks.training import train
 
 TEXTS = ["a good film", "", "the old city by the river is slow and quiet and small", "bad", "a good film"]
@@ -127,7 +126,7 @@ def test_an_encoder_decoder_gives_its_encoder(tiny: Tiny) -> None:
 def test_a_run_gives_the_vectors_of_what_it_learned(
     tiny: Tiny, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     rows = [{"text": text, "label": "yes"} for text in TEXTS if text] + [{"text": "slow", "label": "no"}] * 4
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     values = {

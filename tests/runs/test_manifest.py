@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Tiny
+from conftest import Tiny, hasten
 from safetensors import safe_open
 from typer.testing import CliRunner
 
@@ -39,7 +39,7 @@ def recipe(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 @pytest.fixture(scope="module")
 def trained(recipe: Recipe) -> Run:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "verify", lambda *_: None)
+        hasten(patch)
         return train(recipe)
 
 
@@ -159,7 +159,7 @@ def test_changed_data_are_said(
 ) -> None:
     file = Path(str(recipe.data.train))
     before = file.read_text()
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     assert train(recipe).path == trained.path
     about = recipe.model_copy(update={"card": recipe.card.model_copy(update={"language": ("de",)})})
     capsys.readouterr()
@@ -187,7 +187,7 @@ def test_changed_data_are_said(
 def test_equal_trainings_give_equal_files(trained: Run, recipe: Recipe, tmp_path: Path) -> None:
     """The metadata in the header of the adapter, and PEFT's sets, come in one order."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "verify", lambda *_: None)
+        hasten(patch)
         training = recipe.training.model_copy(update={"output_dir": str(tmp_path / "again")})
         again = train(recipe.model_copy(update={"training": training}))
     names = ("adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "predictions/validation.jsonl")

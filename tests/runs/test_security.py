@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tiny
+from conftest import Tiny, hasten
 
 from hf_tasks import metrics
 from hf_tasks.core.errors import DataError, RecipeError, RunError
 from hf_tasks.core.manifest import _digest
 from hf_tasks.data import Data, read_split
 from hf_tasks.recipe import Recipe, from_dict, load
-from hf_tasks.runs.run import Run
 from hf_tasks.tasks import TextClassification
 from hf_tasks.training import checkpoints, train
 from hf_tasks.training.safe_trainer import SafeTrainer
@@ -43,7 +42,7 @@ def proof(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     rows = [{"text": f"{('good', 'bad')[i % 2]} film", "label": ("yes", "no")[i % 2]} for i in range(16)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

@@ -17,7 +17,7 @@ from hf_tasks.decoding.generate import Generated
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import from_dict
 from hf_tasks.runs import evaluation, model_files
-from hf_tasks.runs.run import Run
+from hf_tasks.runs.staged_run import StagedRun
 from hf_tasks.tasks import AnyTask, Task
 from hf_tasks.tasks.collate import items_in, model_inputs
 from hf_tasks.tasks.types import max_input_length
@@ -159,8 +159,8 @@ def fresh(ready: Any) -> dict[int, tuple[list[float], list[float]]]:
     for sample in SAMPLES:
         case = ready(sample)
         case.recipe.output_dir.mkdir(exist_ok=True)
-        Run.begin(case.recipe, None)
-        run = Run.create(case.recipe, case.model, case.tokenizer, {}, [])
+        StagedRun.begin(case.recipe, None)
+        run = StagedRun.create(case.recipe, case.model, case.tokenizer, {}, [])
         items, _ = evaluation.outputs(case.model, case.task, case.encoded, case.tokenizer)
         expected.append(evaluation.flat(items).tolist())
         paths.append(str(run.path))

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Tiny
+from conftest import Tiny, hasten
 from typer.testing import CliRunner
 
 from hf_tasks.cli import app
@@ -20,7 +20,7 @@ from hf_tasks.training.reproduce import reproduce
 def test_a_run_is_reproduced_and_a_difference_is_found(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     rows = [{"text": f"{('good', 'bad')[i % 2]} film {i}", "label": ("yes", "no")[i % 2]} for i in range(30)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     (tmp_path / "recipe.yaml").write_text(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Tiny
+from conftest import Tiny, hasten
 from transformers import PreTrainedTokenizerFast
 
 from hf_tasks.core import hardware
@@ -24,6 +24,7 @@ from hf_tasks.core.signals import Interrupted
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.runs import evaluation, model_files
 from hf_tasks.runs.run import Run
+from hf_tasks.runs.staged_run import StagedRun
 from hf_tasks.runs.status import locked, read_origin, record_outcome, status, write_status
 from hf_tasks.training import checkpoints, safe_trainer, train
 from hf_tasks.training.safe_trainer import SafeTrainer
@@ -48,7 +49,7 @@ def rows_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
 
 
 Make = Callable[..., Recipe]
@@ -93,7 +94,7 @@ def facts_of(run: Run) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def undisturbed(make: Make, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "verify", lambda *_: None)
+        hasten(patch)
         facts = facts_of(train(make(tmp_path_factory.mktemp("runs") / "undisturbed")))
     assert facts["training"]["steps"] == 16
     assert [step for step, *losses in facts["losses"] if losses[2]] == [4, 8, 12, 16]
@@ -380,7 +381,7 @@ def test_a_signal_while_the_run_is_measured_is_answered_at_once(
     make: Make, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "measure", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(StagedRun, "measure", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         with pytest.raises(Interrupted) as e:
             train(make(tmp_path / "run"))
     text = "interrupted by SIGTERM; run the same command again to continue"
@@ -400,7 +401,7 @@ def test_what_a_kill_left_of_a_whole_run_is_removed_by_the_next_command(
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("hf_tasks.runs.run.publish", deadly)
+        patch.setattr("hf_tasks.runs.staged_run.publish", deadly)
         train(make(tmp_path / "run"))
     assert {"checkpoints", ".lock"} < {path.name for path in (tmp_path / "run").iterdir()}
     assert status(tmp_path / "run")[0] != "finished"
@@ -438,7 +439,7 @@ def test_a_training_that_cannot_begin_has_failed(make: Make, tmp_path: Path, mon
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Run, "begin", full)
+    monkeypatch.setattr(StagedRun, "begin", full)
     with pytest.raises(RunError) as e:
         train(make(tmp_path / "run"))
     text = f"{tmp_path / 'run'}: cannot be written: No space left on device; choose another --output-dir"

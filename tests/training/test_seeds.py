@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Tiny
+from conftest import Tiny, hasten
 from scipy.stats import t
 
 import hf_tasks
@@ -23,7 +23,7 @@ from hf_tasks.training.seeds import SeedRuns, compare, welch
 @pytest.fixture(autouse=True)
 def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the check in a fresh process, which takes seconds."""
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tiny
+from conftest import Tiny, hasten
 from transformers import TrainerCallback
 
 from hf_tasks.core.errors import RecipeError
@@ -36,7 +36,7 @@ class Stop(TrainerCallback):  # type: ignore[misc]
 @pytest.fixture
 def make(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """2 epochs of 3 steps; every tracker writes below `tmp_path`."""
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Tiny
+from conftest import Tiny, hasten
 from sacrebleu import sentence_bleu
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from typer.testing import CliRunner
@@ -156,7 +156,7 @@ def test_what_cannot_be_changed_after_training(run: Run, override: str, expected
 
 
 def test_mbr_in_a_recipe(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     mbr = {"name": "mbr", "num_samples": 4, "utility": "bleu", "weights": "model"} | SHORT
     once = {"num_train_epochs": 1, "output_dir": str(tmp_path / "mbr")}
     trained = train(changed(run, decoding=mbr, training=once))
@@ -243,7 +243,7 @@ def test_clashes(run: Run, sections: dict[str, Any], expected: str) -> None:
 
 def test_the_same_training_gives_the_same_model(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Sampling for evaluation takes nothing from training's random numbers."""
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     weights = []
     for number, decoding in enumerate(({"name": "sample"} | SHORT, {"name": "greedy"} | SHORT)):
         place = {"max_steps": 2, "eval_strategy": "steps", "eval_steps": 1, "output_dir": str(tmp_path / str(number))}

@@ -1,6 +1,7 @@
 """Renders the text of a card from its templates."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,19 @@ def render(
 
     own = recipe.card.template if folder else None
     name = own or view_of(recipe.task).card_template(recipe.task)
-    environment = sandbox(TEMPLATES, folder if own else None)
+    environment = sandbox(TEMPLATES, folder) if own else _shipped()
     try:
         text = environment.get_template(name).render(plain(_values(recipe, results, model_id)))
     except TemplateError as e:
         reason = f"{type(e).__name__}: {e.message}" if e.message else type(e).__name__
         raise RecipeError(f"card.template: {name} cannot be used ({reason}); correct it or remove the key") from None
     return redact.redacted(text)
+
+
+@cache
+def _shipped() -> Any:
+    """The environment of the shipped templates, which are compiled once."""
+    return sandbox(TEMPLATES)
 
 
 def snippet_input(recipe: Recipe, results: Mapping[str, Any]) -> dict[str, Any]:

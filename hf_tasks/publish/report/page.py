@@ -5,6 +5,7 @@ Jinja escapes every text; only the SVG plots are inserted as markup.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ NARROW = 58
 
 def page(title: str, header: Mapping[str, Any], sections: Sequence[ReportSection]) -> str:
     """The HTML of a report; `header`: the values above the sections. Sections without blocks are left out."""
+    style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    filled = [section for section in sections if section.blocks]
+    template = _environment().get_template("report.html.jinja")
+    return str(template.render(title=title, header=header, sections=filled, style=style))
+
+
+@cache
+def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -29,11 +38,7 @@ def page(title: str, header: Mapping[str, Any], sections: Sequence[ReportSection
     environment.filters["cell"] = cell
     environment.tests["marked"] = is_marked
     environment.tests["wide"] = is_wide
-    style = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    filled = [section for section in sections if section.blocks]
-    return environment.get_template("report.html.jinja").render(
-        title=title, header=header, sections=filled, style=style
-    )
+    return environment
 
 
 def cell(value: Any) -> str:

@@ -17,6 +17,7 @@ from hf_tasks.publish.card import checks
 from hf_tasks.publish.card.checks import same_output
 from hf_tasks.recipe import Recipe, from_dict, to_yaml
 from hf_tasks.runs.run import Run
+from hf_tasks.runs.staged_run import StagedRun
 
 Tiny = Callable[[str], Path]
 
@@ -39,7 +40,7 @@ def run_here(code: str, **_: Any) -> "subprocess.CompletedProcess[str]":
 def test_adapters_say_how_they_are_loaded(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr(Run, "verify", lambda *args: None)
+    monkeypatch.setattr(StagedRun, "verify", lambda *args: None)
     monkeypatch.setattr(checks, "_run", run_here)
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps(row) + "\n" for row in ROWS))

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 import torch
-from conftest import Tiny
+from conftest import Tiny, hasten
 from hub_server import Entry, Hub
 from huggingface_hub import hf_hub_download
 from safetensors.torch import load_file, save
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 @pytest.fixture
 def recipe(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
     """A training of one step that is pushed to org/model; neither the run nor its card is checked in processes."""
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     monkeypatch.setattr("hf_tasks.publish.hub.push.check_card", lambda *args: None)
     rows = [{"text": f"a {('good', 'bad')[i % 2]} film", "label": ("good", "bad")[i % 2]} for i in range(8)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Tiny
+from conftest import Tiny, hasten
 from transformers import TrainingArguments
 
 from hf_tasks.recipe import from_dict
-from hf_tasks.runs.run import Run
 from hf_tasks.training import checkpoints, train
 from hf_tasks.training.batches import Batches, BatchSharding
 from hf_tasks.training.estimate.steps import Steps
@@ -85,7 +84,7 @@ def test_a_training_does_what_was_counted(tiny: Tiny, tmp_path: Path, monkeypatc
             there.append(len(checkpoints.folders(folder.parent)))
         real(self, folder, done, temporary)
 
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     monkeypatch.setattr(SafeTrainer, "finalize", finalize)
     monkeypatch.setattr(Steps, "of", lambda *a: counted.append(made(*a)) or counted[-1])
     training = {"num_train_epochs": 2, "batch_size": 4, "per_device_train_batch_size": 3, "eval_strategy": "steps"}

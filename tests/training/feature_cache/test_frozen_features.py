@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Tiny
+from conftest import Tiny, hasten
 from safetensors.torch import load_file
 from transformers.models.bert.modeling_bert import BertLayer
 
@@ -16,7 +16,6 @@ from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import Recipe, from_dict
 from hf_tasks.recipe.resolve import resolve
 from hf_tasks.runs import evaluation, model_files
-from hf_tasks.runs.run import Run
 from hf_tasks.tasks import EncodedSplit
 from hf_tasks.training import feature_cache, train
 from hf_tasks.training.feature_cache import reads, store
@@ -59,7 +58,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def unverified(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the check in a fresh process, which takes seconds."""
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Tiny
+from conftest import Tiny, hasten
 from transformers import TrainerControl, TrainerState
 
 import hf_tasks
@@ -356,7 +356,7 @@ def test_without_optuna_it_says_what_to_install(
 
 
 def test_real_trials_and_the_best_recipe_gives_their_score(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Run, "verify", lambda *_: None)
+    hasten(monkeypatch)
     quick = ["training.num_train_epochs=2", "training.learning_rate=1e-2"]
     swept = sweep(recipe, ["method.name=full,bitfit"], quick, output_dir=Path("s"))
     best = swept.ranked[0]
