@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64
 """Sequences that are followed at once: prompts times beams, or times samples."""
 
+GLOBAL_ATTENTION = "global_attention_mask"
+"""A column that LED's encoder reads; no tokenizer pads it."""
+
 Features = dict[str, list[int]]
 """The tokenizer's columns for one prompt: input_ids, attention_mask."""
 
@@ -52,6 +55,8 @@ def generate(
     encoded = tokenizer(list(prompts), truncation=True, verbose=False)
     names = [name for name in tokenizer.model_input_names if name in encoded]
     features = [{name: encoded[name][i] for name in names} for i in range(len(prompts))]
+    if GLOBAL_ATTENTION in tokenizer.model_input_names:
+        features = [one | {GLOBAL_ATTENTION: [1] + [0] * (len(one["input_ids"]) - 1)} for one in features]
     return generate_from(model, tokenizer, features, decoding, batch_size, description=description)
 
 
@@ -85,7 +90,12 @@ def _batch(
     assert decoding.max_new_tokens is not None
     encoder_decoder = model.config.is_encoder_decoder
     side = "right" if encoder_decoder else "left"
-    batch = tokenizer.pad(features, padding_side=side, return_tensors="pt", verbose=False).to(model.device)
+    batch = tokenizer.pad(
+        [{name: ids for name, ids in one.items() if name != GLOBAL_ATTENTION} for one in features],
+        padding_side=side, return_tensors="pt", verbose=False,
+    ).to(model.device)  # fmt: skip
+    if GLOBAL_ATTENTION in features[0]:
+        batch[GLOBAL_ATTENTION] = _padded([one[GLOBAL_ATTENTION] for one in features], batch["input_ids"])
     config = decoding.generation_config()
     if config.pad_token_id is None:
         config.pad_token_id = tokenizer.pad_token_id
@@ -101,6 +111,16 @@ def _batch(
         index, facts = decoding.select(texts[of_prompt], log_probabilities[of_prompt])
         generated.append(Generated(texts[start + index], cut[start + index], facts))
     return generated
+
+
+def _padded(rows: list[list[int]], like: "Tensor") -> "Tensor":
+    """(B, L) the rows with zeros on the right."""
+    import torch
+
+    padded = torch.zeros_like(like)
+    for place, row in enumerate(rows):
+        padded[place, : len(row)] = torch.tensor(row)
+    return padded
 
 
 def _search(model: Any, decoding: Decoding, places: list[int]) -> tuple[Callable[..., Any], Any]:

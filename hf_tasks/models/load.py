@@ -8,10 +8,12 @@ from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoin
 from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.models import from_scratch, masked_lm
 from hf_tasks.models.layers import note_pretrained
+from hf_tasks.models.long_inputs import prepare_long_inputs
 from hf_tasks.models.section import Model, Subwords
 from hf_tasks.models.strange_files import check_config, check_weights
 from hf_tasks.tasks import Task
 from hf_tasks.tasks.text2text.languages import knows_languages, set_first_token, set_languages
+from hf_tasks.tasks.types import max_input_length
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -62,7 +64,7 @@ def load_model(
 
     if model.is_new:
         with _explained(model), quiet_transformers():
-            return _limited(_new(model, tokenizer), tokenizer)
+            return _limited(_new(model, tokenizer), tokenizer, task)
     _check_architecture(model, task)
     loaded, absent = _from_pretrained(getattr(transformers, task.model_spec.auto_class), model, task.model_spec.config)
     _check_complete(model, loaded, absent, trained)
@@ -75,7 +77,7 @@ def load_model(
     loaded.config.pad_token_id = tokenizer.pad_token_id
     if task.model_spec.languages and knows_languages(tokenizer):
         set_first_token(loaded, tokenizer)
-    return _limited(loaded, tokenizer)
+    return _limited(loaded, tokenizer, task)
 
 
 def _from_pretrained(auto: Any, model: Model, config: dict[str, Any]) -> "tuple[PreTrainedModel, set[str]]":
@@ -146,13 +148,15 @@ def _new(model: Model, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel
     )
 
 
-def _limited(loaded: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+def _limited(loaded: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", task: Task) -> "PreTrainedModel":
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest_input(loaded))
+    prepare_long_inputs(loaded, tokenizer, max_input_length(task.max_length, tokenizer))
     return loaded
 
 
 def longest_input(model: Any) -> int:
-    """Tokens that the model can read at once: the size of its table of positions, or no limit without one."""
+    """Tokens that the model can read at once: the size of its table of positions; without one what the configuration
+    says of rotary positions, beyond which a model would run on without an error; or no limit."""
     from torch import nn
 
     tables = [
@@ -162,6 +166,9 @@ def longest_input(model: Any) -> int:
     ]
     sizes = [m.num_embeddings - (0 if m.padding_idx is None else m.padding_idx + 1) for m in tables]
     if any(name.endswith("embed_positions") for name, _ in model.named_modules()):  # some of its rows are not positions
+        config = model.config.to_dict()
+        sizes.append(config.get("max_encoder_position_embeddings") or config["max_position_embeddings"])
+    if not sizes and model.config.to_dict().get("rope_parameters"):
         sizes.append(model.config.max_position_embeddings)
     return min(sizes, default=1_000_000)
 

@@ -12,7 +12,8 @@ from hf_tasks.metrics import find, score
 from hf_tasks.metrics.intervals import uncertainty
 from hf_tasks.tasks import EncodedSplit, Task
 from hf_tasks.tasks.collate import items_in, model_inputs
-from hf_tasks.tasks.types import Features, MetricInputs, Prediction
+from hf_tasks.tasks.global_attention import with_global_attention
+from hf_tasks.tasks.types import GLOBAL_ATTENTION, Features, MetricInputs, Prediction
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -41,7 +42,7 @@ def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase"
     from datasets.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
     def batch(columns: dict[str, list[Any]], rows: list[int]) -> pyarrow.Table:
-        features = task.encode(columns, tokenizer)
+        features = with_global_attention(task.encode(columns, tokenizer), task.traits, tokenizer)
         features["example"] = [rows[i] for i in features["example"]]
         return pyarrow.table({name: _array(name, values) for name, values in features.items()})
 
@@ -58,7 +59,8 @@ def _array(name: str, values: list[Any]) -> Any:
     """Return a column of features, with small integer types for the tokenizer's outputs, nested once or twice."""
     import pyarrow
 
-    small = {"input_ids": pyarrow.int32(), "token_type_ids": pyarrow.int8(), "attention_mask": pyarrow.int8()}
+    small = dict.fromkeys(("token_type_ids", "attention_mask", GLOBAL_ATTENTION), pyarrow.int8())
+    small["input_ids"] = pyarrow.int32()
     if name not in small:
         return pyarrow.array(values)
     kind = pyarrow.list_(small[name])

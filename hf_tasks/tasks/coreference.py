@@ -92,6 +92,7 @@ class Coreference(Task):
             identity=("text", "pronoun_offset"),
             group="text",
             strata=lambda example: (str(example["label"]),),
+            global_attention="second text",
             pipeline_tag="multiple-choice",
             baselines={"the first name": _first, "the name that is closest to the pronoun": _closest},
         )

@@ -72,7 +72,9 @@ class MultipleChoice(Task):
 
     @property
     def traits(self) -> Traits:
-        return Traits(examples="questions", targets="labels", inputs=self.columns.required)
+        return Traits(
+            examples="questions", targets="labels", inputs=self.columns.required, global_attention="second text"
+        )
 
     @property
     def model_spec(self) -> ModelSpec:

@@ -94,6 +94,7 @@ class TextGeneration(Task):
             one_answer=False,
             max_target_length=self.max_target_length,
             mean_over_examples=False,
+            global_attention="none",
         )
 
     @property

@@ -131,6 +131,9 @@ class Traits:
     texts of like length would give the tokens of short texts more weight than those of long ones."""
     too_long: str = "shorten them"
     """What to do with examples that are longer than the model."""
+    global_attention: Literal["first", "question", "second text", "none"] = "first"
+    """The tokens with global attention in models that have it: the first token, those before the context, those from
+    the second text on (Beltagy et al. 2020, section 3.1, https://arxiv.org/abs/2004.05150), or none."""
     metric_kinds: tuple[str, ...] = ("labels",)
     """What the task's metrics can compare: "labels", "tags", "answers", "texts", "tokens"."""
     pipeline_tag: str = ""
@@ -166,6 +169,9 @@ class ModelSpec:
     tokenizer_texts: "Callable[[Dataset], Iterator[str]] | None" = None
     """The texts of examples that a new tokenizer is trained on; None: the task needs a pretrained model."""
 
+
+GLOBAL_ATTENTION = "global_attention_mask"
+"""Column of features for models whose forward has this parameter: 1 where a token attends to all others."""
 
 RowError = tuple[int, str]
 """A row of the examples, and why it cannot be used; what to do."""

@@ -93,6 +93,7 @@ class QuestionAnswering(Task):
             metric_kinds=("answers",),
             inputs=("question", "context"),
             group="context",
+            global_attention="question",
             strata=lambda example: ("answer",) if example["answers"]["text"] else ("no answer",),
         )
 

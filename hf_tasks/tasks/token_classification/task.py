@@ -105,6 +105,7 @@ class TokenClassification(Task):
             inputs=("text",),
             identity=("tokens",),
             label_column="tags",
+            global_attention="none",
             mean_over_examples=False,
         )
 
