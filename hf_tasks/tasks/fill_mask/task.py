@@ -73,6 +73,7 @@ class FillMask(Task):
     def traits(self) -> Traits:
         return Traits(
             metric_kinds=("tokens",),
+            global_attention="none",
             targets="tokens",
             inputs=("text",),
             one_answer=False,
