@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DataError", "Recipe", "RecipeError", "Run", "RunError", "UserError", "check", "embed", "evaluate",
-    "export", "init", "load_run", "load_runs", "predict", "push", "report", "train",
+    "export", "init", "load_run", "load_runs", "pipeline", "predict", "push", "report", "train",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
@@ -188,6 +188,23 @@ def load_runs(paths: Mapping[str, str | Path]) -> "dict[str, Run]":
     from hf_tasks.runs.shared_weights import load_runs as load_all
 
     return load_all({name: folder_of(path) for name, path in paths.items()})
+
+
+@_in_python
+def pipeline(task: str, model: Any = None, tokenizer: Any = None, **options: Any) -> Any:
+    """Return a pipeline with the arguments and return values of transformers 4, for a checkpoint or a run.
+
+    `task`: question-answering, summarization, translation, translation_en_to_de (any two languages) or
+    text2text-generation, which transformers 5 removed; for any other task, transformers' own pipeline. `model`: a Hub
+    id, a folder, the directory of a run, a Run, or a model with its `tokenizer`. `options`: revision, device, dtype,
+    and defaults of the arguments of calls. Raises RunError or DataError.
+
+    >>> ask = hf_tasks.pipeline("question-answering", model="deepset/roberta-base-squad2")
+    >>> ask(question="Who won?", context="The Denver Broncos beat the Panthers.", top_k=3)
+    """
+    from hf_tasks.runs.pipelines import pipeline as build
+
+    return build(task, model, tokenizer, **options)
 
 
 @_in_python

@@ -33,6 +33,8 @@ STAND_INS = {
     r"\bRUN OUT --merge": "runs/lora merged --merge",
     r"\bRUN --set decoding\.name=\.\.\.": "translation/run --set decoding.name=greedy",
     r"(?<!\S)RUN(?!\S)|runs/NAME": "runs/intent", "OTHER": "runs/other", "RECIPE": "intent.yaml", "DATA": "data",
+    r"--model deepset/\S+ --task question-answering questions.jsonl":
+        "--model runs/intent --task text-classification questions.txt",
     "INPUT": "questions.txt", r"\bDIR\b": "new", r"\bMODEL\b": "runs/intent", "--data FILE": "--data data/test.csv",
     "-o FILE": "-o vectors.parquet", "mbr FILE FILE": "mbr system1.txt system2.txt",
     "runs/translation": "translation/run", r"(?<=runs/intent )FILE": "questions.txt",

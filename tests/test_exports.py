@@ -11,7 +11,7 @@ import hf_tasks
 
 NAMES = [
     "DataError", "Recipe", "RecipeError", "Run", "RunError", "UserError", "check", "embed", "evaluate",
-    "export", "init", "load_run", "load_runs", "predict", "push", "report", "train",
+    "export", "init", "load_run", "load_runs", "pipeline", "predict", "push", "report", "train",
 ]  # fmt: skip
 
 

@@ -19,6 +19,33 @@ _JSON_OBJECT = re.compile(rb'\s*\{\s*(["}]|$)')
 """The beginning of a JSON object; `{smile} I like` is text."""
 
 
+def run_and_input(run: str, input: str | None, model: str | None) -> tuple[str, str]:
+    """The arguments of `predict`: RUN INPUT, or INPUT alone with --model."""
+    from hf_tasks.core.errors import RunError
+
+    if model is not None and input is not None:
+        raise RunError("--model: takes the place of a run; give the input alone")
+    if model is None and input is None:
+        raise RunError(f"{run}: no input to predict; add a data file, a text in quotes, or - for standard input")
+    return ("", run) if input is None else (run, input)
+
+
+def predictor(run: str, overrides: Sequence[str], model: str | None, task: str | None) -> Any:
+    """The run, or with --model the checkpoint, that predicts."""
+    from hf_tasks import load_run
+    from hf_tasks.core.errors import RunError
+
+    if model is None:
+        if task is not None:
+            raise RunError("--task: belongs to --model; a run knows its task")
+        return load_run(run, overrides)
+    if overrides:
+        raise RunError("--set: changes the decoding of a run; remove it, or --model")
+    from hf_tasks.runs.pipelines.predictor import CheckpointPredictor
+
+    return CheckpointPredictor.load(model, task)
+
+
 def default_split(run: "Run", data: str | None, references: list[str] | None) -> SplitName:
     """The split to evaluate: test; where the recipe has none, validation, and a line says so."""
     section = run.recipe.data

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from hf_tasks.cli.input import check_output, default_split, is_text, labelled, read, read_text
+from hf_tasks.cli.input import (
+    check_output,
+    default_split,
+    is_text,
+    labelled,
+    predictor,
+    read,
+    read_text,
+    run_and_input,
+)
 from hf_tasks.cli.options import (
     DecodingOption,
     FormatOption,
@@ -128,13 +137,13 @@ def compare(
 
 @app.command()
 def predict(
-    run: RunArg,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or a run on the Hub; not with --model.")],
     input: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="A data file, a text in quotes, or - for standard input (one text or one JSON object a line)."
         ),
-    ],
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="A .jsonl, .csv or .parquet file (generated texts: or .txt)."),
@@ -144,18 +153,23 @@ def predict(
     inputs: Annotated[bool, typer.Option(help="Write the columns of the input too.")] = True,
     overwrite: OverwriteOption = False,
     overrides: DecodingOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Instead of a run: a Hub id (ID@REVISION) or the folder of a checkpoint."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="The task of --model, e.g. question-answering.")] = None,
 ) -> None:
     """Predict a text, or each row of a file, in order.
 
     The output has the columns of the input, then the prediction: a table on a terminal, else JSON lines.
     """
-    from hf_tasks import load_run
     from hf_tasks.core.files import top_probabilities, writer
     from hf_tasks.runs.predictions import Predictions, text_table
 
+    run, input = run_and_input(run, input, model)
     check_output(output, [input], overwrite)
-    loaded = load_run(run, overrides or ())
-    with writer(output, texts=loaded.recipe.decoding is not None) as write:
+    loaded = predictor(run, overrides or (), model, task)
+    with writer(output, texts=loaded.recipe.task.traits.writes_text) as write:
         split = read_text(loaded, input) if is_text(input) else read(loaded, input, format, labelled=False)
         predictions = loaded.predict_split(split, "Predicting").predictions
         kept = [top_probabilities(row, top) for row in predictions] if top else predictions

@@ -179,7 +179,10 @@ def _check_complete(model: Model, loaded: "PreTrainedModel", absent: set[str], t
     prefix = f"{loaded.base_model_prefix}."
     lost = sorted(key for key in absent if trained or (key.startswith(prefix) and ".pooler." not in key))
     if lost and trained:
-        raise RunError(f"{model.name_or_path}: the saved model lacks {lost[0]} in the recipe's size; train it again")
+        raise RunError(
+            f"{model.name_or_path}: the checkpoint lacks {lost[0]}, or has it in another size, so it is not a model "
+            "that was trained for this task; train it"
+        )
     if lost:
         raise RunError(
             f"model.name_or_path: {model.name_or_path}: {len(lost)} weights of the encoder are not in the checkpoint, "
