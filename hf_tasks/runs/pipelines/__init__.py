@@ -8,7 +8,7 @@ from typing import Any
 from hf_tasks.core.checkpoint_paths import resolve_checkpoint
 from hf_tasks.core.errors import RunError
 from hf_tasks.runs.pipelines.checkpoint import load, run_of
-from hf_tasks.tasks import QuestionAnswering, Task, TextToText
+from hf_tasks.tasks import QuestionAnswering, TextToText
 
 TRANSLATION = re.compile(r"translation(_[a-z]{2,}_to_[a-z]{2,})?")
 DEFAULT_MODELS = {
@@ -53,12 +53,12 @@ def pipeline(
     return TextToTextPipeline(task, checkpoint, **options)
 
 
-def task_of(name: str) -> Task | None:
+def task_of(name: str) -> QuestionAnswering | TextToText | None:
     """The task of a pipeline that transformers 5 removed; None for another name."""
     if name == "question-answering":
-        return QuestionAnswering(name=name)
+        return QuestionAnswering(name="question-answering")
     if name in ("summarization", "text2text-generation"):
-        return TextToText(name=name)
+        return TextToText.model_validate({"name": name})
     return TextToText(name="translation") if TRANSLATION.fullmatch(name) else None
 
 

@@ -11,7 +11,7 @@ from hf_tasks.models.section import Model
 from hf_tasks.recipe import Recipe
 from hf_tasks.runs.evaluation import Predicted
 from hf_tasks.runs.pipelines import pipeline, task_of
-from hf_tasks.tasks import QuestionAnswering, Task, TextClassification, TextToText
+from hf_tasks.tasks import AnyTask, QuestionAnswering, TextClassification, TextToText
 from hf_tasks.tasks.types import Prediction
 
 TASKS = ("question-answering", "summarization", "translation", "text2text-generation", "text-classification")
@@ -50,11 +50,11 @@ class CheckpointPredictor:
         return Predicted(found, None)
 
 
-def _task(name: str | None) -> Task:
+def _task(name: str | None) -> AnyTask:
     if name is None:
         raise RunError(f"--model: needs its task; add --task, one of {', '.join(TASKS)}")
     if name == "text-classification":
-        return TextClassification(name=name)
+        return TextClassification(name="text-classification")
     if task := task_of(name):
         return task
     raise RunError(f"--task {name}: is not one of {', '.join(TASKS)}{did_you_mean(name, TASKS)}; or train a run")

@@ -17,6 +17,7 @@ from hf_tasks.tasks import QuestionAnswering
 from hf_tasks.tasks.question_answering.probable_answers import Ranking, Window
 from hf_tasks.tasks.types import Examples
 
+INPUTS = ("question", "context", "data", "X")
 RANKING = ("top_k", "max_answer_len", "handle_impossible_answer")
 WINDOWS = ("max_seq_len", "doc_stride")
 UNUSED = ("max_question_len", "padding", "num_workers")
@@ -44,7 +45,7 @@ class QuestionAnsweringPipeline:
         what two windows share. `handle_impossible_answer` (False): the empty answer competes. `align_to_words` (True):
         answers are whole words. `batch_size` (64): windows. Raises DataError.
         """
-        given = {name: kwargs.pop(name) for name in ("question", "context", "data", "X") if name in kwargs}
+        given = {name: kwargs.pop(name) for name in (*kwargs,) if name in INPUTS}
         options = self._defaults | self._checked(kwargs)
         inputs, several = _inputs(args, given)
         if several is None:
