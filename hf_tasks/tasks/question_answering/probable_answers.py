@@ -65,9 +65,8 @@ def _probabilities(window: Window) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    weights = np.exp(logits - logits.max(initial=-np.inf))
-    weights /= weights.sum()
-    return weights
+    weights: np.ndarray = np.exp(logits - logits.max(initial=-np.inf))
+    return np.divide(weights, weights.sum())
 
 
 def _best_spans(start: np.ndarray, end: np.ndarray, count: int, longest: int) -> Iterator[tuple[int, int, float]]:
