@@ -55,6 +55,8 @@ def test_a_run_remembers_how_its_files_are_written(tmp_path: Path, monkeypatch: 
     trained = run({"name": "text-classification"}, data)
     assert read(trained, "new.dat", None, labelled=False).examples["text"][:] == ["caf\xe9, please"]
     assert read(trained, "new.jsonl", None, labelled=False).examples["text"][:] == ["caf\xe9"]
+    Path("utf8.dat").write_text("text;x\ncaf\xe9;1\n", encoding="utf-8")
+    assert read(trained, "utf8.dat", None, labelled=False).examples["text"][:] == ["caf\xe9"]
 
 
 def test_an_output_never_replaces_the_input_and_other_files_only_on_request(tmp_path: Path) -> None:

@@ -80,20 +80,24 @@ def renaming(found: Sequence[str], names: Names, task: Task, labelled: bool, adv
     """Choose the source of each task column among `found`. Raises ValueError with `advice` if one is missing.
 
     A mapped column (`names`) is used for its task column only; if a target is mapped, no other target is read. If the
-    mapped column is absent, a column with the task's own name is used; then the task's aliases.
+    mapped column is absent, a column with the task's own name is used, and for rows to predict (not `labelled`) one of
+    the task's aliases. Columns that are not mapped have the task's name or an alias.
     """
     spec = task.columns
     targets = [name for name in spec.targets if name in names] or list(spec.targets)
     sources: dict[str, str | tuple[str, ...]] = {}
+    taken = _taken(names)
+    by_alias = {column for alias, column in spec.aliases.items() if alias in found and alias not in taken}
+    not_needed = set() if labelled else {*spec.optional, *by_alias}
     for column in (*spec.required, *spec.optional, *(targets if labelled else ())):
-        own_name = column in found and column not in _taken(names)
+        own_name = column in found and column not in taken
         absent = column in names and _absent(names[column], found)
-        if column in names and not (absent and (own_name or (column in spec.optional and not labelled))):
+        if column in names and not (absent and (own_name or column in not_needed)):
             sources[column] = names[column]
         elif own_name:
             sources[column] = column
     for alias, column in spec.aliases.items():
-        usable = alias in found and alias not in _taken(names) and (labelled or column not in spec.targets)
+        usable = alias in found and alias not in taken and (labelled or column not in spec.targets)
         rivals = targets if column in spec.targets else [column]
         if usable and not any(rival in sources for rival in rivals):
             sources[column] = alias
@@ -146,7 +150,7 @@ def _missing(words: str, renamed: Sequence[str], found: Sequence[str], sources: 
 
 
 def _looks_like_value(name: str) -> bool:
-    return len(name) > 40 or name.count(" ") > 3 or name.endswith((".", "?", "!")) or name.replace(".", "", 1).isdigit()
+    return len(name) > 40 or name.count(" ") > 2 or name.endswith((".", "?", "!")) or name.replace(".", "", 1).isdigit()
 
 
 def _listing(found: Sequence[str]) -> str:

@@ -299,9 +299,11 @@ def _examples(
     lines: list[int], raw: list[RawRow], rename: renamings.Renaming, place: str, options: _Options, problems: RowErrors
 ) -> DataSplit:
     examples, kept = [], []
+    hidden = () if options.labelled else options.task.columns.targets  # a dict of languages can hold one
     for line, row in zip(lines, raw, strict=True):
         try:
-            examples.append(options.task.parse(rename(row)))
+            example = options.task.parse(rename(row))
+            examples.append({name: value for name, value in example.items() if name not in hidden})
             kept.append(line)
         except ValueError as e:
             problems.add(place, line, f"{place}{line}", e)

@@ -10,7 +10,7 @@ from hf_tasks.data import DataSplit
 from hf_tasks.data.columns import renaming
 from hf_tasks.data.paths import find
 from hf_tasks.data.readers import TABLES, bare
-from hf_tasks.data.readers.recognise import delimiter_of, encoding_of, first_fields
+from hf_tasks.data.readers.recognise import delimiter_of, encoding_of, first_fields, holds_utf8
 from hf_tasks.data.section import Data, FileOptions, Parallel
 from hf_tasks.tasks import Task
 
@@ -40,6 +40,8 @@ def _options(path: str, task: Task, section: Data, format: str | None, *, labell
     if not options.encoding and found in ("cp1252", "utf-16"):
         say(f"{first}: not UTF-8; read as {found}")
         options = replace(options, encoding=found)
+    elif options.encoding and holds_utf8(first):
+        options = replace(options, encoding=None)
     kind = options.format or bare(first).suffix.lower().removeprefix(".")
     if kind == "csv":
         options = replace(options, delimiter=delimiter_of(first) or options.delimiter)

@@ -189,7 +189,8 @@ def _choices(value: Any) -> tuple[list[str], list[str]]:
         raise ValueError(f"the choices are not a list but {value!r}; write a list of two or more")
     choices = [text_of(text, f"choice {i}") for i, text in enumerate(value, 1)]
     if len(choices) < 2:
-        raise ValueError(f"there are {len(choices)} choices; write two or more, or remove the row")
+        found = f"is one choice, {choices[0]!r}" if choices else "are no choices"
+        raise ValueError(f"there {found}; write a list of two or more, or remove the row")
     return names or [chr(ord("A") + i) for i in range(len(choices))], choices
 
 

@@ -57,6 +57,12 @@ def test_the_canonical_name_serves_where_the_mapped_column_is_absent():
     )
 
 
+def test_an_alias_serves_in_rows_to_predict_where_the_mapped_column_is_absent():
+    assert one(["sentence"], {"text": "body"}, labelled=False) == {"text": "sentence"}
+    assert one(["body", "sentence"], {"text": "body"}, labelled=False) == {"text": "body"}
+    assert message(["sentence", "label"], {"text": "body"}).startswith('data.columns maps text to "body"')
+
+
 def test_unlabelled_files_need_no_target_and_give_none():
     assert one(["text", "label"], labelled=False) == {"text": "text"}
     assert one(["text"], {"label": "category"}, labelled=False) == {"text": "text"}

@@ -53,5 +53,5 @@ def test_the_demo_has_a_field_for_each_input_and_lines_are_choices(run: Run) -> 
     assert prediction["choice"] == expected["choice"]
     assert prediction["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
     notice, prediction = layout.responder(run, form)("mary", "where", "one")
-    assert "there are 1 choices; write two or more" in notice["value"]
+    assert "; write a list of two or more" in notice["value"]
     assert prediction is None

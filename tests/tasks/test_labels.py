@@ -69,8 +69,8 @@ def test_scores_are_numbers(value: Any, score: float) -> None:
         ("", "the label is empty; give the row a label or remove it"),
         (None, "the label is empty; give the row a label or remove it"),
         (math.nan, "the label is empty; give the row a label or remove it"),
-        (["a", "b"], 'several labels in the column "label"; name the column "labels"'),
-        ({"a": 1}, 'several labels in the column "label"; name the column "labels"'),
+        (["a", "b"], 'several labels in the column "label"; name it with data.columns: {labels: NAME}'),
+        ({"a": 1}, 'several labels in the column "label"; name it with data.columns: {labels: NAME}'),
     ],
 )
 def test_what_is_no_label(value: Any, message: str) -> None:

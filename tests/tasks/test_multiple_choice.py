@@ -41,7 +41,7 @@ def test_labels_are_places_choices_or_names(choices: Any, label: Any, expected: 
     ("row", "problem"),
     [
         ({"choices": None}, "the choices are missing; write a list of two or more, or remove the row"),
-        ({"choices": ["x"]}, "there are 1 choices; write two or more, or remove the row"),
+        ({"choices": ["x"]}, "there is one choice, 'x'; write a list of two or more, or remove the row"),
         ({"choices": ["x", 3]}, "choice 2 is not a string but 3; quote it"),
         (
             {"choices": ["x", "y"], "label": 2},

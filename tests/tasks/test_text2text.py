@@ -79,6 +79,10 @@ def test_a_translation_is_a_dict_of_languages() -> None:
     assert message([row], swapped) == (
         'row 1: the translation has no "ro" (it has en, de, fr); set task.source_language and task.target_language'
     )
+    alone = [{"translation": {"en": "a dog"}}]
+    assert data.read_rows(alone, task, labelled=False).examples.to_list() == [{"source": "a dog"}]
+    with pytest.raises(DataError, match='row 1: the translation has no "de"; write it, or set task.target_language'):
+        data.check(data.read_rows(alone, task, labelled=True), task)
     assert message([{"translation": "a dog"}], task) == (
         'row 1: the translation is not a dict of languages; write for example {"en": "...", "de": "..."}'
     )

@@ -137,7 +137,7 @@ def test_resolve_refuses_what_cannot_be_learned() -> None:
         resolved(FORMS["single"], problem_type="regression")
     assert str(e.value) == (
         'task.problem_type is regression, which reads the column "score", but the training data has "label"; '
-        "rename it with data.columns: {score: label}"
+        "name its column in the file with data.columns: {score: NAME}"
     )
 
 
@@ -151,7 +151,8 @@ def test_resolve_refuses_what_cannot_be_learned() -> None:
         ("several", {"class_weights": {"joy": 2.0}},
          "task.class_weights: only single-label classification has class weights; remove them"),
         ("single", {"label_separator": "|"},
-         'task.label_separator: only several labels are separated; name their column "labels", or remove it'),
+         "task.label_separator: only several labels are separated; name their column with data.columns: "
+             "{labels: NAME}, or remove it"),
     ],
 )  # fmt: skip
 def test_resolve_refuses_what_clashes_with_the_problem_found(form: str, keys: dict[str, Any], message: str) -> None:

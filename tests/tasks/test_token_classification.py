@@ -94,7 +94,7 @@ def test_example_of_a_tool_that_splits_words_by_itself():
         ({"text": None}, "the words are missing; write them or remove the row"),
         (
             {"tokens": "a b", "tags": ["O"]},
-            "the words are not a list but 'a b'; write a list, or call the column \"text\"",
+            "the words are not a list but 'a b'; write a list",
         ),
         (
             {"tokens": ["a", "b"], "spans": [[0, 1, "X"]]},

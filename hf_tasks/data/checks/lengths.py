@@ -33,17 +33,17 @@ class Lengths:
     otherwise: str = "shorten them"
     """What to do if the model cannot read more tokens."""
     of: int = 0
-    """The number of texts of which the E are a sample."""
+    """The number of texts of which the E are a sample, if they are one."""
 
     @property
     def sampled(self) -> bool:
         return len(self.tokens) < self.of
 
 
-def lengths(task: Task, encoded: EncodedSplit, of: int) -> Iterator[Lengths]:
+def lengths(task: Task, encoded: EncodedSplit, of: int = 0) -> Iterator[Lengths]:
     """Yield the lengths of the inputs, and of the targets if these are texts; none if several share a feature.
 
-    `of`: the number of examples of the split; `encoded` has all of them or a sample.
+    `of`: the number of examples of the split if `encoded` has only a sample of them.
     """
     features, examples = encoded.features.with_format("numpy"), len(encoded.examples)
     example, length, cut = (np.asarray(features[name][:]) for name in ("example", "length", "tokens_cut"))

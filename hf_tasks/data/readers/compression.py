@@ -53,6 +53,7 @@ class _Recoded(io.RawIOBase):
     def __init__(self, file: BinaryIO, name: str, encoding: str) -> None:
         self.file, self.name, self.encoding = file, name, encoding
         self.decoder = codecs.getincrementaldecoder(encoding)()
+        self.single_bytes = codecs.lookup(encoding).name.startswith(("iso8859", "cp125", "koi8", "mac"))
         self.ready = b""
 
     def readable(self) -> bool:
@@ -65,11 +66,26 @@ class _Recoded(io.RawIOBase):
                 self.ready = self.decoder.decode(piece, final=not piece).encode()
             except UnicodeError:
                 raise DataError(f"{self.name}: is not {self.encoding} text; correct data.encoding") from None
+            if self.single_bytes and is_utf8(piece):
+                raise DataError(
+                    f"{self.name}: is UTF-8 text, not {self.encoding}; remove data.encoding and save all files as UTF-8"
+                )
             if not piece:
                 break
         size = min(len(buffer), len(self.ready))
         buffer[:size], self.ready = self.ready[:size], self.ready[size:]
         return size
+
+
+def is_utf8(piece: bytes) -> bool:
+    """Whether bytes, which may end inside a character, are UTF-8 and not only ASCII."""
+    if piece.isascii():
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(piece)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def recoded(file: BinaryIO, name: str, encoding: str) -> BinaryIO:

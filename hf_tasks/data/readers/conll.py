@@ -5,6 +5,7 @@ They yield (line, row), or (line, ValueError) for a sentence that cannot be read
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 
 from hf_tasks.data.readers.delimited import Rows
 from hf_tasks.tasks.types import RawRow
@@ -15,6 +16,8 @@ CONLLU = ("id", "tokens", "lemma", "upos", "xpos", "feats", "head", "deprel", "d
 
 LONGEST = 2_000
 """Maximum number of words in a sentence; a longer one means that blank lines between sentences are missing."""
+LONGEST_ALONE = 200
+"""The same for the only sentence of a file of words with tags."""
 
 _METADATA = re.compile("# .*=")
 _BLANKS = " \t"
@@ -35,12 +38,14 @@ def read_conll(lines: Iterable[str], name: str) -> Rows:
     """
     columns: list[str] = []
     split: Callable[[str], list[str]] = str.split
-    for sentence in _sentences(lines, _is_conll_comment):
+    sentences = _sentences(lines, _is_conll_comment)
+    first = list(islice(sentences, 2))
+    for sentence in chain(first, sentences):
         line, text = sentence[0]
         if not columns:
             split = _split_at_tabs if "\t" in text else _split_at_blanks
             columns = _conll_columns(len(split(text)))
-        if len(sentence) > LONGEST:
+        if len(sentence) > (LONGEST_ALONE if len(first) == 1 and len(columns) > 1 else LONGEST):
             ends = f"{len(sentence):,} words without a blank line; write one after each sentence"
             yield line, ValueError(f"a sentence of {ends}")
             continue

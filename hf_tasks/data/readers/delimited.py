@@ -167,8 +167,9 @@ def _check_header(columns: list[str], name: str, delimiter: str) -> None:
         if others:
             places = f"fields {first} and {others[0]}"
             raise DataError(f'{name}:1: the header has column "{column}" twice ({places}); rename one of them')
-    delimiters = {"\t": ("tabs", "name data.format: tsv"), ";": ("semicolons", 'name data.delimiter: ";"'),
-              ",": ("commas", "name data.format: csv"), "|": ("bars", 'name data.delimiter: "|"')}  # fmt: skip
+    csv_with = "name data.format: csv and data.delimiter" if delimiter == "\t" else "name data.delimiter"
+    delimiters = {"\t": ("tabs", "name data.format: tsv"), ";": ("semicolons", f'{csv_with}: ";"'),
+                  ",": ("commas", "name data.format: csv"), "|": ("bars", f'{csv_with}: "|"')}  # fmt: skip
     for other, (word, remedy) in delimiters.items():
         if len(columns) == 1 and other != delimiter and other in columns[0]:
             expected = delimiters.get(delimiter, (repr(delimiter),))[0]

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from hf_tasks.data.readers import SUFFIXES, bare
-from hf_tasks.data.readers.compression import LARGEST_JSON, LONGEST_LINE, lines, opened, recoded
+from hf_tasks.data.readers.compression import LARGEST_JSON, LONGEST_LINE, is_utf8, lines, opened, recoded
 from hf_tasks.data.readers.delimited import FASTTEXT
 
 LOOKED_AT = 200
@@ -59,6 +59,12 @@ def encoding_of(path: Path) -> str:
         above = sum(len(piece) for piece in re.findall(rb"[\x80-\xff]+", first))
         return "cp1252" if above < WESTERN * len(first) and b"\0" not in first else "utf-8"
     return "utf-8"
+
+
+def holds_utf8(path: Path) -> bool:
+    """Whether a file is UTF-8 text and not only ASCII. Raises DataError if it cannot be read."""
+    with opened(str(path)) as file:
+        return is_utf8(file.read(SNIFFED))
 
 
 def delimiter_of(path: Path) -> str | None:

@@ -117,7 +117,9 @@ class TextToText(Task):
         if row.get("translation") is not None:
             row = self._of_languages(row["translation"]) | row
         example: Example = {"source": text_of(row["source"], "source")}
-        if "target" in row:
+        if row.get("target") == ():  # a translation to predict has none; of others it is an error (`issues`)
+            example["target"] = []
+        elif "target" in row:
             target = row["target"]
             several = target if isinstance(target, list | tuple) else [target]
             if not len(several):
@@ -126,25 +128,31 @@ class TextToText(Task):
         return example
 
     def _of_languages(self, texts: Any) -> RawRow:
-        """Source and target in a dict of languages."""
+        """Source and target in a dict of languages; without the target's language, the target is ()."""
         if not isinstance(texts, dict):
             raise ValueError('the translation is not a dict of languages; write for example {"en": "...", "de": "..."}')
         if not self.source_language or not self.target_language:
             known = ", ".join(texts)
             raise ValueError(f"a translation of {known}; set task.source_language and task.target_language")
-        for language in (self.source_language, self.target_language):
-            if language not in texts:
-                raise ValueError(
-                    f'the translation has no "{language}" (it has {", ".join(texts)}); set task.source_language and '
-                    "task.target_language"
-                )
-        return {"source": texts[self.source_language], "target": texts[self.target_language]}
+        if self.source_language not in texts:
+            found = f'the translation has no "{self.source_language}" (it has {", ".join(texts)})'
+            raise ValueError(f"{found}; set task.source_language and task.target_language")
+        return {"source": texts[self.source_language], "target": texts.get(self.target_language) or ()}
 
     def fit(self, train: "Dataset", label_columns: tuple[str, ...] = ()) -> Self:
         return self.model_copy(update={"metrics": self.metrics or DEFAULT_METRICS[self.name]})
 
     def issues(self, examples: "Dataset", features: "Dataset | None" = None) -> Issues:
-        return Issues(_errors(examples), self._warnings(examples), self._notes(examples))
+        return Issues(self._errors(examples), self._warnings(examples), self._notes(examples))
+
+    def _errors(self, examples: "Dataset") -> Iterator[RowError]:
+        for row, (source, targets) in enumerate(values(examples, "source", "target")):
+            if is_blank(source):
+                yield row, "the source is empty; write it or remove the row"
+            if any(map(is_blank, targets)):
+                yield row, "a target is empty; write it or remove the row"
+            if not targets:
+                yield row, f'the translation has no "{self.target_language}"; write it, or set task.target_language'
 
     def _warnings(self, examples: "Dataset") -> Iterator[Issue]:
         """Texts that were copied, where the task is to change them."""
@@ -230,14 +238,6 @@ def log_probabilities(outputs: Any, features: Features) -> list[Any]:
 def written(generated: list[Any], split: EncodedSplit) -> list[Prediction]:
     """The text of each example, whether it was cut, and what the decoding says of its choice."""
     return [{"prediction": one.text, "cut": one.cut} | one.choice for one in generated]
-
-
-def _errors(examples: "Dataset") -> Iterator[RowError]:
-    for row, (source, targets) in enumerate(values(examples, "source", "target")):
-        if is_blank(source):
-            yield row, "the source is empty; write it or remove the row"
-        if any(map(is_blank, targets)):
-            yield row, "a target is empty; write it or remove the row"
 
 
 def _copies(examples: "Dataset") -> list[int]:

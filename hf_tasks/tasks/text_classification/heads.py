@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
 
 SINGLE_LABEL_ONLY = "only single-label classification has class weights; remove them"
-NOT_SEPARATED = 'only several labels are separated; name their column "labels", or remove it'
+NOT_SEPARATED = "only several labels are separated; name their column with data.columns: {labels: NAME}, or remove it"
 NO_PROBABILITIES = "regression predicts a number and has no probabilities; remove it"
 SMALLEST = 1e-12
 """The least 1 - p: a power of 0 below 1 has no gradient."""

@@ -19,7 +19,7 @@ def label_of(value: Any, labels: tuple[str, ...], *, indices: bool) -> str:
     Raises ValueError, as all functions here: what is wrong, what to do.
     """
     if isinstance(value, list | tuple | dict):
-        raise ValueError('several labels in the column "label"; name the column "labels"')
+        raise ValueError('several labels in the column "label"; name it with data.columns: {labels: NAME}')
     if value is None or value == "" or value != value:
         raise ValueError("the label is empty; give the row a label or remove it")
     name = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

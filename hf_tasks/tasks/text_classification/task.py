@@ -193,7 +193,7 @@ class TextClassification(Task):
         if found != target:
             raise ValueError(
                 f'task.problem_type is {problem}, which reads the column "{target}", but the '
-                f'training data has "{found}"; rename it with data.columns: {{{target}: {found}}}'
+                f'training data has "{found}"; name its column in the file with data.columns: {{{target}: NAME}}'
             )
         resolved = self._with(
             problem_type=problem,

@@ -31,7 +31,14 @@ def words_of(row: RawRow, by: SplitText) -> Example:
                     raise ValueError(f"word {i} is not a string but {token!r}; quote it")
             return {"tokens": tokens}
         case other:
-            raise ValueError(f'the words are not a list but {other!r}; write a list, or call the column "text"')
+            remedy = "" if _holds_tags(row) else ", or name the column with data.columns: {text: NAME}"
+            raise ValueError(f"the words are not a list but {other!r}; write a list{remedy}")
+
+
+def _holds_tags(row: RawRow) -> bool:
+    """Whether a row has a tag for each word, and not spans of a text."""
+    tags = row.get("tags")
+    return isinstance(tags, list) and all(isinstance(tag, str | int) for tag in tags)
 
 
 def tags_of_words(values: Any, words: Example, labels: tuple[str, ...]) -> list[str]:
