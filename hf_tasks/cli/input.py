@@ -14,6 +14,8 @@ from hf_tasks.cli.options import SplitName
 
 if TYPE_CHECKING:
     from hf_tasks.runs.run import Run
+    from hf_tasks.training.folds import FoldRuns
+    from hf_tasks.training.seeds import SeedRuns
 
 _JSON_OBJECT = re.compile(rb'\s*\{\s*(["}]|$)')
 """The beginning of a JSON object; `{smile} I like` is text."""
@@ -44,6 +46,17 @@ def predictor(run: str, overrides: Sequence[str], model: str | None, task: str |
     from hf_tasks.runs.pipelines.predictor import CheckpointPredictor
 
     return CheckpointPredictor.load(model, task)
+
+
+def several(run: str) -> "SeedRuns | FoldRuns | None":
+    """Load the runs of several seeds or folds in a directory; None for another one, without importing training."""
+    from hf_tasks.runs.listing import GROUPS
+
+    if not any((Path(run) / f"{kind}s.json").is_file() for kind in GROUPS):
+        return None
+    from hf_tasks.training.groups import group_at
+
+    return group_at(run)
 
 
 def default_split(run: "Run", data: str | None, references: list[str] | None) -> SplitName:

@@ -16,6 +16,7 @@ from hf_tasks.cli.input import (
     read,
     read_text,
     run_and_input,
+    several,
 )
 from hf_tasks.cli.options import (
     DecodingOption,
@@ -54,20 +55,20 @@ def evaluate(
 ) -> None:
     """Score a run on labelled data. Of a folder with several seeds or folds, score each run: mean and spread."""
     from hf_tasks import load_run
-    from hf_tasks.training.groups import group_at
+
+    if (group := several(run)) is None:
+        loaded = load_run(run, overrides or ())
+        chosen = split or default_split(loaded, data, references)
+        print(table(loaded.evaluate(labelled(loaded, data, chosen, format, references))))
+        return
     from hf_tasks.training.run_group import summarize_split
 
-    group = group_at(run)
-    folders = [str(group.folder(number)) for number in group.numbers] if group else [run]
-    runs = [load_run(folder, overrides or ()) for folder in folders]
+    runs = [load_run(group.folder(number), overrides or ()) for number in group.numbers]
     chosen = split or default_split(runs[0], data, references)
-    rows = [labelled(one, data, chosen, format, references) for one in (runs if group and group.own_data else runs[:1])]
+    rows = [labelled(one, data, chosen, format, references) for one in (runs if group.own_data else runs[:1])]
     results = [one.evaluate(rows[i % len(rows)]) for i, one in enumerate(runs)]
-    if group is None:
-        print(table(results[0]))
-    else:
-        measured = summarize_split(results, interval=not group.own_data)
-        print("\n".join(group.table("data" if data else chosen, measured)))
+    measured = summarize_split(results, interval=not group.own_data)
+    print("\n".join(group.table("data" if data else chosen, measured)))
 
 
 @app.command(cls=SeveralValues)
@@ -102,34 +103,34 @@ def compare(
     from hf_tasks import load_run
     from hf_tasks.core.errors import RunError
     from hf_tasks.runs import compare
-    from hf_tasks.training import comparison, folds, seeds
-    from hf_tasks.training.groups import group_at
 
     check_output(output, [data or ""], overwrite)
     if len(runs) < 2:
         raise RunError(f"{runs[0]}: only one run; name two or more")
-    groups = [group_at(run) for run in runs]
+    groups = [several(run) for run in runs]
     mixed = len({type(group) for group in groups}) > 1
     if len(runs) > 2 or mixed or (output and output.suffix in (".md", ".tex", ".txt")):
         if data:
             raise RunError("--data: compares two runs; without it, a table shows the scores after training")
+        from hf_tasks.training import comparison
+
         scores = comparison.rows(runs, split)
         if output:
             comparison.write(scores, output)
         print(comparison.as_text(scores), end="")
         return
-    match groups:
-        case [seeds.SeedRuns() as first, seeds.SeedRuns() as second] if data is None:
-            print("\n".join(seeds.compare(first, second, split)))
+    if groups[0] and groups[1] and data is None:
+        from hf_tasks.training import groups as compared
+
+        found = compared.compare(groups[0], groups[1], split)
+        if isinstance(found, list):
+            print("\n".join(found))
             return
-        case [folds.FoldRuns() as first, folds.FoldRuns() as second] if data is None:
-            found = folds.compare(first, second)
-        case _:
-            both = load_run(runs[0]), load_run(runs[1])
-            if data is None:
-                compare.check_same_data(*both, split)
-            rows = labelled(both[0], data, split, format, references)
-            found = compare.compare(*both, rows, "" if data else split)
+    else:
+        both = load_run(runs[0]), load_run(runs[1])
+        if data is None:
+            compare.check_same_data(*both, split)
+        found = compare.compare(*both, labelled(both[0], data, split, format, references), "" if data else split)
     print("\n".join(compare.lines(found, Path(runs[0]), Path(runs[1]))))
     if output:
         compare.write(found, output)
@@ -202,10 +203,10 @@ def report(
     """
     from hf_tasks import load_run
     from hf_tasks.publish.report import report as write_report
-    from hf_tasks.training import group_report
-    from hf_tasks.training.groups import group_at
 
-    if group := group_at(run):
+    if group := several(run):
+        from hf_tasks.training import group_report
+
         print(group_report.report(group, output, columns or ()))
         return
     loaded, of_hub = load_run(run), not Path(run).exists()
@@ -248,12 +249,12 @@ def card(
     """Show, write or check the model card of a run; show or write the results of several seeds or folds."""
     from hf_tasks import load_run
     from hf_tasks.core.errors import RunError
-    from hf_tasks.core.files import write_text
     from hf_tasks.publish import card as cards
-    from hf_tasks.training import group_report
-    from hf_tasks.training.groups import group_at
 
-    if group := group_at(run):
+    if group := several(run):
+        from hf_tasks.core.files import write_text
+        from hf_tasks.training import group_report
+
         if check:
             raise RunError(f"--check: checks the card of one run; name it, e.g. {group.folder(group.numbers[0])}")
         if write:

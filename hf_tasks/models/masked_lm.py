@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.models.pooling import states_of, with_states
 from hf_tasks.tasks.collate import MASKED
 
 if TYPE_CHECKING:
@@ -55,6 +54,8 @@ class _Selection:
 
     def end(self, _: "nn.Module", __: Any, output: Any) -> Any:
         """Return the base model's output with the selected states (n, H) of its last states (B, L, H)."""
+        from hf_tasks.models.pooling import states_of, with_states  # which imports torch
+
         return output if self.positions is None else with_states(output, states_of(output)[self.positions])
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from hf_tasks.core.errors import RunError
 from hf_tasks.core.hashing import sha256
-from hf_tasks.publish.hub.client import bars, explained, retried
-from hf_tasks.publish.hub.files import ALLOWED, git_sha1
 from hf_tasks.recipe.sections import wrong_name
 
 ID = re.compile(r"([^/@\s]+/[^/@\s]+)(?:@([\w./-]+))?")
@@ -33,6 +31,9 @@ def fetch(repo_id: str, revision: str | None = None) -> Path:
     from importlib.metadata import version
 
     from huggingface_hub import snapshot_download
+
+    from hf_tasks.publish.hub.client import bars, explained, retried
+    from hf_tasks.publish.hub.files import ALLOWED
 
     name = f"{repo_id}@{revision}" if revision else repo_id
     with explained(f"{name} (no such folder, so it was looked up on the Hub)"), bars():
@@ -60,6 +61,8 @@ def _compare(repo_id: str, folder: Path) -> None:
 
     The cache names contents by the Hub's hash, SHA-256 of large files and git's SHA-1 of others, and links them.
     """
+    from hf_tasks.publish.hub.files import git_sha1
+
     for link in [path for path in folder.rglob("*") if path.is_symlink()]:
         content = link.resolve()
         found = sha256(content) if len(content.name) == 64 else git_sha1(content.read_bytes())
