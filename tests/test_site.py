@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_site_is_built_without_a_warning_and_asks_no_other_host(tmp_path: Path) -> None:
+def test_the_site_is_built_without_a_warning_and_asks_no_other_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "site"))  # where its modules are, as in `make docs`
     pages = runpy.run_path(str(ROOT / "docs" / "site" / "pages.py"))
     pages["main"](tmp_path / "build" / "pages")
     (tmp_path / "docs").mkdir()
@@ -31,3 +36,5 @@ def test_the_site_is_built_without_a_warning_and_asks_no_other_host(tmp_path: Pa
     assert loaded == []
     assert "max_length" in html["recipe.html"] and "hf-tasks train" in html["commands.html"]
     assert "load_runs" in html["python.html"]
+    assert 'href="text-classification.ipynb"' in html["text-classification.html"]
+    assert (tmp_path / "build" / "site" / "tutorials" / "text-classification.ipynb").is_file()

@@ -1,6 +1,8 @@
 """Each tutorial runs as written, from its files to its Python, with tiny models in place of those of the Hub."""
 
+import json
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -43,3 +45,19 @@ def test_a_tutorial_runs(page: Path, tiny: Tiny, tmp_path: Path, monkeypatch: py
                 assert result.exit_code == 0, f"{line}: {result.exception or result.output}"
                 commands += 1
     assert commands
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_its_notebook_holds_the_same_files_commands_and_code(page: Path) -> None:
+    notebook = runpy.run_path(str(page.parents[1] / "site" / "notebooks.py"))["notebook"]
+    text = page.read_text(encoding="utf-8")
+    cells = json.loads(notebook(text))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    found = [one for one in code if not one.startswith("!mkdir")]
+    blocks = [block for block in BLOCK.findall(text) if block[0] or block[1] in ("", "python")]
+    assert len(found) == len(blocks) > 3
+    for one, (file, language, block) in zip(found, blocks, strict=True):
+        expected = block if file or language else "".join(f"!{line}\n" for line in block.splitlines())
+        assert one == (f"%%writefile {file}\n" if file else "") + expected.rstrip()
+    words = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    assert words.startswith("# ") and "```\n" not in words.replace("```yaml", "") and "](../" not in words

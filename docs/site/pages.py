@@ -12,6 +12,7 @@ from posixpath import normpath, relpath
 from typing import Any
 
 import typer
+from notebooks import notebook
 
 import hf_tasks
 from hf_tasks.cli import app
@@ -37,7 +38,13 @@ def main(folder: Path = ROOT / "build" / "pages") -> None:
     (folder / "keys.css").write_text("td:first-child code { white-space: nowrap }\n", encoding="utf-8")
     for file, page in TARGETS.items():
         (folder / page).parent.mkdir(exist_ok=True)
-        (folder / page).write_text(linked(file, (ROOT / file).read_text(encoding="utf-8")), encoding="utf-8")
+        text = (ROOT / file).read_text(encoding="utf-8")
+        shown = linked(file, text)
+        if file.startswith("docs/tutorials/"):
+            name = Path(page).with_suffix(".ipynb")
+            (folder / name).write_text(notebook(text), encoding="utf-8")
+            shown = shown.replace("\n\n", f"\n\nAs a notebook: [{name.name}]({name.name}).\n\n", 1)
+        (folder / page).write_text(shown, encoding="utf-8")
     generated = {
         "commands": commands(), "python": python(), "recipe": recipe_keys(), "methods": methods(), "metrics": metrics(),
     }  # fmt: skip
