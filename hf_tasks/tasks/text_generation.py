@@ -19,6 +19,7 @@ from pydantic import Field
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.collate import IGNORE, PaddingCollator, items_in
+from hf_tasks.tasks.leads import leads
 from hf_tasks.tasks.text2text.task import written
 from hf_tasks.tasks.types import (
     Batch,
@@ -57,8 +58,9 @@ class TextGeneration(Task):
     name: Literal["text-generation"]
     separator: str = ""
     """Follows every prompt, e.g. "\\nTL;DR:"; without a blank at its end, since completions begin with one."""
-    keep: Literal["start", "end"] = "start"
-    """Of prompts that are too long, the start is read (articles) or the end (dialogues)."""
+    keep: Literal["start", "end", "turns"] = "start"
+    """Of prompts that are too long, the start is read (articles), the end, or the last lines that fit as a whole (the
+    turns of a dialogue)."""
     max_target_length: int = Field(128, ge=2)
     """The longest completion in tokens, with the end-of-text token; longer ones are cut, so that the model does not
     learn to end there. The prompt gets the rest of what the model reads."""
@@ -78,8 +80,8 @@ class TextGeneration(Task):
             targets=("completion",),
             aliases={
                 "source": "prompt", "document": "prompt", "article": "prompt", "dialogue": "prompt", "text": "prompt",
-                "instruction": "prompt", "target": "completion", "summary": "completion", "highlights": "completion",
-                "response": "completion",
+                "instruction": "prompt", "references": "completion", "summaries": "completion", "target": "completion",
+                "summary": "completion", "highlights": "completion", "response": "completion",
             },
             lists=("completion",),
         )  # fmt: skip
@@ -95,14 +97,21 @@ class TextGeneration(Task):
             max_target_length=self.max_target_length,
             mean_over_examples=False,
             global_attention="none",
+            baselines=leads("prompt") if self.separator else {},
         )
 
     @property
     def model_spec(self) -> ModelSpec:
-        return ModelSpec("AutoModelForCausalLM")
+        return ModelSpec("AutoModelForCausalLM", tokenizer_texts=self._texts)
+
+    def _texts(self, examples: "Dataset") -> Iterator[str]:
+        for batch in examples.iter(batch_size=1000):
+            yield from (prompt + self.separator for prompt in batch["prompt"])
+            yield from (_continued(text) for several in batch.get("completion", []) for text in several)
 
     def parse(self, row: RawRow) -> Example:
-        example: Example = {"prompt": text_of(row["prompt"], "prompt")}
+        turns = row["prompt"] if isinstance(row["prompt"], list | tuple) else [row["prompt"]]
+        example: Example = {"prompt": "\n".join(text_of(turn, "prompt") for turn in turns)}
         if "completion" in row:
             several = row["completion"] if isinstance(row["completion"], list | tuple) else [row["completion"]]
             if not len(several):
@@ -130,14 +139,15 @@ class TextGeneration(Task):
             readable = tokenizer.model_max_length
             raise RecipeError(f"task.max_target_length: leaves no room for prompts in {readable} tokens; lower it")
         whole = _bare(examples["prompt"], tokenizer)
-        cut = [ids[:room] if self.keep == "start" else ids[-room:] for ids in whole]
+        read = _last_turns(examples["prompt"], whole, room, tokenizer) if self.keep == "turns" else whole
+        cut = [ids[:room] if self.keep == "start" else ids[-room:] for ids in read]
         prompts = [first + ids + separator or [end] for ids in cut]
         features: Features = {
             "input_ids": prompts,
             "attention_mask": [[1] * len(ids) for ids in prompts],
             "example": list(range(len(prompts))),
             "length": [len(ids) for ids in prompts],
-            "tokens_cut": [max(0, len(ids) - room) for ids in whole],
+            "tokens_cut": [len(ids) - len(kept) for ids, kept in zip(whole, cut, strict=True)],
         }
         if "completion" in examples:
             texts = _bare([_continued(several[0]) for several in examples["completion"]], tokenizer)
@@ -227,6 +237,19 @@ def _bare(texts: list[str], tokenizer: "PreTrainedTokenizerBase") -> list[list[i
     """The tokens of texts without special ones."""
     ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
     return ids
+
+
+def _last_turns(
+    prompts: list[str], whole: list[list[int]], room: int, tokenizer: "PreTrainedTokenizerBase"
+) -> list[list[int]]:
+    """The tokens of the last lines of each prompt that fit; of its last line if that alone does not."""
+    read = list(whole)
+    for i in [i for i, ids in enumerate(whole) if len(ids) > room]:
+        turns = prompts[i].splitlines(keepends=True)
+        sizes = np.cumsum([len(ids) for ids in _bare(turns[::-1], tokenizer)])
+        kept = max(1, int(np.searchsorted(sizes, room, side="right")))
+        read[i] = _bare(["".join(turns[-kept:])], tokenizer)[0]
+    return read
 
 
 def _first(tokenizer: "PreTrainedTokenizerBase") -> list[int]:

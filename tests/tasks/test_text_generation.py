@@ -15,6 +15,7 @@ from hf_tasks.recipe import from_dict
 from hf_tasks.runs import evaluation
 from hf_tasks.tasks import TextGeneration
 from hf_tasks.tasks.collate import IGNORE, items_in, model_inputs
+from hf_tasks.tasks.leads import leads
 from hf_tasks.training import setup
 
 TASK = TextGeneration(name="text-generation", max_target_length=8, max_length=16, separator=" to:")
@@ -140,3 +141,29 @@ def test_batches_change_neither_loss_nor_texts(tokenizer: Any, model: Any) -> No
     tokens = [4, 3]
     mean = sum(one.loss * n for one, n in zip(alone, tokens, strict=True)) / sum(tokens)  # type: ignore[operator]
     assert whole.loss == pytest.approx(mean, abs=1e-5)
+
+
+def test_a_long_dialogue_keeps_its_last_turns_and_the_separator(tokenizer: Any) -> None:
+    turns = ["anna: who won", "john: not it", "mary: the queen"]
+    task = TASK.model_copy(update={"keep": "turns", "max_length": 32})
+    rows = [{"prompt": "\n".join(turns), "completion": "a queen"}]
+    whole = encoded(task, tokenizer, rows).features[0]
+    assert tokenizer.decode(whole["input_ids"]) == "\n".join(turns) + " to:"
+    sizes = len(whole["input_ids"])
+    [short] = encoded(task.model_copy(update={"max_length": sizes - 1}), tokenizer, rows).features
+    assert tokenizer.decode(short["input_ids"]) == "\n".join(turns[1:]) + " to:"
+    assert len(short["input_ids"]) + short["tokens_cut"] == sizes
+    [last] = encoded(task.model_copy(update={"max_length": 8}), tokenizer, rows).features
+    assert tokenizer.decode(last["input_ids"]).endswith(" queen to:")
+    assert task.parse({"prompt": turns})["prompt"] == rows[0]["prompt"]
+
+
+def test_leads() -> None:
+    lead, three, longest = leads("prompt").values()
+    article = {"prompt": "We saw it. It is 3.5 m long! Is it? Yes."}
+    assert (lead(article), three(article)) == ("We saw it.", "We saw it. It is 3.5 m long! Is it?")
+    assert longest(article) == "It is 3.5 m long!"
+    dialogue = {"prompt": "A: Hi. You?\n\nB: Fine, thanks. Bye."}
+    assert (lead(dialogue), longest(dialogue)) == ("A: Hi. You?", "B: Fine, thanks. Bye.")
+    assert lead({"prompt": ""}) == ""
+    assert TASK.traits.baselines and not TASK.model_copy(update={"separator": ""}).traits.baselines

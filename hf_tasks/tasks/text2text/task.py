@@ -16,6 +16,7 @@ from pydantic import Field
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.beginnings import beginnings
 from hf_tasks.tasks.collate import IGNORE, SequenceCollator, items_in
+from hf_tasks.tasks.leads import leads
 from hf_tasks.tasks.types import (
     Batch,
     Collator,
@@ -99,6 +100,7 @@ class TextToText(Task):
             max_target_length=self.max_target_length,
             beams=self.name != "text2text-generation",
             mean_over_examples=False,
+            baselines=leads("source") if self.name == "summarization" else {},
         )
 
     @property
