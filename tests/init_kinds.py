@@ -184,3 +184,8 @@ def choices(folder: Path) -> list[str]:
     ))  # fmt: skip
     lines(folder / "swag.csv", rows)
     return [str(folder / "swag.csv")]
+
+
+def anchors(folder: Path) -> list[str]:
+    row = {"negative_1": "the book is old", "negative_2": "they were late"}
+    return jsonl(folder, "search.jsonl", lambda i: {"query": f"what is {i}", "positive": text(i)} | row)

@@ -44,6 +44,20 @@ def _of_masked(batch: dict[str, Any], model: Any) -> Any:
     return {"logits": SURE * torch.nn.functional.one_hot(wanted, model.config.vocab_size).float()}
 
 
+def _of_pairs(batch: dict[str, Any], model: Any) -> Any:
+    """Embeddings (B, 2, 2) whose cosine is a tenth of the label."""
+    cosine = batch["labels"] / 10
+    second = torch.stack([cosine, (1 - cosine**2).sqrt()], dim=1)
+    return {"sentence_embedding": torch.stack([torch.tensor([1.0, 0.0]).expand_as(second), second], dim=1)}
+
+
+def _of_anchors(batch: dict[str, Any], model: Any) -> Any:
+    """An anchor and its positive have the same embedding, which no other text has."""
+    places = batch["loss_texts"][:, 1:2].expand_as(batch["loss_texts"]).clone()
+    places[:, 2:] = batch["loss_texts"][:, 2:]
+    return {"sentence_embedding": torch.nn.functional.one_hot(places % 211, 211).float()}
+
+
 def _of_spans(batch: dict[str, Any], model: Any) -> Any:
     width = batch["input_ids"].shape[1]
     start, end = torch.nn.functional.one_hot(batch["labels"], width).float().unbind(1)
@@ -94,6 +108,16 @@ SAMPLES = [
            _of_choices),
     Sample({"name": "fill-mask", "masking": "words"}, [{"text": text} for text in (LONG, "mary lives in paris", "a")],
            _of_masked),
+    Sample({"name": "sentence-similarity"},
+           [{"sentence1": a, "sentence2": b, "score": 1 + i} for i, (a, b) in enumerate(PAIRS)], _of_pairs),
+    Sample({"name": "sentence-similarity", "loss_function": "cosine", "dimensions": [8]},
+           [{"sentence1": a, "sentence2": b, "score": 1 + i} for i, (a, b) in enumerate(PAIRS)], _of_pairs),
+    Sample({"name": "sentence-similarity", "threshold": 0.05},
+           [{"sentence1": a, "sentence2": b, "label": i % 2} for i, (a, b) in enumerate(PAIRS)], _of_pairs),
+    Sample({"name": "sentence-similarity", "loss_function": "triplet"},
+           [{"anchor": a, "positive": b, "negatives": ["the river", LONG][: 1 + i % 2]}
+            for i, (a, b) in enumerate(PAIRS)], _of_anchors),
+    Sample({"name": "sentence-similarity"}, [{"anchor": a, "positive": b} for a, b in PAIRS], _of_anchors),
     Sample({"name": "text-generation", "metrics": ["chrf"], "max_target_length": 16, "separator": " to:",
             "prompt_loss_weight": 0.1}, [{"prompt": a, "completion": b} for a, b in PAIRS], _written, "gpt2", 100.0),
 ]  # fmt: skip

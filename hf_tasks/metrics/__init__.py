@@ -9,7 +9,7 @@ from typing import Any
 
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.core.section import did_you_mean
-from hf_tasks.metrics import classification, generation, perplexity, probability, squad, tagging
+from hf_tasks.metrics import classification, generation, perplexity, probability, similarity, squad, tagging
 from hf_tasks.metrics.cmrc2018 import cmrc2018
 from hf_tasks.metrics.coreference import coreference_f1
 from hf_tasks.metrics.gleu import gleu
@@ -29,6 +29,10 @@ METRICS: dict[str, Metric] = {
     "ece": probability.ece,
     "brier": probability.brier,
     "nll": probability.nll,
+    "average_precision": similarity.average_precision,
+    "positive_f1": similarity.positive_f1,
+    "triplet_accuracy": similarity.triplet_accuracy,
+    "retrieval": similarity.retrieval,
     "entity_f1": tagging.entity_f1,
     "conlleval_f1": tagging.conlleval_f1,
     "entity_errors": tagging.entity_errors,
@@ -52,6 +56,8 @@ METRICS: dict[str, Metric] = {
 KINDS: dict[str, str] = {
     **dict.fromkeys(("entity_f1", "conlleval_f1", "entity_errors"), "tags"),
     **dict.fromkeys(("unseen_entity_recall", "tagging_accuracy", "word_segmentation"), "tags"),
+    **dict.fromkeys(("average_precision", "positive_f1"), "similarities"),
+    **dict.fromkeys(("triplet_accuracy", "retrieval"), "ranks"),
     **dict.fromkeys(("squad", "squad_v2", "cmrc2018"), "answers"),
     **dict.fromkeys(("bleu", "chrf", "chrf++", "ter", "rouge", "rougeL", "gleu"), "texts"),
     **dict.fromkeys(("perplexity", "masked_accuracy"), "tokens"),
@@ -117,7 +123,8 @@ def hub_name(name: str) -> str:
 
 
 def kind_of(name: str) -> str:
-    """What a metric of ours compares: "labels", "tags", "answers", "texts" or "tokens"."""
+    """What a metric of ours compares: "labels", "tags", "answers", "texts", "tokens",
+    "similarities" or "ranks"."""
     return KINDS.get(name, "labels")
 
 

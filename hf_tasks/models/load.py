@@ -176,8 +176,8 @@ def longest_input(model: Any) -> int:
 def _check_complete(model: Model, loaded: "PreTrainedModel", absent: set[str], trained: bool) -> None:
     """RunError where weights below the head are not in the checkpoint, or not in the configured size; in the head too
     where the checkpoint was `trained` for this task."""
-    prefix = f"{loaded.base_model_prefix}."
-    lost = sorted(key for key in absent if trained or (key.startswith(prefix) and ".pooler." not in key))
+    prefix = "" if loaded.base_model is loaded else f"{loaded.base_model_prefix}."
+    lost = sorted(key for key in absent if trained or (key.startswith(prefix) and "pooler." not in key))
     if lost and trained:
         raise RunError(
             f"{model.name_or_path}: the checkpoint lacks {lost[0]}, or has it in another size, so it is not a model "

@@ -19,7 +19,7 @@ from hf_tasks.models.layers import calls, few_tokens
 if TYPE_CHECKING:
     from hf_tasks.models.layers import Stack
 
-Pooling = Literal["mean", "max"]
+Pooling = Literal["cls", "mean", "max"]
 
 
 def mean(states: Tensor, mask: Tensor) -> Tensor:
@@ -33,7 +33,13 @@ def maximum(states: Tensor, mask: Tensor) -> Tensor:
     return states.float().masked_fill(mask.unsqueeze(-1) == 0, -torch.inf).max(1).values
 
 
-POOLS: dict[Pooling, Callable[[Tensor, Tensor], Tensor]] = {"mean": mean, "max": maximum}
+def first(states: Tensor, mask: Tensor) -> Tensor:
+    """(B, L, H), (B, L) -> (B, H): the first token that is not padding."""
+    place = mask.long().argmax(1)
+    return states.float()[torch.arange(len(states), device=states.device), place]
+
+
+POOLS: dict[Pooling, Callable[[Tensor, Tensor], Tensor]] = {"cls": first, "mean": mean, "max": maximum}
 
 
 def pool(model: nn.Module, stack: "Stack", pooling: Pooling) -> None:

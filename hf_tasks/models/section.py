@@ -33,10 +33,11 @@ class Model(Section):
     """The head reads a learned mix of the embeddings and all layers, not the last layer alone (Peters et al. 2018,
     https://aclanthology.org/N18-1202); a decoder attends to the mix of its encoder's layers."""
 
-    pooling: Literal["cls", "mean", "max"] = "cls"
-    """What the head of a text classification model reads of the last layer: the first token, or the mean or maximum
-    over all tokens, without the base model's pooler, as sentence encoders are trained (Reimers and Gurevych 2019,
-    https://aclanthology.org/D19-1410)."""
+    pooling: Literal["cls", "mean", "max"] | None = None
+    """What the head of a text classification model reads of the last layer, or what is the embedding in sentence
+    similarity: the first token, or the mean or maximum over all tokens, without the base model's pooler, as sentence
+    encoders are trained (Reimers and Gurevych 2019, https://aclanthology.org/D19-1410). By default the first token for
+    classification and the mean for similarity."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Model":
@@ -56,7 +57,7 @@ class Model(Section):
     @property
     def is_plain(self) -> bool:
         """Whether the model computes what transformers makes of the same weights."""
-        return not self.weighted_layers and self.pooling == "cls"
+        return not self.weighted_layers and self.pooling in (None, "cls")
 
     @property
     def title(self) -> str:

@@ -191,7 +191,8 @@ def _curly_quotes(values: Any, key: yaml_file.Key = ()) -> Problems:
 
 
 def _model_clashes(recipe: Recipe) -> Problems:
-    if recipe.model.pooling != "cls" and recipe.task.name != "text-classification":
+    pools = recipe.task.name == "text-classification" or recipe.task.model_spec.embeds
+    if recipe.model.pooling and not pools:
         yield ("model", "pooling"), f"{recipe.task.name} uses the vector of every token; remove it"
     if not recipe.model.is_new:
         return

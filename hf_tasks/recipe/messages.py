@@ -99,7 +99,7 @@ def _missing_name(root: type[Section], key: Key, values: Any) -> str:
     suited = [name for name, section in sections.items() if given and given <= section.model_fields.keys()]
     if 0 < len(suited) <= 3:
         return f"missing; did you mean name: {' or '.join(suited)}?"
-    return f"missing; add it (one of: {', '.join(sections)})" if len(sections) <= 10 else "missing; add it"
+    return f"missing; add it (one of: {', '.join(sections)})" if len(sections) <= 20 else "missing; add it"
 
 
 def _lower(text: str) -> str:

@@ -144,7 +144,7 @@ def outputs(
             batch = collate([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
             output = model(**model_inputs(batch))
-            if "labels" in batch:
+            if "labels" in batch and not task.traits.loss_of_batches:
                 loss += float(task.loss(output, batch, items=1))
                 labelled += float(items_in(batch))
             for row, item in zip(rows, reduce(output, columns), strict=True):

@@ -29,7 +29,7 @@ def export(run: Run, out: Path, *, merge: bool) -> float:
     """
     if out.exists():
         raise RunError(f"{out}: exists; name a new folder")
-    if run.recipe.model.pooling != "cls":
+    if run.recipe.model.pooling in ("mean", "max") and not run.recipe.task.model_spec.embeds:
         raise RunError("model.pooling: transformers has no model with this pooling; use the run itself")
     if run.recipe.model.weighted_layers:
         raise RunError("model.weighted_layers: transformers has no model with weighted layers; use the run itself")

@@ -13,7 +13,7 @@ from hf_tasks.core.errors import RunError
 from hf_tasks.core.files import files_below
 from hf_tasks.core.hashing import cached_sha256, sha256
 from hf_tasks.models.checkpoint_files import is_read
-from hf_tasks.runs import trained_here
+from hf_tasks.runs import sentence_transformers_files, trained_here
 
 FILE = manifest.FILE
 OWN = ("recipe.yaml", "results.json", "train_stats.json", "training_log.jsonl", "environment.json")
@@ -23,7 +23,8 @@ FOLDERS = ("predictions/*.jsonl", "counts/*.npz")
 
 def is_of_a_run(name: str) -> bool:
     """Whether a file name in a run's directory is one that training writes, not one that a user added."""
-    return ("/" not in name and is_read(name)) or name in OWN or any(fnmatch(name, kind) for kind in FOLDERS)
+    own = name in OWN or name in sentence_transformers_files.FILES
+    return ("/" not in name and is_read(name)) or own or any(fnmatch(name, kind) for kind in FOLDERS)
 
 
 def write(run: Path) -> None:

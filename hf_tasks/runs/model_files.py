@@ -8,11 +8,12 @@ adapter_model.safetensors  a PEFT adapter, as PEFT saves it
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoint
-from hf_tasks.core.errors import RunError
+from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.core.hashing import cached_sha256
 from hf_tasks.methods.base import Saved
 from hf_tasks.methods.peft import PeftMethod, load_adapter, save_adapter
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedTokenizerBase
 
+    from hf_tasks.models.pooling import Pooling
+
 FILES: dict[Saved, str] = {
     "model": "model.safetensors",
     "trained": "trained.safetensors",
@@ -34,8 +37,10 @@ FILES: dict[Saved, str] = {
 
 
 def saved_as(recipe: Recipe) -> Saved:
-    """Return the form in which the model is saved; transformers and PEFT cannot load weighted layers or poolings."""
-    return recipe.method.saves if recipe.model.is_plain else "trained"
+    """Return the form in which the model is saved; transformers and PEFT cannot load weighted layers or poolings of a
+    head. The pooling of embeddings is outside of their models."""
+    plain = recipe.model.is_plain or (recipe.task.model_spec.embeds and not recipe.model.weighted_layers)
+    return recipe.method.saves if plain else "trained"
 
 
 def is_saved(recipe: Recipe, path: Path) -> bool:
@@ -114,7 +119,7 @@ def load(recipe: Recipe, path: Path, tokenizer: "PreTrainedTokenizerBase") -> "n
     """Load the trained model of a run. Raises RunError if it is incomplete or its base checkpoint has changed."""
     form = saved_as(recipe)
     if form == "model":
-        return _adapted(recipe, load_model(config_of(recipe, path), recipe.task, tokenizer, trained=True))
+        return _adapted(recipe, _loaded(recipe, config_of(recipe, path), tokenizer, trained=True))
     _check_base(recipe, path / FILES[form])
     if form == "peft":
         return load_adapter(_base(recipe, tokenizer), path)
@@ -133,10 +138,40 @@ def base_hash(recipe: Recipe) -> str:
 
 def _base(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> "nn.Module":
     """Load the recipe's checkpoint with the task's head; shortens inputs by the tokens that the method adds."""
-    model: nn.Module = load_model(recipe.model, recipe.task, tokenizer)
+    model = _loaded(recipe, recipe.model, tokenizer)
     room = longest_input(model) - recipe.method.extra_tokens
     tokenizer.model_max_length = min(tokenizer.model_max_length, room)
     return model
+
+
+def _loaded(
+    recipe: Recipe, checkpoint: Model, tokenizer: "PreTrainedTokenizerBase", *, trained: bool = False
+) -> "nn.Module":
+    """Load a checkpoint with the task's head, or with the pooling of its embeddings."""
+    model: Any = load_model(checkpoint, recipe.task, tokenizer, trained=trained)
+    if recipe.task.model_spec.embeds:
+        from hf_tasks.models.sentence_embedding import embed_sentences
+
+        check_embedder(model, recipe.task.model_spec.widths)
+        embed_sentences(model, pooling_of(recipe))
+    return model  # type: ignore[no-any-return]
+
+
+def pooling_of(recipe: Recipe) -> "Pooling":
+    """Return what the embedding of a text is."""
+    return recipe.model.pooling or "mean"
+
+
+def check_embedder(model: Any, widths: Sequence[int]) -> None:
+    """Raise RecipeError for an encoder-decoder, or for more dimensions than the model has."""
+    if model.config.is_encoder_decoder:
+        raise RecipeError(
+            f"model.name_or_path: {model.config.model_type} is an encoder-decoder; choose an encoder such as "
+            "sentence-transformers/all-MiniLM-L6-v2"
+        )
+    if too_many := [width for width in widths if width >= model.config.hidden_size]:
+        size = model.config.hidden_size
+        raise RecipeError(f"task.dimensions: {too_many[0]} is not below the model's {size} dimensions; remove it")
 
 
 def _adapted(recipe: Recipe, model: "nn.Module") -> "nn.Module":
@@ -144,7 +179,7 @@ def _adapted(recipe: Recipe, model: "nn.Module") -> "nn.Module":
         from hf_tasks.models.weighted_layers import mix_layers
 
         mix_layers(model, pretrained_layers(model).stacks[0])
-    if recipe.model.pooling != "cls":
+    if recipe.model.pooling in ("mean", "max") and not recipe.task.model_spec.embeds:
         from hf_tasks.models.pooling import pool
 
         pool(model, pretrained_layers(model).stacks[0], recipe.model.pooling)

@@ -9,6 +9,7 @@ from hf_tasks.tasks.coreference import Coreference
 from hf_tasks.tasks.fill_mask import FillMask
 from hf_tasks.tasks.multiple_choice import MultipleChoice
 from hf_tasks.tasks.question_answering import QuestionAnswering
+from hf_tasks.tasks.sentence_similarity import SentenceSimilarity
 from hf_tasks.tasks.text2text import TextToText
 from hf_tasks.tasks.text_classification import TextClassification
 from hf_tasks.tasks.text_generation import TextGeneration
@@ -20,6 +21,7 @@ AnyTask = Annotated[
     | FillMask
     | MultipleChoice
     | QuestionAnswering
+    | SentenceSimilarity
     | TextClassification
     | TextGeneration
     | TextToText
@@ -34,6 +36,7 @@ __all__ = [
     "FillMask",
     "MultipleChoice",
     "QuestionAnswering",
+    "SentenceSimilarity",
     "Task",
     "TextClassification",
     "TextGeneration",

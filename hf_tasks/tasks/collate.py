@@ -72,6 +72,29 @@ class PaddingCollator:
                 return 0
 
 
+def padded_texts(
+    tokenizer: "PreTrainedTokenizerBase", features: Sequence[dict[str, Any]]
+) -> "tuple[dict[str, Tensor], Tensor]":
+    """The tokenizer's columns of features with several texts as (B, T, L), and which of the T texts are real (B, T).
+
+    A text that is padding has one token, so that no row of attention is empty.
+    """
+    import torch
+
+    names = [name for name in tokenizer.model_input_names if name in features[0]]
+    counts = [len(feature["input_ids"]) for feature in features]
+    empty = {name: [int(tokenizer.pad_token_id) if name == "input_ids" else 1] for name in names}
+    empty |= {"token_type_ids": [0]} if "token_type_ids" in names else {}
+    texts = [
+        {name: feature[name][i] for name in names} if i < count else empty
+        for feature, count in zip(features, counts, strict=True)
+        for i in range(max(counts))
+    ]
+    flat = PaddingCollator(tokenizer)(texts)  # (B * T, L)
+    batch = {name: tensor.view(len(features), max(counts), -1) for name, tensor in flat.items()}
+    return batch, torch.arange(max(counts)) < torch.tensor(counts)[:, None]
+
+
 @dataclass(frozen=True)
 class SequenceCollator:
     """As PaddingCollator, with the `decoder_input_ids` of teacher forcing where there are labels."""

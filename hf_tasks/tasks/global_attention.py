@@ -3,7 +3,7 @@
 features (input_ids, for questions also context_start) -> a column `global_attention_mask`, shaped as input_ids
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hf_tasks.tasks.types import GLOBAL_ATTENTION, Features, Traits
 
@@ -18,7 +18,7 @@ def with_global_attention(features: Features, traits: Traits, tokenizer: "PreTra
     inputs = features["input_ids"]
     match traits.global_attention:
         case "first":
-            column = [_ones(0, 1, len(ids)) for ids in inputs]
+            column = [_first(ids) for ids in inputs]
         case "question":
             column = [_ones(0, end, len(ids)) for ids, end in zip(inputs, features["context_start"], strict=True)]
         case "second text":
@@ -31,3 +31,9 @@ def with_global_attention(features: Features, traits: Traits, tokenizer: "PreTra
 
 def _ones(begin: int, end: int, length: int) -> list[int]:
     return [int(begin <= i < end) for i in range(length)]
+
+
+def _first(ids: Any) -> list[Any]:
+    """Of the tokens of one text, or of several texts."""
+    several = len(ids) > 0 and isinstance(ids[0], list)
+    return [_ones(0, 1, len(one)) for one in ids] if several else _ones(0, 1, len(ids))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from hf_tasks.tasks.base import Task
-from hf_tasks.tasks.collate import IGNORE, PaddingCollator, items_in
+from hf_tasks.tasks.collate import IGNORE, items_in, padded_texts
 from hf_tasks.tasks.types import (
     Batch,
     Collator,
@@ -150,18 +150,8 @@ class ChoicesCollator:
     def __call__(self, features: list[dict[str, Any]]) -> Batch:
         import torch
 
-        names = [name for name in self.tokenizer.model_input_names if name in features[0]]
-        counts = [len(feature["input_ids"]) for feature in features]
-        empty = {name: [int(self.tokenizer.pad_token_id) if name == "input_ids" else 1] for name in names}
-        empty |= {"token_type_ids": [0]} if "token_type_ids" in names else {}
-        texts = [
-            {name: feature[name][choice] for name in names} if choice < count else empty
-            for feature, count in zip(features, counts, strict=True)
-            for choice in range(max(counts))
-        ]
-        flat = PaddingCollator(self.tokenizer)(texts)  # (B * C, L)
-        batch = {name: tensor.view(len(features), max(counts), -1) for name, tensor in flat.items()}
-        batch["loss_choices"] = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
+        batch, real = padded_texts(self.tokenizer, features)
+        batch["loss_choices"] = real
         if "labels" in features[0]:
             batch["labels"] = torch.tensor([feature["labels"] for feature in features])
         return batch

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
     from datasets import Dataset
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
@@ -65,7 +66,8 @@ class Columns:
     @property
     def known(self) -> tuple[str, ...]:
         """All of them."""
-        return (*self.required, *self.optional, *(name for name in self.targets if name not in self.implied))
+        found = (*self.required, *self.optional, *(name for name in self.targets if name not in self.implied))
+        return tuple(dict.fromkeys(found))
 
     def missing(self, found: Sequence[str], *, labelled: bool) -> str | None:
         """The first column that `found` lacks, in words, or None. `labelled`: a target is needed too."""
@@ -135,11 +137,17 @@ class Traits:
     """The tokens with global attention in models that have it: the first token, those before the context, those from
     the second text on (Beltagy et al. 2020, section 3.1, https://arxiv.org/abs/2004.05150), or none."""
     metric_kinds: tuple[str, ...] = ("labels",)
-    """What the task's metrics can compare: "labels", "tags", "answers", "texts", "tokens"."""
+    """What the task's metrics can compare: "labels", "tags", "answers", "texts", "tokens", "similarities",
+    "ranks"."""
     pipeline_tag: str = ""
     """The Hub's name of the task, where it is another."""
     baselines: Mapping[str, Callable[[Example], Any]] = field(default_factory=dict)
     """Predictions without a model, as metrics read them, each from an example; by what they are."""
+    loss_of_batches: bool = False
+    """Whether the loss compares the rows of a batch, so that it must see an effective batch as a whole. Its value
+    depends on the batch size, so no loss is reported for validation and test."""
+    batch_groups: "Callable[[Dataset], np.ndarray] | None" = None
+    """The group (E,) of each training example; examples of one group are kept in different effective batches."""
     kind: str = ""
     """What runs of the task must share to be compared, besides its name."""
 
@@ -164,6 +172,10 @@ class ModelSpec:
     """Keys of the model's configuration: num_labels, id2label, label2id, problem_type."""
     tokenizer_options: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments for `AutoTokenizer.from_pretrained`."""
+    embeds: bool = False
+    """Whether the model's outputs are the embeddings of texts, pooled from its last layer; it has no head."""
+    widths: tuple[int, ...] = ()
+    """Numbers of dimensions that the embeddings must have at least."""
     languages: tuple[str, str] | None = None
     """Source and target, for tokenizers of several languages."""
     tokenizer_texts: "Callable[[Dataset], Iterator[str]] | None" = None

@@ -7,6 +7,7 @@ and split into micro-batches. Those of any step can be recomputed, for a resume 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,9 +53,18 @@ class BatchSharding:
 class Batches:
     """The micro-batches of one epoch for one process; a batch sampler for `torch.utils.data.DataLoader`."""
 
-    def __init__(self, lengths: Sequence[int], sharding: BatchSharding, strategy: str, seed: int) -> None:
-        """Make a sampler; `lengths`: (N,) in tokens; `strategy`: "group_by_length", "random" or "sequential"."""
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        sharding: BatchSharding,
+        strategy: str,
+        seed: int,
+        groups: np.ndarray | None = None,
+    ) -> None:
+        """Make a sampler; `lengths`: (N,) in tokens; `strategy`: "group_by_length", "random" or "sequential"; `groups`:
+        (N,) features of one group are in different effective batches, except in sequential order."""
         self.lengths, self.sharding, self.strategy, self.seed = np.asarray(lengths), sharding, strategy, seed
+        self.groups = groups
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -74,6 +84,8 @@ class Batches:
     def effective(self, epoch: int) -> list[list[int]]:
         """Return the effective batches of an epoch as lists of feature indices."""
         order, size = self._order(np.random.default_rng([self.seed, epoch])), self.sharding.batch_size
+        if self.groups is not None and self.strategy != "sequential":
+            order = groups_apart(order, self.groups, size)
         return [order[start : start + size].tolist() for start in range(0, len(order), size)]
 
     def _order(self, random: np.random.Generator) -> np.ndarray:
@@ -92,6 +104,24 @@ class Batches:
         longest = int(np.argmax(self.lengths[order]))
         order[[0, longest]] = order[[longest, 0]]  # a batch that does not fit in memory fails at once
         return order
+
+
+def groups_apart(order: np.ndarray, groups: np.ndarray, size: int) -> np.ndarray:
+    """Return features (N,) in an order whose batches of `size` have at most one feature of each group.
+
+    Those of shared groups are dealt to the full batches in turn, group after group; all others fill the rest in their
+    order. Where a group has more features than there are full batches, some batches have several of them.
+    """
+    counts = np.bincount(groups)
+    shared = counts[groups[order]] > 1
+    first = {group: i for i, group in reversed(list(enumerate(groups[order].tolist())))}
+    dealt = sorted(order[shared].tolist(), key=lambda row: first[int(groups[row])])
+    full = max(1, len(order) // size)
+    batches: list[list[int]] = [dealt[: full * size][i::full] for i in range(full)]
+    rest = iter([*dealt[full * size :], *order[~shared].tolist()])
+    for batch in batches:
+        batch.extend(islice(rest, size - len(batch)))
+    return np.array([row for batch in [*batches, list(rest)] for row in batch])
 
 
 class Rows:

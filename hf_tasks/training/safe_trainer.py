@@ -13,6 +13,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from safetensors import SafetensorError
@@ -45,10 +46,14 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         *,
         batch_size: int,
         row_location: Callable[[int], str],
+        row_groups: np.ndarray | None = None,
         interrupts: Interrupts | None = None,
         **options: Any,
     ) -> None:
-        """Make a trainer; `batch_size`: examples per step; `row_location`: example index -> file and line."""
+        """Make a trainer; `batch_size`: examples per step; `row_location`: example index -> file and line.
+
+        `row_groups`: (N,) the group of each example; those of one group are kept in different steps.
+        """
         super().__init__(**options)
         self.keep, self.args.save_total_limit = self.args.save_total_limit, None  # removed after the save, not before
         self.row_location, self.interrupts = row_location, interrupts or Interrupts()
@@ -56,7 +61,11 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         sharding = BatchSharding(batch_size, self.args.per_device_train_batch_size, processes, rank)
         lengths = self.train_dataset[self.args.length_column_name][:]
         self.batches = Batches(
-            lengths, sharding, self.args.train_sampling_strategy, self.args.data_seed or self.args.seed
+            lengths,
+            sharding,
+            self.args.train_sampling_strategy,
+            self.args.data_seed or self.args.seed,
+            row_groups,
         )
         self.counters = {"tokens": 0, "padded_tokens": 0, "seconds": 0.0, "micro_batch_size": sharding.micro_batch_size}
         """Totals of this process since the beginning of the training, and the current micro-batch size."""
@@ -213,9 +222,12 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         return loss * 0 if filler else loss
 
     def _in_micro_batches(self, model: Any, inputs: Mapping[str, Any], items: Any) -> torch.Tensor:
-        micro_batches = _split(inputs, int(self.counters["micro_batch_size"]))
+        micro_batches = split_batch(inputs, int(self.counters["micro_batch_size"]))
         losses = [super(SafeTrainer, self).training_step(model, micro_batch, items) for micro_batch in micro_batches]
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def forget_pieces(self) -> None:
+        """Called before the current step is computed again in smaller pieces."""
 
     def _retry_with_half(self, model: Any, items: Any) -> torch.Tensor | None:
         """Repeat the current step in micro-batches of half the size; None if these do not fit in memory either."""
@@ -232,6 +244,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             raise error
         say(f"out of memory with micro-batches of {rows} examples: continuing with {half}, at the same batch size")
         self.counters["micro_batch_size"] = half
+        self.forget_pieces()
         model.zero_grad()
         clear_device_cache(garbage_collection=True)
         try:
@@ -289,7 +302,8 @@ class _Loader(DataLoader):  # type: ignore[type-arg]
         self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
 
 
-def _split(inputs: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
+def split_batch(inputs: Mapping[str, Any], rows: int) -> list[dict[str, Any]]:
+    """Return a batch in pieces of at most `rows` rows."""
     total = len(inputs["labels"])
     return [{name: tensor[start : start + rows] for name, tensor in inputs.items()} for start in range(0, total, rows)]
 

@@ -206,10 +206,12 @@ class TrainingSetup:
         self, kind: type[SomeTrainer], learned: Mapping[str, EncodedSplit], callbacks: Sequence[TrainerCallback]
     ) -> SomeTrainer:
         """Make the trainer; `learned`: the encoded splits that it reads."""
-        train = self.encoded_splits["train"].features
+        train, of_examples = self.encoded_splits["train"].features, self.recipe.task.traits.batch_groups
+        groups = of_examples and of_examples(self.encoded_splits["train"].examples)[np.asarray(train["example"][:])]
         return kind(
             self.recipe,
             row_location=lambda row: self.splits.train.where(train[row]["example"]),
+            row_groups=groups,
             validation=learned.get("validation"),
             train_stats=self.train_stats,
             model=self.model,

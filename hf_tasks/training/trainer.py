@@ -1,5 +1,7 @@
 """TaskTrainer: the trainer of a task."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -9,13 +11,16 @@ from transformers.trainer_utils import EvalLoopOutput
 from hf_tasks.core.cpu_kernels import fast_dropout
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.core.terminal import say
+from hf_tasks.models.sentence_embedding import EMBEDDING
 from hf_tasks.recipe import Recipe
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.status import unwritable
 from hf_tasks.tasks import EncodedSplit
 from hf_tasks.tasks.collate import items_in, model_inputs
+from hf_tasks.tasks.types import Batch
 from hf_tasks.training.arguments import autocasts, batch_size
-from hf_tasks.training.safe_trainer import SafeTrainer
+from hf_tasks.training.gradient_cache import CachedPiece, cached_pieces
+from hf_tasks.training.safe_trainer import SafeTrainer, split_batch
 
 
 class TaskTrainer(SafeTrainer):
@@ -26,6 +31,11 @@ class TaskTrainer(SafeTrainer):
     ) -> None:
         self.recipe, self.task, self.validation, self.train_stats = recipe, recipe.task, validation, train_stats
         self.in_bfloat16 = autocasts(recipe)
+        self.step_batches: list[Batch] = []
+        """The batches of the current step in this process."""
+        self.cached: Iterator[CachedPiece] | None = None
+        """The pieces of the current step that are still to be trained on, for a loss of whole effective batches."""
+        self.piece: CachedPiece | None = None
         features = validation and validation.features
         try:
             super().__init__(
@@ -43,12 +53,38 @@ class TaskTrainer(SafeTrainer):
         if "attention_mask" in inputs:
             self.counters["tokens"] += int(inputs["attention_mask"].sum())
             self.counters["padded_tokens"] += inputs["attention_mask"].numel()
-        with fast_dropout(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+        self.piece = self._next_piece()
+        with self._fast(), self.piece.same_random_numbers() if self.piece else nullcontext():
             return super().compute_loss(model, inputs, *args, **options)
+
+    @contextmanager
+    def _fast(self) -> Iterator[None]:
+        with fast_dropout(), torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.in_bfloat16):
+            yield
+
+    def _next_piece(self) -> CachedPiece | None:
+        """Return the next piece of a step whose loss compares all rows; None where the loss of a piece is its own."""
+        size = int(self.counters["micro_batch_size"])
+        pieces = [piece for batch in self.step_batches for piece in split_batch(batch, size)]
+        if not self.task.traits.loss_of_batches or (len(pieces) == 1 and self.args.world_size == 1):
+            return None
+        if self.cached is None:
+            prepared = [self._prepare_inputs(piece) for piece in pieces]
+            self.cached = iter(cached_pieces(self.task, prepared, self._embed, self.args.device))
+        return next(self.cached)
+
+    def _embed(self, batch: Batch) -> torch.Tensor:
+        with self._fast():
+            embeddings: torch.Tensor = self.model.train()(**model_inputs(batch))[EMBEDDING]
+            return embeddings
+
+    def forget_pieces(self) -> None:
+        self.cached = None
 
     def get_batch_samples(self, *args: Any, **options: Any) -> Any:
         """Return the batches of a step and the number of items for the mean of their losses."""
         batches, items = super().get_batch_samples(*args, **options)
+        self.step_batches, self.cached = batches, None
         if batches and "loss_weights" in batches[0]:
             items = torch.stack([items_in(batch) for batch in batches]).sum().to(self.args.device)
             if self.args.world_size > 1:
@@ -56,6 +92,8 @@ class TaskTrainer(SafeTrainer):
         return batches, items
 
     def _loss(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        if self.piece is not None:
+            return self.piece.backward_loss(outputs[EMBEDDING])
         return self.task.loss(outputs, self.batch, num_items_in_batch)
 
     def floating_point_ops(self, inputs: Any) -> int:

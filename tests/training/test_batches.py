@@ -74,3 +74,25 @@ def test_a_row_carries_its_epoch() -> None:
     batches.set_epoch(2)
     last = rows.__getitems__(list(batches)[-1])
     assert last == [{"labels": row, "draw": (7, 2)} for row in (100, 101, 102)]
+
+
+def test_rows_of_a_group_are_in_different_batches() -> None:
+    groups = np.arange(103)
+    groups[:40] = np.repeat(np.arange(4), 10)  # as many as there are full batches
+    groups[40:60] = np.repeat(np.arange(10), 2) + 10
+    for strategy in ("random", "group_by_length"):
+        batches = Batches(LENGTHS, BatchSharding(10, 10), strategy, 42, groups)
+        for epoch in range(5):
+            drawn = batches.effective(epoch)
+            assert [len(batch) for batch in drawn] == [10] * 10 + [3]
+            assert sorted(row for batch in drawn for row in batch) == list(range(103))
+            assert all(len({groups[row] for row in batch}) == len(batch) for batch in drawn)
+            assert drawn == Batches(LENGTHS, BatchSharding(10, 5, 2, 1), strategy, 42, groups).effective(epoch)
+        assert batches.effective(0) != batches.effective(1)
+
+
+def test_a_group_with_more_rows_than_batches_is_spread_evenly() -> None:
+    groups = np.where(np.arange(103) < 25, 0, np.arange(103))
+    drawn = Batches(LENGTHS, BatchSharding(10, 10), "random", 42, groups).effective(0)
+    assert max(sum(groups[row] == 0 for row in batch) for batch in drawn) == 3
+    assert [len(batch) for batch in drawn] == [10] * 10 + [3]

@@ -27,17 +27,18 @@ def metadata(recipe: Recipe, results: Mapping[str, Any]) -> "ModelCardData":
 
     saved, card, base = model_files.saved_as(recipe), recipe.card, base_id(recipe, results)
     languages = list(card.languages)
+    embeds = recipe.task.model_spec.embeds and saved != "trained"
     scores = list(_scores(recipe, results))
     return ModelCardData(
         language=languages[0] if len(languages) == 1 else languages or None,
         license=license(recipe, results),
-        library_name=LIBRARIES[saved],
+        library_name="sentence-transformers" if embeds else LIBRARIES[saved],
         pipeline_tag=recipe.task.traits.pipeline_tag or recipe.task.name,
         base_model=base,
         base_model_relation=_relation(recipe) if base else None,
         datasets=datasets(recipe) or None,
         metrics=list(dict.fromkeys(score.metric_type for score in scores)) or None,
-        tags=["hf_tasks", recipe.method.name],
+        tags=["hf_tasks", recipe.method.name, *(["sentence-transformers"] if embeds else [])],
         model_name=recipe.name if scores else None,
         eval_results=scores or None,
     )

@@ -19,7 +19,7 @@ from hf_tasks.core.untrusted import parse_yaml
 from hf_tasks.publish import redact
 from hf_tasks.publish.card.metadata import MODEL_ID
 from hf_tasks.publish.plots import CURVE, LAYERS
-from hf_tasks.runs import json_files
+from hf_tasks.runs import json_files, sentence_transformers_files
 from hf_tasks.runs import manifest as runs
 from hf_tasks.runs.contained import check_inside
 
@@ -37,7 +37,8 @@ TOKENIZER = (
 ALLOWED = (
     CARD, *WEIGHTS, "model.safetensors.index.json", "config.json", "generation_config.json", "adapter_config.json",
     *TOKENIZER, "recipe.yaml", "results.json", "train_stats.json", "training_log.jsonl", "environment.json",
-    "counts/*.npz", manifest.FILE, CURVE, LAYERS, "pictures/*.png", "pictures/*.svg",
+    "counts/*.npz", manifest.FILE, *sentence_transformers_files.FILES, CURVE, LAYERS,
+    "pictures/*.png", "pictures/*.svg",
 )  # fmt: skip
 PREDICTIONS = "predictions/*.jsonl"
 TEXTS = (".json", ".jsonl", ".yaml", ".md", ".txt", ".jinja", ".svg")

@@ -107,6 +107,9 @@ def language_of(texts: Iterable[str]) -> Language:
 def _input(example: Example) -> list[str]:
     if "tokens" in example:
         return list(example["tokens"])
+    if "anchor" in example or "sentence1" in example:
+        every = [example.get(name, "") for name in ("anchor", "positive", "sentence1", "sentence2")]
+        return [max([*every, *example.get("negatives", ())], key=len)]
     names = ("text", "text_pair", "question", "context", "source", "prompt")
     return [example[name] for name in names if name in example] + sorted(example.get("choices", ()), key=len)[-1:]
 
@@ -141,6 +144,7 @@ class ModelChoice:
 
 BASE = (5e-5, "usual for models of BERT's size")
 T5 = (3e-4, "usual for T5")
+EMBEDDER = (2e-5, "usual for models of sentence embeddings")
 
 
 def choose_model(found: Detection, task: Task, data: TextStatistics, chosen: str | None) -> ModelChoice:
@@ -153,6 +157,11 @@ def choose_model(found: Detection, task: Task, data: TextStatistics, chosen: str
         if _t5(found, data):
             return ModelChoice("google-t5/t5-small", "generates texts; English", *T5)
         return ModelChoice("google/mt5-small", "generates texts; 101 languages", *T5)
+    if found.task == "sentence-similarity":
+        english = data.language == "English"
+        name = "all-MiniLM-L6-v2" if english else "paraphrase-multilingual-MiniLM-L12-v2"
+        why = f"trained for sentence embeddings; {'English' if english else '50 languages'}"
+        return ModelChoice(f"sentence-transformers/{name}", why, *EMBEDDER)
     match data.language:
         case "Chinese":
             name, why = "google-bert/bert-base-chinese", "Chinese characters"

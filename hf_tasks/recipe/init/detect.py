@@ -26,6 +26,7 @@ from hf_tasks.recipe.init.columns import (
 )
 from hf_tasks.recipe.init.detect_coreference import coreference
 from hf_tasks.recipe.init.detect_labels import classification, label_problem, text_score
+from hf_tasks.recipe.init.detect_similarity import anchored, of_pairs
 from hf_tasks.recipe.init.detection import Detection, Names, Wishes
 from hf_tasks.recipe.init.languages import likely_language
 from hf_tasks.tasks import MultipleChoice
@@ -70,8 +71,10 @@ def detect(
             *coreference(rows, columns),
             *_multiple_choice(rows, columns),
             *_text_to_text(rows, columns, wishes),
+            *anchored(columns),
             *classification(rows, columns, wishes),
         ]
+        found += of_pairs(found, columns)
     found += [_as_completion(one) for one in found if "source" in one.columns and "target" in one.columns]
     usable = sorted(filter(wishes.allow, found), key=lambda one: -one.score)
     if not usable:

@@ -16,13 +16,13 @@ from hf_tasks.tasks.types import Example
 
 TaskName = Literal[
     "text-classification", "token-classification", "question-answering", "summarization", "translation",
-    "text2text-generation", "multiple-choice", "text-generation", "coreference",
+    "text2text-generation", "multiple-choice", "text-generation", "coreference", "sentence-similarity",
 ]  # fmt: skip
 Names = dict[str, str | tuple[str, ...]]
 """The task's name of a column -> its name(s) in the file."""
 TEXT_TO_TEXT = ("summarization", "text2text-generation")
-FIRST_INPUTS = ("text", "tokens", "question", "source", "prompt")
-TARGETS = ("label", "labels", "score", "tags", "spans", "answers", "answer_text", "target", "completion")
+FIRST_INPUTS = ("text", "tokens", "question", "source", "prompt", "sentence1", "anchor")
+TARGETS = ("label", "labels", "score", "tags", "spans", "answers", "answer_text", "target", "completion", "positive")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Detection:
         """Return the options of `init` that select this detection."""
         inputs = [("--text", self.columns.get(name)) for name in FIRST_INPUTS]
         targets = [("--label", self.columns.get(name)) for name in TARGETS]
-        given = [*inputs, ("--pair", self.columns.get("text_pair")), *targets]
+        given = [*inputs, *(("--pair", self.columns.get(name)) for name in ("text_pair", "sentence2")), *targets]
         named = [f"{option} {_quoted(name)}" for option, name in given if isinstance(name, str)]
         return " ".join([f"--task {self.task}", *named])
 

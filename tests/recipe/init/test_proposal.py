@@ -58,6 +58,7 @@ KINDS = [
     Kind(kinds.any_texts, "text2text-generation", {"prefix": ""}, HELD_OUT),
     Kind(kinds.choices, "multiple-choice", {"questions": True}, HELD_OUT),
     Kind(kinds.pronouns, "coreference", {"metrics": ("coreference_f1", "accuracy", "nll")}, HELD_OUT),
+    Kind(kinds.anchors, "sentence-similarity", {"target": "positive", "loss_function": "in-batch"}, HELD_OUT),
 ]  # fmt: skip
 
 
