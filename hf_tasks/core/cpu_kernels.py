@@ -50,13 +50,14 @@ class fast_dropout(_Replacement):  # noqa: N801  (used as a context manager)
 
 
 class plain_attention(_Replacement):  # noqa: N801  (used as a context manager)
-    """Context manager in which float32 attention over short sequences on a CPU uses matrix products (faster)."""
+    """Context manager for inference: float32 attention of short sequences on a CPU by matrix products, where they are
+    oneDNN's (`hardware.use_fast_matmul`), with which PyTorch's fused attention is slow."""
 
     def choose(self, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Callable[..., Any]:
         if function is not functional.scaled_dot_product_attention:
             return function
-        query = args[0]
-        plain = query.shape[-2] <= SHORT_LENGTH and query.device.type == "cpu" and query.dtype == torch.float32
+        query, fast = args[0], torch.get_float32_matmul_precision() == "medium"
+        plain = fast and query.shape[-2] <= SHORT_LENGTH and query.device.type == "cpu" and query.dtype == torch.float32
         return _attention if plain else function
 
 
@@ -82,14 +83,16 @@ def _attention(
     enable_gqa: bool = False,
 ) -> Tensor:
     """Compute scaled dot-product attention, (B, H, L, D) x (B, H, S, D) -> (B, H, L, D), by matrix products."""
-    if is_causal or enable_gqa:
-        return functional.scaled_dot_product_attention(
-            query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
-        )
+    if enable_gqa:
+        groups = query.shape[-3] // key.shape[-3]
+        key, value = key.repeat_interleave(groups, -3), value.repeat_interleave(groups, -3)
+    if is_causal:
+        attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
     scores = query @ key.transpose(-2, -1) * (scale or 1 / math.sqrt(query.shape[-1]))  # (B, H, L, S)
     if attn_mask is not None:
         blocked = attn_mask.dtype == torch.bool
-        scores = scores.masked_fill(~attn_mask, -torch.inf) if blocked else scores + attn_mask
+        lowest = torch.finfo(scores.dtype).min  # not -inf: a row without any key stays finite, as in PyTorch's
+        scores = scores.masked_fill(~attn_mask, lowest) if blocked else scores + attn_mask
     return _dropout(functional.softmax(scores, dim=-1), dropout_p).to(value.dtype) @ value
 
 

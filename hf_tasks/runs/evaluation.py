@@ -128,6 +128,8 @@ def outputs(
     import torch
     from tqdm import tqdm
 
+    from hf_tasks.core.cpu_kernels import plain_attention
+
     reduce = reduce or task.postprocessor().reduce
     device = next(model.parameters()).device
     collate = task.collator(tokenizer, model)
@@ -138,7 +140,7 @@ def outputs(
     mine = list(_by_length(split, batch_size))[rank::processes]
     hidden = None if description and distributed.is_main() else True
     batches = tqdm(mine, desc=description, unit=" batches", disable=hidden, leave=False)
-    with torch.inference_mode():
+    with plain_attention(), torch.inference_mode():
         for rows in batches:
             columns = split.features[rows]
             batch = collate([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])

@@ -1,9 +1,12 @@
 """Dropout in 16 bits, and attention by plain products."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch.nn import functional
 
+from hf_tasks.core import hardware
 from hf_tasks.core.cpu_kernels import SHORT_LENGTH, fast_dropout, plain_attention
 
 N = 1_000_000
@@ -159,12 +162,21 @@ def test_gradients_of_attention_are_torch_s() -> None:
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
-def test_causal_attention_is_left_to_torch() -> None:
+@pytest.mark.parametrize("groups", [1, 3])
+def test_causal_attention_and_shared_keys(groups: int) -> None:
     q, k, v = qkv(7)
-    expected = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    k, v = k[:, : 3 // groups], v[:, : 3 // groups]
+    expected = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=groups > 1)
     with fast_dropout():
-        found = functional.scaled_dot_product_attention(q, k, v, dropout_p=TINY, is_causal=True)
+        found = functional.scaled_dot_product_attention(q, k, v, dropout_p=TINY, is_causal=True, enable_gqa=groups > 1)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_a_row_without_any_key_stays_finite() -> None:
+    q, k, v = qkv()
+    with fast_dropout():
+        found = functional.scaled_dot_product_attention(q, k, v, torch.zeros(5, 7, dtype=torch.bool), TINY)
+    assert bool(found.isfinite().all())
 
 
 def test_attention_drops_weights_with_the_mean_unchanged() -> None:
@@ -179,9 +191,18 @@ def test_attention_drops_weights_with_the_mean_unchanged() -> None:
     assert float(y.std()) == pytest.approx(spread, rel=0.1)
 
 
+@pytest.fixture
+def onednn() -> Iterator[None]:
+    """Matrix products by oneDNN, wherever they are not the choice of `use_fast_matmul`."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
 @pytest.mark.parametrize("length", [SHORT_LENGTH, SHORT_LENGTH + 1])
 @pytest.mark.parametrize("masked", [False, True])
-def test_plain_attention_is_attention(length: int, masked: bool) -> None:
+def test_plain_attention_is_attention(length: int, masked: bool, onednn: None) -> None:
     query, key, value = torch.randn(3, 2, 2, length, 8, generator=torch.Generator().manual_seed(0)).unbind(0)
     mask = torch.arange(length) < torch.tensor([5, length])[:, None] if masked else None
     mask = mask if mask is None else mask[:, None, None]
@@ -190,3 +211,18 @@ def test_plain_attention_is_attention(length: int, masked: bool) -> None:
         found = functional.scaled_dot_product_attention(query, key, value, mask)
     assert torch.allclose(found, expected, rtol=0, atol=1e-6)
     assert torch.equal(found, expected) or length == SHORT_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error", "expected"), [(0.7, 0, "medium"), (0.9, 0, "highest"), (0.7, 1e-3, "highest")]
+)
+def test_the_faster_exact_matrix_products_are_chosen(
+    monkeypatch: pytest.MonkeyPatch, onednn: None, seconds: float, error: float, expected: str
+) -> None:
+    def probe(precision: str) -> tuple[float, float]:
+        torch.set_float32_matmul_precision(precision)
+        return (1.0, 0.0) if precision == "highest" else (seconds, error)
+
+    monkeypatch.setattr(hardware, "_matmul", probe)
+    hardware.use_fast_matmul.__wrapped__()
+    assert torch.get_float32_matmul_precision() == expected
