@@ -36,6 +36,7 @@ def run(task: dict[str, Any], data: dict[str, Any]) -> Any:
     [
         ("question-answering", {}, '{"question": "...", "context": "..."}'),
         ("text-classification", {"text_pair": "b"}, '{"text": "...", "text_pair": "..."}'),
+        ("multiple-choice", {}, '{"context": "...", "choices": ["...", "..."]}'),
     ],
 )
 def test_plain_lines_for_rows_of_several_columns(
@@ -65,8 +66,9 @@ def test_an_output_never_replaces_the_input_and_other_files_only_on_request(tmp_
     other.write_text("{}")
     (tmp_path / "link.jsonl").symlink_to(source)
     for output in (source, tmp_path / "link.jsonl"):
-        with pytest.raises(DataError, match="is the input; give another file with -o"):
-            check_output(output, [str(source)], overwrite=True)
+        for named in (source, tmp_path / "*.jsonl"):
+            with pytest.raises(DataError, match="is the input; give another file with -o"):
+                check_output(output, [str(named)], overwrite=True)
     with pytest.raises(DataError, match="exists already; add --overwrite, or give another file with -o"):
         check_output(other, [source, "-"], overwrite=False)
     check_output(other, [source], overwrite=True)

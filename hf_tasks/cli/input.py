@@ -135,10 +135,20 @@ def check_output(output: Path | None, inputs: Sequence[str | Path], overwrite: b
 
     if output is None or not output.is_file():
         return
-    if any(Path(one).is_file() and output.samefile(one) for one in inputs):
+    if any(output.samefile(file) for one in inputs for file in _files(str(one))):
         raise DataError(f"{output}: is the input; give another file with -o")
     if not overwrite:
         raise DataError(f"{output}: exists already; add --overwrite, or give another file with -o")
+
+
+def _files(input: str) -> Sequence[Path]:
+    """Return the files that an input names, by a path or a glob."""
+    from hf_tasks.core.errors import DataError
+    from hf_tasks.data.paths import find
+
+    with contextlib.suppress(DataError):
+        return find([input], [Path()])
+    return ()
 
 
 def format_of(path: str, format: str | None) -> str | None:
@@ -155,9 +165,10 @@ def _check_one_column(run: "Run", place: str) -> None:
     pair = {"text_pair"} & run.recipe.data.columns.keys()
     needed = list(dict.fromkeys([*run.recipe.task.columns.required, *pair]))
     if len(needed) > 1:
-        example = ", ".join(f'"{name}": "..."' for name in needed)
+        lists = run.recipe.task.columns.lists
+        values = {name: ["...", "..."] if name in lists else "..." for name in needed}
         object = "one JSON object on each line" if place == "standard input" else "a JSON object"
-        raise DataError(f"{place}: a row needs {' and '.join(needed)}; give {object}: {{{example}}}")
+        raise DataError(f"{place}: a row needs {' and '.join(needed)}; give {object}: {json.dumps(values)}")
 
 
 def _first_line() -> bytes:

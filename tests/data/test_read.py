@@ -10,6 +10,7 @@ import pytest
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.data import Data, check, check_splits, hold_out, load, read_file, read_rows, read_split
+from hf_tasks.data.section import FileOptions
 from hf_tasks.tasks import TextClassification
 
 TASK = TextClassification(name="text-classification")
@@ -298,6 +299,9 @@ def test_a_repeated_header():
     write("f.csv", "text,label\na,neg\nText,LABEL\nb,pos\n")
     text = "f.csv:3: the header is repeated here; remove the line\ncorrect these rows or remove them"
     assert message(read_file, "f.csv", TASK) == text
+    reading = FileOptions(column_names=("text", "label"))
+    text = "f.csv:1: the header is here; remove the line, or data.column_names\nf.csv:3: the header is repeated here"
+    assert message(read_file, "f.csv", TASK, reading=reading).startswith(text)
 
 
 @pytest.mark.parametrize("name", ["f.csv", "f.jsonl", "f.parquet", "f.json"])

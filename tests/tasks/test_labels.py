@@ -67,6 +67,7 @@ def test_scores_are_numbers(value: Any, score: float) -> None:
     ("value", "message"),
     [
         ("", "the label is empty; give the row a label or remove it"),
+        (" \u200b", "the label is empty; give the row a label or remove it"),
         (None, "the label is empty; give the row a label or remove it"),
         (math.nan, "the label is empty; give the row a label or remove it"),
         (["a", "b"], 'several labels in the column "label"; name it with data.columns: {labels: NAME}'),

@@ -1,5 +1,6 @@
 """Checks of labels and scores: counts, rare or absent labels, spelling variants, outliers."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,10 @@ IMBALANCE = 10
 """Ratio of the most frequent to the rarest label from which it is reported."""
 OUTLIER_GAP = 0.2
 """Share of the scores' range; a score further than this from all others is an outlier."""
-NO_LABEL = {"-", "--", "?", "??", ".", "_", "n/a", "na", "#n/a", "nan", "null", "missing", "unlabeled", "unlabelled"}
+NO_LABEL = {
+    "-", "--", "?", "??", ".", "_", "n/a", "na", "#n/a", "#ref!", "#value!", "nan", "<na>", "null", "nil", "missing",
+    "todo", "tbd", "(none)", "(blank)", "unlabeled", "unlabelled",
+}  # fmt: skip
 SEPARATORS = ("|", ";", ",", "/", "+")
 LISTED = 6
 """Maximum number of labels that a line names."""
@@ -67,12 +71,9 @@ def no_labels(found: dict[str, int], target: str) -> Iterator[Issue]:
     """Yield an issue for labels such as "n/a" that seem to mean "no label". `found`: counts in train."""
     marks = {"_", "?", "n/a", "nan", "null"} if target == "tags" else NO_LABEL
     names = [name for name in found if name.strip().casefold() in marks]
-    if (
-        "-1" in found
-        and not set(found) <= {"-1", "0", "1"}
-        and not any(name[:1] == "-" and name != "-1" for name in found)
-    ):
-        names.append("-1")
+    negative = [name for name in found if name[:1] == "-" and name not in names]
+    if len(negative) == 1 and re.fullmatch(r"-\d+", negative[0]) and not set(found) <= {"-1", "0", "1"}:
+        names += negative  # e.g. -1 or -100 beside 0, 1, 2
     if names:
         listed = ", ".join(f'"{name}" {found[name]:,} times' for name in names)
         yield Issue(

@@ -149,8 +149,9 @@ def _table(header: list[str], records: Any, name: str, delimiter: str, *, given:
     for line, fields in records:
         if isinstance(fields, ValueError):
             yield line, fields
-        elif not given and fields[0].lower() == first and [field.lower() for field in fields] == lower:
-            yield line, ValueError("the header is repeated here; remove the line")
+        elif fields[0].lower() == first and [field.lower() for field in fields] == lower:
+            also = ", or data.column_names" if given and line == 1 else ""
+            yield line, ValueError(f"the header is {'' if also else 'repeated '}here; remove the line{also}")
         elif len(fields) != width:
             quote = f"quote a text that contains {'commas' if delimiter == ',' else repr(delimiter)}"
             remedy = "a text cannot contain a tab" if delimiter == "\t" else quote

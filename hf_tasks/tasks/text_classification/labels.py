@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from hf_tasks.core.section import did_you_mean
+from hf_tasks.tasks.types import is_blank
 
 ClassWeights = Literal["balanced"] | dict[str, float]
 
@@ -20,7 +21,7 @@ def label_of(value: Any, labels: tuple[str, ...], *, indices: bool) -> str:
     """
     if isinstance(value, list | tuple | dict):
         raise ValueError('several labels in the column "label"; name it with data.columns: {labels: NAME}')
-    if value is None or value == "" or value != value:
+    if value is None or value != value or (isinstance(value, str) and is_blank(value)):
         raise ValueError("the label is empty; give the row a label or remove it")
     name = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if not indices or name in labels or not name.isdecimal():

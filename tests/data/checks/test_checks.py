@@ -321,7 +321,7 @@ def test_scores_far_outside_the_others_are_shown() -> None:
     assert findings(regression, train=[{"text": f"book {i}", "score": float(x)} for i, x in enumerate(normal)]) == []
 
 
-@pytest.mark.parametrize("mark", ["-", "N/A", "?", "-1"])
+@pytest.mark.parametrize("mark", ["-", "N/A", "?", "-1", "-100", "#REF!"])
 def test_labels_that_mean_that_there_is_none(mark: str) -> None:
     names = ["2", "3", "4", mark]
     rows = [{"text": f"film {i} of {i + 7} hours", "label": names[i % 4]} for i in range(80)]
