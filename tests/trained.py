@@ -48,15 +48,16 @@ def row(kind: str, i: int) -> dict[str, Any]:
             return {"prompt": f"the {film} film {i}", "completion": f"{film} {i}"}
 
 
-def train(kind: str, base: Path, folder: Path) -> Run:
-    """A run of two epochs on 16 rows in a folder, with a validation and a test split."""
+def train(kind: str, base: Path, folder: Path, *, model: dict[str, Any] | None = None, method: str = "full") -> Run:
+    """A run of two epochs on 16 rows in a folder, with a validation and a test split; `model`: keys of its section."""
     for name, numbers in {"train": range(16), "validation": range(16, 22), "test": range(22, 31)}.items():
         lines = "".join(json.dumps(row(kind, i)) + "\n" for i in numbers)
         (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     recipe = {
         "name": f"trained-{kind}", "task": TASKS[kind] | {"max_length": 32},
         "data": {name: str(folder / f"{name}.jsonl") for name in ("train", "validation", "test")},
-        "model": {"name_or_path": str(base)},
+        "model": {"name_or_path": str(base)} | (model or {}),
+        "method": {"name": method},
         "training": {"num_train_epochs": 2, "batch_size": 8, "bf16": False, "output_dir": str(folder / "run")},
     }  # fmt: skip
     return hf_tasks.train(from_dict(recipe))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoint
 from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.models import from_scratch, masked_lm
+from hf_tasks.models.fewer_layers import keep_layers
 from hf_tasks.models.layers import note_pretrained
 from hf_tasks.models.long_inputs import prepare_long_inputs
 from hf_tasks.models.section import Model, Subwords
@@ -68,6 +69,8 @@ def load_model(
     _check_architecture(model, task)
     loaded, absent = _from_pretrained(getattr(transformers, task.model_spec.auto_class), model, task.model_spec.config)
     _check_complete(model, loaded, absent, trained)
+    if model.num_hidden_layers:
+        keep_layers(loaded, model.num_hidden_layers)
     note_pretrained(loaded, absent)
     if task.model_spec.auto_class == MASKED_LM:
         masked_lm.select_masked(loaded)

@@ -29,6 +29,9 @@ class Model(Section):
     under transformers' own names. The weights are random."""
     tokenizer: Subwords | None = None
     """The tokenizer of a model without a checkpoint."""
+    num_hidden_layers: int | None = Field(None, ge=1)
+    """Keep this many of the checkpoint's layers: every k-th, the last one among them (Sanh et al. 2019,
+    https://arxiv.org/abs/1910.01108). Half of the layers take half of the time."""
     weighted_layers: bool = False
     """The head reads a learned mix of the embeddings and all layers, not the last layer alone (Peters et al. 2018,
     https://aclanthology.org/N18-1202); a decoder attends to the mix of its encoder's layers."""
@@ -45,6 +48,8 @@ class Model(Section):
             raise ValueError("name_or_path is missing; name a checkpoint, or give config for a model from scratch")
         if self.name_or_path and (self.config is not None or self.tokenizer):
             raise ValueError("a checkpoint has its config and tokenizer; keep name_or_path alone, or remove it")
+        if self.is_new and self.num_hidden_layers:
+            raise ValueError("num_hidden_layers chooses among the layers of one checkpoint; remove it")
         if self.config is not None and (self.decoder_name_or_path or self.revision):
             raise ValueError("revision and decoder_name_or_path belong to a checkpoint; remove them, or config")
         return self
@@ -64,4 +69,5 @@ class Model(Section):
         """What people call it."""
         if self.config is not None:
             return f"{self.config.get('model_type')} from scratch"
-        return " + ".join(filter(None, (self.name_or_path, self.decoder_name_or_path)))
+        fewer = f" ({self.num_hidden_layers} layers)" if self.num_hidden_layers else ""
+        return " + ".join(filter(None, (self.name_or_path, self.decoder_name_or_path))) + fewer

@@ -15,6 +15,7 @@ ELSEWHERE = {
     "eval_batch_size": "per_device_eval_batch_size",
     "evaluation_strategy": "eval_strategy",
     "grad_clip": "max_grad_norm",
+    "layers": "num_hidden_layers",
     "lora_r": "r",
     "lr": "learning_rate",
     "lr_scheduler": "lr_scheduler_type",

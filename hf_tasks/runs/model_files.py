@@ -38,9 +38,10 @@ FILES: dict[Saved, str] = {
 
 def saved_as(recipe: Recipe) -> Saved:
     """Return the form in which the model is saved; transformers and PEFT cannot load weighted layers or poolings of a
-    head. The pooling of embeddings is outside of their models."""
+    head, nor PEFT an adapter of some layers. The pooling of embeddings is outside of their models."""
     plain = recipe.model.is_plain or (recipe.task.model_spec.embeds and not recipe.model.weighted_layers)
-    return recipe.method.saves if plain else "trained"
+    fewer = recipe.model.num_hidden_layers is not None and recipe.method.saves == "peft"
+    return recipe.method.saves if plain and not fewer else "trained"
 
 
 def is_saved(recipe: Recipe, path: Path) -> bool:
