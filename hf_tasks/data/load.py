@@ -11,10 +11,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from hf_tasks.core.errors import DataError
 from hf_tasks.core.hashing import sha256
+from hf_tasks.core.progress import progress
 from hf_tasks.data import columns as renamings
 from hf_tasks.data.columns import FILE_HAS, ROWS_HAVE, Names
 from hf_tasks.data.dataset import DataSplit, from_examples, join, stack
@@ -238,7 +237,7 @@ def _from_rows(
     except ValueError as e:
         raise DataError(f"{name}: {e}" if isinstance(first[0], RowNumber) else f"{place}1: {e}") from None
     splits = []
-    with tqdm(total=len(chunks), desc="Parsing", unit=" rows", disable=None, leave=False, delay=2) as bar:
+    with progress(len(chunks), "Parsing", "rows", delay=2) as bar:
         for lines, raw in chunks.taken():
             splits.append(_examples(lines, raw, rename, place, options, problems))
             bar.update(len(lines))

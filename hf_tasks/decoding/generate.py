@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core import distributed
+from hf_tasks.core.progress import progress
 from hf_tasks.decoding.strategies import Beam, Decoding, Sampling, special_tokens
 
 if TYPE_CHECKING:
@@ -70,13 +71,10 @@ def generate_from(
     description: str | None = None,
 ) -> list[Generated]:
     """As `generate`, for prompts that are tokenized."""
-    from tqdm import tqdm
-
     found: dict[int, Generated] = {}
-    hidden = None if description and distributed.is_main() else True
     rank, processes = distributed.rank_and_size()  # they share the batches
-    bar = tqdm(total=len(features[rank::processes]), desc=description, unit=" sentences", disable=hidden, leave=False)
-    with bar, _for_inference(model, decoding), _without_settings(model):
+    shown = progress(len(features[rank::processes]), description, "sentences")
+    with shown as bar, _for_inference(model, decoding), _without_settings(model):
         for rows in list(_by_length(features, max(1, batch_size // decoding.sequences)))[rank::processes]:
             found |= zip(rows, _batch(model, tokenizer, [features[i] for i in rows], decoding, rows), strict=True)
             bar.update(len(rows))

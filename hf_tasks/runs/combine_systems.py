@@ -12,6 +12,7 @@ import numpy as np
 
 from hf_tasks.core.errors import DataError, UserError
 from hf_tasks.core.files import atomic_output
+from hf_tasks.core.progress import progress
 from hf_tasks.core.section import did_you_mean
 from hf_tasks.data.readers.compression import lines, opened
 from hf_tasks.data.readers.json_rows import read_jsonl
@@ -87,14 +88,13 @@ def utility_of(name: str) -> Utility:
 
 def combine(segments: Segments, choose: Choose, pseudo_references: Segments | None = None) -> CombinedTexts:
     """Choose a candidate for each segment, with a progress bar."""
-    from tqdm import tqdm
-
     started = time.perf_counter()
     references: Sequence[list[str] | None] = pseudo_references or [None] * len(segments)
-    bar = tqdm(
-        zip(segments, references, strict=True), "Choosing", len(segments), unit="segment", disable=None, leave=False
-    )
-    choices = [choose(candidates, of_segment) for candidates, of_segment in bar]
+    choices = []
+    with progress(len(segments), "Choosing", "segments") as bar:
+        for candidates, of_segment in zip(segments, references, strict=True):
+            choices.append(choose(candidates, of_segment))
+            bar.update(1)
     texts = [candidates[choice.index] for candidates, choice in zip(segments, choices, strict=True)]
     return CombinedTexts(texts, choices, time.perf_counter() - started)
 

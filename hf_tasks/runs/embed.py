@@ -11,6 +11,7 @@ import numpy as np
 from hf_tasks.core import hardware
 from hf_tasks.core.errors import DataError, RecipeError
 from hf_tasks.core.files import atomic_output
+from hf_tasks.core.progress import progress
 from hf_tasks.data import read_file, read_inputs
 from hf_tasks.models.layers import reads_choices
 from hf_tasks.models.load import load_model, load_tokenizer
@@ -102,9 +103,7 @@ class Extractor:
         self, texts: Sequence[str], layers: Sequence[int], pool: Pool, normalize: bool = False, batch_size: int = 64
     ) -> Iterator[list[Embedding]]:
         """Yield the embeddings of the texts in order, CHUNK batches at a time; batches have texts of similar length."""
-        from tqdm import tqdm
-
-        with tqdm(total=len(texts), desc="Encoding", unit=" texts", disable=None, leave=False) as bar:
+        with progress(len(texts), "Encoding", "texts") as bar:
             for start in range(0, len(texts), CHUNK * batch_size):
                 chunk = list(texts[start : start + CHUNK * batch_size])
                 lengths = np.array([len(ids) for ids in self.tokenizer(chunk, verbose=False)["input_ids"]])

@@ -1,5 +1,6 @@
 """Predictions and scores; evaluation during training, `evaluate` and `predict` all use `predict` of this module."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hf_tasks.core import distributed
+from hf_tasks.core.progress import progress
+from hf_tasks.core.terminal import say
 from hf_tasks.decoding import Decoding
 from hf_tasks.metrics import find, score
 from hf_tasks.metrics.intervals import uncertainty
@@ -46,7 +49,10 @@ def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase"
         features["example"] = [rows[i] for i in features["example"]]
         return pyarrow.table({name: _array(name, values) for name, values in features.items()})
 
-    shown = is_progress_bar_enabled() and len(examples) > 10_000
+    large = len(examples) > 10_000
+    if large and not sys.stderr.isatty():
+        say(f"Tokenizing: {len(examples):,} examples")
+    shown = is_progress_bar_enabled() and large
     (enable_progress_bar if shown else disable_progress_bar)()
     features = examples.map(
         batch, with_indices=True, batched=True, remove_columns=examples.column_names, desc="Tokenizing",
@@ -126,7 +132,6 @@ def outputs(
     order.
     """
     import torch
-    from tqdm import tqdm
 
     from hf_tasks.core.cpu_kernels import plain_attention
 
@@ -138,10 +143,8 @@ def outputs(
     model.eval()
     rank, processes = distributed.rank_and_size()
     mine = list(_by_length(split, batch_size))[rank::processes]
-    hidden = None if description and distributed.is_main() else True
-    batches = tqdm(mine, desc=description, unit=" batches", disable=hidden, leave=False)
-    with plain_attention(), torch.inference_mode():
-        for rows in batches:
+    with plain_attention(), torch.inference_mode(), progress(len(mine), description, "batches") as bar:
+        for rows in mine:
             columns = split.features[rows]
             batch = collate([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
@@ -151,6 +154,7 @@ def outputs(
                 labelled += float(items_in(batch))
             for row, item in zip(rows, reduce(output, columns), strict=True):
                 items[row] = item
+            bar.update(1)
     of_all = distributed.gather(({row: items[row] for rows in mine for row in rows}, loss, labelled))
     shared = {row: item for kept, _, _ in of_all for row, item in kept.items()}
     loss, labelled = sum(one[1] for one in of_all), sum(one[2] for one in of_all)

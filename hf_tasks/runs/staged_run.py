@@ -17,6 +17,7 @@ from hf_tasks.core import distributed
 from hf_tasks.core.errors import RunError
 from hf_tasks.core.files import publish, write_errors, write_json, write_text
 from hf_tasks.core.hashing import sha256
+from hf_tasks.core.terminal import say
 from hf_tasks.recipe import Recipe
 from hf_tasks.runs import (
     counts,
@@ -107,6 +108,7 @@ class StagedRun(Run):
 
         Raises RunError if they differ.
         """
+        say("  verifying  the saved run in a fresh process")
         examples = encoded.examples.select(range(min(ROWS_VERIFIED, len(encoded.examples))))
         few = evaluation.encode(examples, self.recipe.task, self.tokenizer)
         here, _ = evaluation.outputs(model, self.recipe.task, few, self.tokenizer)

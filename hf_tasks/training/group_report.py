@@ -136,6 +136,9 @@ def _header(group: Group, measured: Sequence[MeasuredSplit]) -> dict[str, Any]:
         score = Headline(
             f"mean {score.name}", score.split, score.n, spread["mean"], Interval(*ends) if ends else None, None
         )
+    beaten = [one.beats_baseline for run in group.runs.values() if (one := headline(run.results))]
+    if beaten and None not in beaten:
+        verdict.append(f"{sum(map(bool, beaten))} of {several} beat the baseline ({results['baseline']['what']}).")
     for one in measured:
         pooled = headline({"test": group.results["pooled"]})
         score = Headline(pooled.name, one.name, pooled.n, pooled.value, pooled.interval, None) if pooled else score

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
+from hf_tasks.core.progress import progress
 from hf_tasks.data import DataSplit
 from hf_tasks.data.checks.duplicates import hashed, mix, tables
 from hf_tasks.data.checks.issue import Seen, found, pairs_of_places
@@ -87,7 +87,7 @@ def search(tested: "Dataset", searched: "Dataset", columns: Sequence[str]) -> np
         return found
     index = Index(_joined([sets(table, columns) for table in tables(tested, columns)]))
     begin = 0
-    with tqdm(total=len(searched), desc="Near-duplicates", unit=" rows", disable=None, leave=False, delay=2) as bar:
+    with progress(len(searched), "Near-duplicates", "rows", delay=2) as bar:
         for table in tables(searched, columns):
             mine = sets(table, columns)
             index.find(mine, found, begin)

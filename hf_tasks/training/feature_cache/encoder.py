@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from hf_tasks.core import distributed
 from hf_tasks.core.cpu_kernels import plain_attention
+from hf_tasks.core.progress import progress
 from hf_tasks.core.terminal import say
 from hf_tasks.models.layers import Stack
 from hf_tasks.tasks.collate import FEATURE_ROW, model_inputs
@@ -120,9 +120,9 @@ class Encoder:
         """Yield the states (positions, layers, H) of batches of features, the longest first."""
         order, lengths = longest_first(features), self.lengths(features)
         widest = order[:1] if self.reads.positions == "padded" else order[:0]  # in every batch, for its width
-        bar = tqdm(total=len(order), desc=description, unit=" features", disable=None, leave=False)
+        shown = progress(len(order), description, "features")
         self.model.eval()
-        with bar, record_outputs(self.stack) as outputs:
+        with shown as bar, record_outputs(self.stack) as outputs:
             for start in range(0, len(order), BATCH_SIZE):
                 rows = order[start : start + BATCH_SIZE]
                 self.run([*rows, *widest], features, in_bfloat16)
