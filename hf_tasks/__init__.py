@@ -163,10 +163,13 @@ def init(
 
 
 @_in_python
-def load_run(path: str | Path, overrides: "Overrides" = ()) -> "Run":
+def load_run(
+    path: str | Path, overrides: "Overrides" = (), *, dtype: Literal["float32", "bfloat16"] = "float32"
+) -> "Run":
     """Load the run in a directory or on the Hub (ORG/NAME, ORG/NAME@REVISION). Raises RunError.
 
-    `overrides`: options of decoding, e.g. {"decoding.num_beams": 5}, for a run that generates text.
+    `overrides`: options of decoding, e.g. {"decoding.num_beams": 5}, for a run that generates text. `dtype`: the
+    precision of the model; bfloat16 is faster where the hardware computes it, and rounds.
 
     >>> load_run("runs/quickstart").predict(["Where is my card?"])
     """
@@ -174,7 +177,7 @@ def load_run(path: str | Path, overrides: "Overrides" = ()) -> "Run":
     from hf_tasks.recipe.yaml_file import override_lines
     from hf_tasks.runs.run import Run
 
-    return Run.load(folder_of(path), override_lines(overrides))
+    return Run.load(folder_of(path), override_lines(overrides), dtype=dtype)
 
 
 @_in_python
@@ -231,14 +234,16 @@ def report(run: "RunLike", output: str | Path | None = None, slices: Sequence[st
 
 
 @_in_python
-def export(run: "RunLike", output: str | Path, *, merge: bool = False) -> Path:
+def export(
+    run: "RunLike", output: str | Path, *, merge: bool = False, dtype: Literal["float32", "bfloat16"] = "float32"
+) -> Path:
     """Write a run's model as a plain transformers checkpoint into a new folder and return the folder. Raises RunError.
 
-    `merge`: merge an adapter into its base model.
+    `merge`: merge an adapter into its base model. `dtype`: of the weights; bfloat16 halves the size, and rounds.
     """
     from hf_tasks.runs.export import export as export_run
 
-    export_run(_run(run), Path(output), merge=merge)
+    export_run(_run(run), Path(output), merge=merge, dtype=dtype)
     return Path(output)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.cli.options import SplitName
+from hf_tasks.cli.options import Dtype, SplitName
 
 if TYPE_CHECKING:
     from hf_tasks.runs.run import Run
@@ -32,7 +32,7 @@ def run_and_input(run: str, input: str | None, model: str | None) -> tuple[str, 
     return ("", run) if input is None else (run, input)
 
 
-def predictor(run: str, overrides: Sequence[str], model: str | None, task: str | None) -> Any:
+def predictor(run: str, overrides: Sequence[str], model: str | None, task: str | None, dtype: Dtype) -> Any:
     """The run, or with --model the checkpoint, that predicts."""
     from hf_tasks import load_run
     from hf_tasks.core.errors import RunError
@@ -40,9 +40,11 @@ def predictor(run: str, overrides: Sequence[str], model: str | None, task: str |
     if model is None:
         if task is not None:
             raise RunError("--task: belongs to --model; a run knows its task")
-        return load_run(run, overrides)
+        return load_run(run, overrides, dtype=dtype)
     if overrides:
         raise RunError("--set: changes the decoding of a run; remove it, or --model")
+    if dtype != "float32":
+        raise RunError("--dtype: is for runs; remove it, or --model")
     from hf_tasks.runs.pipelines.predictor import CheckpointPredictor
 
     return CheckpointPredictor.load(model, task)

@@ -26,6 +26,11 @@ SplitName = Literal["train", "validation", "test"]
 ReferencesOption = Annotated[
     list[str] | None, typer.Option(help="With --data FILE of source texts: the reference file(s), line by line.")
 ]
+Dtype = Literal["float32", "bfloat16"]
+DtypeOption = Annotated[
+    Dtype,
+    typer.Option(help="Precision of the model; bfloat16 is faster where the hardware computes it, and rounds."),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")]
 FormatOption = Annotated[str | None, typer.Option(help="The input's format; by default from its ending.")]
 

@@ -20,6 +20,7 @@ from hf_tasks.cli.input import (
 )
 from hf_tasks.cli.options import (
     DecodingOption,
+    DtypeOption,
     FormatOption,
     OverwriteOption,
     ReferencesOption,
@@ -52,18 +53,19 @@ def evaluate(
     references: ReferencesOption = None,
     format: FormatOption = None,
     overrides: DecodingOption = None,
+    dtype: DtypeOption = "float32",
 ) -> None:
     """Score a run on labelled data. Of a folder with several seeds or folds, score each run: mean and spread."""
     from hf_tasks import load_run
 
     if (group := several(run)) is None:
-        loaded = load_run(run, overrides or ())
+        loaded = load_run(run, overrides or (), dtype=dtype)
         chosen = split or default_split(loaded, data, references)
         print(table(loaded.evaluate(labelled(loaded, data, chosen, format, references))))
         return
     from hf_tasks.training.run_group import summarize_split
 
-    runs = [load_run(group.folder(number), overrides or ()) for number in group.numbers]
+    runs = [load_run(group.folder(number), overrides or (), dtype=dtype) for number in group.numbers]
     chosen = split or default_split(runs[0], data, references)
     rows = [labelled(one, data, chosen, format, references) for one in (runs if group.own_data else runs[:1])]
     results = [one.evaluate(rows[i % len(rows)]) for i, one in enumerate(runs)]
@@ -159,6 +161,7 @@ def predict(
         typer.Option(metavar="ID", help="Instead of a run: a Hub id (ID@REVISION) or the folder of a checkpoint."),
     ] = None,
     task: Annotated[str | None, typer.Option(help="The task of --model, e.g. question-answering.")] = None,
+    dtype: DtypeOption = "float32",
 ) -> None:
     """Predict a text, or each row of a file, in order.
 
@@ -169,7 +172,7 @@ def predict(
 
     run, input = run_and_input(run, input, model)
     check_output(output, [input], overwrite)
-    loaded = predictor(run, overrides or (), model, task)
+    loaded = predictor(run, overrides or (), model, task, dtype)
     with writer(output, texts=loaded.recipe.task.traits.writes_text) as write:
         split = read_text(loaded, input) if is_text(input) else read(loaded, input, format, labelled=False)
         predictions = loaded.predict_split(split, "Predicting").predictions
@@ -308,12 +311,13 @@ def export(
     run: RunArg,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
     merge: Annotated[bool, typer.Option("--merge", help="Merge an adapter into the base weights.")] = False,
+    dtype: DtypeOption = "float32",
 ) -> None:
     """Write the model of a run as a plain checkpoint for transformers."""
     from hf_tasks import load_run
     from hf_tasks.runs.export import export as export_run
 
-    difference = export_run(load_run(run), out, merge=merge)
+    difference = export_run(load_run(run), out, merge=merge, dtype=dtype)
     print(f"{out}: loads with transformers alone; its outputs differ from the run's by {difference:.1e} at most")
 
 

@@ -84,7 +84,7 @@ def predict(
     description: str | None = None,
     scores_only: bool = False,
 ) -> Predicted:
-    """Predict every example in float32, with a progress bar if `description` is given.
+    """Predict every example, with a progress bar if `description` is given.
 
     `decoding`: for tasks that generate text; their loss is the negative log-likelihood of the first references (teacher
     forcing). `scores_only`: values that no metric reads can be omitted.
@@ -148,7 +148,7 @@ def outputs(
             columns = split.features[rows]
             batch = collate([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)])
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
-            output = model(**model_inputs(batch))
+            output = _in_float32(model(**model_inputs(batch)))
             if "labels" in batch and not task.traits.loss_of_batches:
                 loss += float(task.loss(output, batch, items=1))
                 labelled += float(items_in(batch))
@@ -159,6 +159,14 @@ def outputs(
     shared = {row: item for kept, _, _ in of_all for row, item in kept.items()}
     loss, labelled = sum(one[1] for one in of_all), sum(one[2] for one in of_all)
     return [shared[row] for row in range(len(items))], loss / labelled if labelled else None
+
+
+def _in_float32(output: Any) -> Any:
+    """Convert the tensors of a model's output to float32, which NumPy and the losses need."""
+    for name, value in output.items():
+        if hasattr(value, "is_floating_point") and value.is_floating_point():
+            output[name] = value.float()
+    return output
 
 
 def flat(items: list[Any]) -> np.ndarray:

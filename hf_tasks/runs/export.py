@@ -1,7 +1,7 @@
 """`export`: write the model of a run as one plain checkpoint for `from_pretrained`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hf_tasks.core.checkpoint_paths import quiet_transformers
 from hf_tasks.core.errors import RunError
@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 
 ROWS, TOKENS = 4, 16
 """Shape of the random tokens for the comparison of outputs."""
+ROUNDING = 0.05
+"""Largest accepted relative difference of outputs in bfloat16, whose numbers have 8 significant bits."""
 OUTPUTS = ("logits", "start_logits", "end_logits")
 
 
-def export(run: Run, out: Path, *, merge: bool) -> float:
+def export(run: Run, out: Path, *, merge: bool, dtype: Literal["float32", "bfloat16"] = "float32") -> float:
     """Write a run's model and tokenizer as a plain checkpoint into a new folder, with adapters merged into the base.
+
+    `dtype`: in bfloat16 the checkpoint has half the size, and transformers computes in it.
 
     Returns the largest difference between the outputs of the run and of the checkpoint as transformers loads it, on
     random tokens. Raises RunError if the folder exists, if `merge` is needed and not given, or if no plain model
     computes the same; the folder is then removed.
     """
+    import torch
+
     if out.exists():
         raise RunError(f"{out}: exists; name a new folder")
     if run.recipe.model.pooling in ("mean", "max") and not run.recipe.task.model_spec.embeds:
@@ -39,13 +45,14 @@ def export(run: Run, out: Path, *, merge: bool) -> float:
     rows = _rows(model, run)
     expected = _outputs(model, rows)
     merged: Any = run.recipe.method.merge(model)
+    merged.to(getattr(torch, dtype))
     with atomic_folder(out) as folder:
         with quiet_transformers():
             model_files.save_whole(merged, folder)
             run.tokenizer.save_pretrained(folder)
         (folder / CARD).write_text(_card(run), encoding="utf-8")
         difference = float((_outputs(_plain(run, folder), rows) - expected).abs().max())
-        if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
+        if not difference <= (TOLERANCE if dtype == "float32" else ROUNDING) * max(1.0, float(expected.abs().max())):
             trouble = f"merged weights change the outputs (max difference {difference})"
             raise RunError(f"{run.path}: {trouble}; use the unmerged run")
     return difference
@@ -79,7 +86,7 @@ def _outputs(model: "nn.Module", rows: "dict[str, Tensor]") -> "Tensor":
 
     with torch.inference_mode():
         outputs = model(**rows)
-    return torch.cat([outputs[name].flatten() for name in OUTPUTS if name in outputs])
+    return torch.cat([outputs[name].float().flatten() for name in OUTPUTS if name in outputs])
 
 
 def _card(run: Run) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from hf_tasks import data
 from hf_tasks import recipe as recipes
@@ -57,12 +57,17 @@ class Run:
 
     path: Path
     recipe: Recipe
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """The precision of the weights and of the model's computations."""
 
     @classmethod
-    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
+    def load(
+        cls, path: str | Path, overrides: Sequence[str] = (), *, dtype: Literal["float32", "bfloat16"] = "float32"
+    ) -> Self:
         """Load the run in a directory. Raises RunError if there is no run or it is incomplete.
 
-        `overrides`: `decoding.key=value` strings that change how text is generated.
+        `overrides`: `decoding.key=value` strings that change how text is generated. `dtype`: bfloat16 is faster where
+        the hardware computes it, and rounds.
         """
         path = Path(path)
         for kind in ("seed", "fold"):
@@ -75,7 +80,7 @@ class Run:
         if (path / RESULTS).is_file():
             _check_results(path)
         manifest.check(path)
-        run = cls(path, recipes.validate(yaml_file.read_with_decoding(path / RECIPE, overrides)))
+        run = cls(path, recipes.validate(yaml_file.read_with_decoding(path / RECIPE, overrides)), dtype)
         unfinished = (path / STATUS).is_file() and not (path / RESULTS).is_file()
         if unfinished or not model_files.is_saved(run.recipe, path) or not run.recipe.task.metrics:
             raise RunError(f"{path}: this training has not finished and has no model; run its command again to resume")
@@ -109,7 +114,8 @@ class Run:
 
         hardware.use_fast_matmul()
         model = model_files.load(self.recipe, self.path, self.tokenizer)
-        return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return model.to(device, getattr(torch, self.dtype)).eval()
 
     # -- using it
 

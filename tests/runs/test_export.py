@@ -43,6 +43,25 @@ def run_of(base: Path, folder: Path, method: dict[str, Any], **model: Any) -> Ru
     return Run.load(folder)
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_half_the_size(tiny: Tiny, tmp_path: Path, method: str) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    run = run_of(tiny("bert"), tmp_path / "run", {"name": method})
+    result = CliRunner().invoke(
+        cli.app, ["export", str(run.path), str(tmp_path / "half"), "--merge", "--dtype", "bfloat16"]
+    )
+    assert result.exit_code == 0, result.output
+    export(run, tmp_path / "whole", merge=True)
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "half").eval()
+    assert plain.dtype == torch.bfloat16
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("half", "whole")]
+    assert sizes[0] / sizes[1] == pytest.approx(0.5, abs=0.02)
+    with torch.no_grad():
+        difference = (plain(IDS).logits.float() - run.model(IDS).logits).abs().max()
+    assert 0 < difference < 0.05
+
+
 @pytest.mark.parametrize("name", ["lora", "dora", "ia3", "bitfit", "full"])
 def test_the_checkpoint_is_plain_and_computes_the_same(tiny: Tiny, tmp_path: Path, name: str) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
