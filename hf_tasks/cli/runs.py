@@ -199,6 +199,11 @@ def report(
         list[str] | None,
         typer.Option("--slice", metavar="COLUMN", help="Scores for each value of a data column; may be repeated."),
     ] = None,
+    attention: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE:LINE", help="Attention of an example, e.g. test.csv:17; may be repeated."),
+    ] = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Accuracy of a linear classifier on each layer.")] = False,
 ) -> None:
     """Write one HTML file: learning curves, results, errors with their texts, slices, possible label errors.
 
@@ -208,13 +213,16 @@ def report(
     from hf_tasks.publish.report import report as write_report
 
     if group := several(run):
+        from hf_tasks.core.errors import RunError
         from hf_tasks.training import group_report
 
+        if attention or probe:
+            raise RunError(f"{run}: --attention and --probe need one run; name one of its folders")
         print(group_report.report(group, output, columns or ()))
         return
     loaded, of_hub = load_run(run), not Path(run).exists()
     recipe_dir = Path(f"{run.partition('@')[0].rpartition('/')[2]}-report.html") if of_hub else None
-    print(write_report(loaded, output or recipe_dir, columns or ()))
+    print(write_report(loaded, output or recipe_dir, columns or (), attention=attention or (), probe=probe))
 
 
 @app.command()

@@ -25,12 +25,21 @@ __all__ = ["FILE", "examined", "report", "write"]
 FILE = "report.html"
 
 
-def report(run: Run, output: Path | None = None, columns: Sequence[str] = ()) -> Path:
-    """Write the report and return its path. `columns`: columns of the data files whose values are slices.
+def report(
+    run: Run,
+    output: Path | None = None,
+    columns: Sequence[str] = (),
+    *,
+    attention: Sequence[str] = (),
+    probe: bool = False,
+) -> Path:
+    """Write the report and return its path. `columns`: columns of the data files whose values are slices;
+    `attention`: examples, such as `test.csv:17`, whose attention is drawn; `probe`: whether each layer is probed.
 
-    Raises RunError if the folder of the file does not exist, or the data files have no such column.
+    Raises RunError if the folder of the file does not exist, the data files have no such column or example, or the
+    model or task cannot be shown in this way.
     """
-    return write(run.path, output or run.path / FILE, lambda: _html(run, columns))
+    return write(run.path, output or run.path / FILE, lambda: _html(run, columns, attention, probe=probe))
 
 
 def write(folder: Path, output: Path, make: Callable[[], str]) -> Path:
@@ -50,10 +59,11 @@ def write(folder: Path, output: Path, make: Callable[[], str]) -> Path:
     return output
 
 
-def _html(run: Run, columns: Sequence[str]) -> str:
+def _html(run: Run, columns: Sequence[str], attended: Sequence[str], *, probe: bool) -> str:
     splits, missing = _measured(run)
-    if columns and not splits:
-        raise RunError(f"--slice {columns[0]}: there are no examples to slice; {' '.join(missing)}")
+    options = [*(f"--slice {name}" for name in columns), *(f"--attention {name}" for name in attended)]
+    if (options or probe) and not splits:
+        raise RunError(f"{[*options, '--probe'][0]}: there are no examples to show; {' '.join(missing)}")
     with malformed_as_run_error(run.path / "predictions"):
         found = list(examined(splits, columns))
     sections = [
@@ -62,10 +72,23 @@ def _html(run: Run, columns: Sequence[str]) -> str:
         *found,
         overview.curves(run),
         overview.layers(run),
+        *_inside(splits, attended, probe=probe),
         overview.data(run, splits),
         overview.resources(run),
     ]
     return page(run.recipe.name, overview.header(run, splits), sections)
+
+
+def _inside(splits: Sequence[MeasuredSplit], attended: Sequence[str], *, probe: bool) -> Iterator[ReportSection]:
+    """What the layers of the model do: attention of chosen examples, probing."""
+    if attended:
+        from hf_tasks.publish.report import attention
+
+        yield attention.section(splits, attended)
+    if probe:
+        from hf_tasks.publish.report import probing
+
+        yield probing.section(splits[0])
 
 
 def _measured(run: Run) -> tuple[list[MeasuredSplit], list[str]]:
