@@ -66,7 +66,7 @@ def test_the_run_alone_where_the_data_are_gone(sentiment: StubRun) -> None:
     assert '<tr><td>accuracy</td><td class="number">0.6667</td>' in html
     with pytest.raises(RunError) as e:
         report(sentiment, columns=["genre"])
-    assert str(e.value).startswith("--slice genre: there are no examples to slice; No examples of test are shown: ")
+    assert str(e.value).startswith("--slice genre: there are no examples to show; No examples of test are shown: ")
 
 
 def test_the_run_alone_where_the_data_have_changed(sentiment: StubRun) -> None:
