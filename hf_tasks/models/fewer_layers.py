@@ -40,7 +40,7 @@ def keep_layers(model: Any, number: int) -> None:
     for i, block in enumerate(blocks):
         for module in block.modules():
             if hasattr(module, "layer_idx"):
-                module.layer_idx = i
+                setattr(module, "layer_idx", i)  # noqa: B010  (of some attentions, for their caches)
     of_layers = {key: value for key, value in vars(model.config).items() if _for_each_layer(value, layers)}
     model.config.num_hidden_layers = number
     model.config.update({key: [value[i] for i in numbers] for key, value in of_layers.items()})

@@ -114,7 +114,8 @@ def outline(model: Model, task: Task) -> "PreTrainedModel":
             trust_remote_code=False,
             **task.model_spec.config,
         )
-        return getattr(transformers, task.model_spec.auto_class).from_config(config)  # type: ignore[no-any-return]
+        built: PreTrainedModel = getattr(transformers, task.model_spec.auto_class).from_config(config)
+    return built
 
 
 def _check_architecture(model: Model, task: Task) -> None:

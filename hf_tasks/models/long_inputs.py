@@ -53,7 +53,8 @@ class _FixedLength:
         inputs = dict(zip(inspect.signature(model.forward).parameters, args, strict=False)) | inputs
         self.length = inputs["input_ids"].shape[-1]
         inputs.setdefault("attention_mask", torch.ones_like(inputs["input_ids"]))
-        pads = {"input_ids": model.config.pad_token_id, "attention_mask": 0, "token_type_ids": 0}  # type: ignore[union-attr]
+        config: Any = model.config
+        pads = {"input_ids": config.pad_token_id, "attention_mask": 0, "token_type_ids": 0}
         for name in pads.keys() & inputs.keys():
             missing = (0, max(0, self.width - self.length))
             inputs[name] = torch.nn.functional.pad(inputs[name], missing, value=pads[name])

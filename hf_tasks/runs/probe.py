@@ -27,7 +27,7 @@ def layer_vectors(extractor: Extractor, task: Task, examples: "Dataset") -> np.n
     features = evaluation.encode(examples, task, extractor.tokenizer).features
     _, first = np.unique(features["example"][:], return_index=True)
     order = first[np.argsort(-np.array(features["length"][:])[first], kind="stable")]
-    collate, found = task.collator(extractor.tokenizer, extractor.model), {}
+    collate, found = task.collator(extractor.tokenizer, extractor.model), dict[int, np.ndarray]()
     for start in range(0, len(order), BATCH):
         places = order[start : start + BATCH].tolist()
         inputs = model_inputs(collate([features[place] for place in places]))

@@ -139,9 +139,9 @@ def _header(group: Group, measured: Sequence[MeasuredSplit]) -> dict[str, Any]:
     beaten = [one.beats_baseline for run in group.runs.values() if (one := headline(run.results))]
     if beaten and None not in beaten:
         verdict.append(f"{sum(map(bool, beaten))} of {several} beat the baseline ({results['baseline']['what']}).")
-    for one in measured:
+    for split in measured:
         pooled = headline({"test": group.results["pooled"]})
-        score = Headline(pooled.name, one.name, pooled.n, pooled.value, pooled.interval, None) if pooled else score
-        if (wrong := wrong_predictions(one)) is not None:
-            verdict.append(f"{wrong:,} of {len(one.answers):,} predictions are wrong.")
+        score = Headline(pooled.name, split.name, pooled.n, pooled.value, pooled.interval, None) if pooled else score
+        if (wrong := wrong_predictions(split)) is not None:
+            verdict.append(f"{wrong:,} of {len(split.answers):,} predictions are wrong.")
     return {"name": recipe.name, "task": recipe.task.name, "score": score, "tiles": tiles, "verdict": verdict}

@@ -72,10 +72,9 @@ def attention(measured: MeasuredSplit, row: int) -> tuple[list[str], np.ndarray]
     ids = ids.flatten(0, -2)[text]
     layers = output.get("attentions") or output.get("encoder_attentions") or ()
     if not layers or any(one is None or one.shape[-2:] != (len(ids), len(ids)) for one in layers):
-        kind = run.model.config.model_type
-        raise RunError(
-            f"--attention: the attention of {kind} models is not of every token to every other; leave it out"
-        )
+        config: Any = run.model.config
+        reason = f"the attention of {config.model_type} models is not of every token to every other"
+        raise RunError(f"--attention: {reason}; leave it out")
     weights = torch.stack([one[text].float().cpu() for one in layers])[..., :MOST_TOKENS, :MOST_TOKENS]
     return run.tokenizer.convert_ids_to_tokens(ids[:MOST_TOKENS].tolist()), weights.numpy()
 

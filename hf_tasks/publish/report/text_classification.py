@@ -235,7 +235,8 @@ def worst(
     """The first examples of `order`, each with its `facts`, and its words highlighted by their influence on the
     probability of its one of `labels`, or without labels on the predicted number."""
     shown = order[:WORST]
-    asked = dict(zip(shown, labels or [None] * len(shown), strict=True))
+    wanted: Sequence[str | None] = labels or [None] * len(shown)
+    asked = dict(zip(shown, wanted, strict=True))
     marked = dict[int, occlusion.Passages]()
     for run, rows in measured.by_run(shown):
         passages = occlusion.marked(run, [measured.rows[i] for i in rows], [asked[i] for i in rows])

@@ -66,7 +66,8 @@ def _probabilities(window: Window) -> tuple[np.ndarray, np.ndarray, float]:
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     weights: np.ndarray = np.exp(logits - logits.max(initial=-np.inf))
-    return np.divide(weights, weights.sum())
+    normalized: np.ndarray = weights / weights.sum()
+    return normalized
 
 
 def _best_spans(start: np.ndarray, end: np.ndarray, count: int, longest: int) -> Iterator[tuple[int, int, float]]:

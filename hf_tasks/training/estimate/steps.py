@@ -35,7 +35,7 @@ class Steps:
         """Compute the steps for train features of the given lengths (N,) in tokens."""
         sharding = BatchSharding(batch_size(recipe), args.per_device_train_batch_size, distributed.world_size())
         seed = args.data_seed or args.seed
-        batches = Batches(lengths, sharding, args.train_sampling_strategy, seed)
+        batches = Batches(lengths.tolist(), sharding, args.train_sampling_strategy, seed)
         return cls(args, batches, args.save_total_limit)
 
     @property
