@@ -12,7 +12,7 @@ README.md                                        the model card
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -57,7 +57,7 @@ class Run:
 
     path: Path
     recipe: Recipe
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["float32", "bfloat16"] = field(default="float32", kw_only=True)
     """The precision of the weights and of the model's computations."""
 
     @classmethod
@@ -80,7 +80,7 @@ class Run:
         if (path / RESULTS).is_file():
             _check_results(path)
         manifest.check(path)
-        run = cls(path, recipes.validate(yaml_file.read_with_decoding(path / RECIPE, overrides)), dtype)
+        run = cls(path, recipes.validate(yaml_file.read_with_decoding(path / RECIPE, overrides)), dtype=dtype)
         unfinished = (path / STATUS).is_file() and not (path / RESULTS).is_file()
         if unfinished or not model_files.is_saved(run.recipe, path) or not run.recipe.task.metrics:
             raise RunError(f"{path}: this training has not finished and has no model; run its command again to resume")
