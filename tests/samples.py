@@ -51,6 +51,10 @@ def _of_pairs(batch: dict[str, Any], model: Any) -> Any:
     return {"sentence_embedding": torch.stack([torch.tensor([1.0, 0.0]).expand_as(second), second], dim=1)}
 
 
+def _of_classes(batch: dict[str, Any], model: Any) -> Any:
+    return {"sentence_embedding": torch.nn.functional.one_hot(batch["labels"].long(), 4).float()[:, None]}
+
+
 def _of_anchors(batch: dict[str, Any], model: Any) -> Any:
     """An anchor and its positive have the same embedding, which no other text has."""
     places = batch["loss_texts"][:, 1:2].expand_as(batch["loss_texts"]).clone()
@@ -108,6 +112,9 @@ SAMPLES = [
            _of_choices),
     Sample({"name": "fill-mask", "masking": "words"}, [{"text": text} for text in (LONG, "mary lives in paris", "a")],
            _of_masked),
+    Sample({"name": "few-shot-classification"},
+           [{"text": "a bad book", "label": "bad"}, {"text": LONG, "label": "good"},
+            {"text": "the good film", "label": "good"}], _of_classes),
     Sample({"name": "sentence-similarity"},
            [{"sentence1": a, "sentence2": b, "score": 1 + i} for i, (a, b) in enumerate(PAIRS)], _of_pairs),
     Sample({"name": "sentence-similarity", "loss_function": "cosine", "dimensions": [8]},

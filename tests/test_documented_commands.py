@@ -30,6 +30,7 @@ NOT_RUN = {
     r"^demo (RUN|runs/intent)$": "serves until it is stopped: tests/publish/demo/test_demo_server.py",
 }
 STAND_INS = {
+    "mine PAIRS --model CHECKPOINT -o FILE": "mine pairs.csv --model tiny -o hard.jsonl",
     r"\bRUN OUT --merge": "runs/lora merged --merge",
     r"\bRUN --set decoding\.name=\.\.\.": "translation/run --set decoding.name=greedy",
     r"(?<!\S)RUN(?!\S)|runs/NAME": "runs/intent", "OTHER": "runs/other", "RECIPE": "intent.yaml", "DATA": "data",
@@ -103,6 +104,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny: Tiny) -> Path:
         (folder / name).write_text(pairs, encoding="utf-8")
     for name in ("new.en", "new.de", "sources.txt"):
         (folder / name).write_text(pairs, encoding="utf-8")
+    (folder / "pairs.csv").write_text(table.replace("text,category", "anchor,positive"), encoding="utf-8")
     _write_stand_ins(folder / "standin")
     shutil.copytree(tiny("bert"), folder / "tiny")
     recipe = blocks("yaml")[0].replace("distilbert/distilbert-base-uncased", str(tiny("bert")))

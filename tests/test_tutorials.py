@@ -21,7 +21,7 @@ MODELS = {
 
 
 def test_there_is_one_for_each_kind_of_task() -> None:
-    assert len(PAGES) == 8
+    assert len(PAGES) == 9
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

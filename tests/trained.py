@@ -16,6 +16,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "tags": {"name": "token-classification", "metrics": ["entity_f1", "tagging_accuracy"]},
     "answer": {"name": "question-answering", "version_2_with_negative": True, "doc_stride": 8},
     "translation": {"name": "translation", "metrics": ["chrf"], "max_target_length": 8},
+    "search": {"name": "sentence-similarity"},
     "choice": {"name": "multiple-choice", "metrics": ["accuracy"]},
     "completion": {"name": "text-generation", "metrics": ["chrf"], "max_target_length": 8, "separator": " to:"},
 }
@@ -41,6 +42,8 @@ def row(kind: str, i: int) -> dict[str, Any]:
             return {"id": str(i), "question": question, "context": context, "answers": answers}
         case "translation":
             return {"source": f"the {film} film {i}", "target": f"{film} {i}"}
+        case "search":
+            return {"anchor": f"{i} {place}", "positive": f"mary lives in {place} {i}", "negatives": [f"a {film}"]}
         case "choice":
             choices = [place, "the queen", "a bank"][: 2 + i % 2]
             return {"context": f"{i} : mary lives in {place}", "question": "where", "choices": choices, "label": 0}

@@ -154,6 +154,9 @@ def predict(
     format: FormatOption = None,
     top: Annotated[int | None, typer.Option(min=1, help="Keep only the highest probabilities.")] = None,
     inputs: Annotated[bool, typer.Option(help="Write the columns of the input too.")] = True,
+    examples: Annotated[
+        Path | None, typer.Option(help="Few-shot classification: more labelled examples, also of new labels.")
+    ] = None,
     overwrite: OverwriteOption = False,
     overrides: DecodingOption = None,
     model: Annotated[
@@ -173,6 +176,10 @@ def predict(
     run, input = run_and_input(run, input, model)
     check_output(output, [input], overwrite)
     loaded = predictor(run, overrides or (), model, task, dtype)
+    if examples:
+        if model:
+            raise typer.BadParameter("belongs to a run; remove it, or --model", param_hint="--examples")
+        loaded = loaded.with_examples(examples)
     with writer(output, texts=loaded.recipe.task.traits.writes_text) as write:
         split = read_text(loaded, input) if is_text(input) else read(loaded, input, format, labelled=False)
         predictions = loaded.predict_split(split, "Predicting").predictions

@@ -44,6 +44,42 @@ def embed(
     print(f"{len(texts)} rows in {output}, {speed:.0f} a second{notes}", file=sys.stderr)
 
 
+@app.command()
+def mine(
+    input: Annotated[str, typer.Argument(help="A file with columns `anchor` and `positive`, perhaps `negatives`.")],
+    model: Annotated[str, typer.Option(help="A run, a checkpoint folder, a Hub id, or package:NAME.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .jsonl, .csv or .parquet file.")],
+    negatives: Annotated[int, typer.Option(min=1, help="Negatives of each row at most.")] = 3,
+    margin: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Negatives have at most 1 - MARGIN times the cosine of the positive."),
+    ] = 0.05,
+    nearest: Annotated[int, typer.Option(min=1, help="How many of the nearest texts are looked at.")] = 100,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="NAME=COLUMN", help="anchor=COLUMN or positive=COLUMN of the file."),
+    ] = None,
+    format: FormatOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Find hard negatives for training data of sentence similarity: near texts that are not the positive."""
+    from hf_tasks.core.files import writer
+    from hf_tasks.runs import mine as mining
+
+    check_output(output, [input], overwrite)
+    rows = mining.read(input, columns or (), format_of(input, format))
+    with writer(output) as write:
+        encoder = mining.SentenceEncoder.load(model)
+        found = list(mining.mined(rows, encoder, negatives=negatives, margin=margin, nearest=nearest))
+        write(found)
+    without = sum(not row["negatives"] for row in found)
+    notes = f"; {without} rows have none" if without else ""
+    print(
+        f"{sum(len(row['negatives']) for row in found)} negatives for {len(found)} rows in {output}{notes}",
+        file=sys.stderr,
+    )
+
+
 @app.command(cls=SeveralValues)
 def mbr(
     candidates: Annotated[

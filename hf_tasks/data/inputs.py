@@ -75,7 +75,7 @@ def _tuple_names(task: Task, labelled: bool) -> tuple[str, ...]:
     traits, columns = task.traits, task.columns
     if not labelled or columns.implied:
         return traits.inputs
-    return (*traits.inputs, traits.label_column or traits.score_column or columns.targets[0])
+    return tuple(dict.fromkeys((*traits.inputs, traits.label_column or traits.score_column or columns.targets[0])))
 
 
 def _row(value: Any, names: tuple[str, ...], task: Task) -> Any:

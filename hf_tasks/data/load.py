@@ -298,7 +298,8 @@ def _examples(
     lines: list[int], raw: list[RawRow], rename: renamings.Renaming, place: str, options: _Options, problems: RowErrors
 ) -> DataSplit:
     examples, kept = [], []
-    hidden = () if options.labelled else options.task.columns.targets  # a dict of languages can hold one
+    columns = options.task.columns
+    hidden = {*(() if options.labelled else columns.targets)} - {*columns.optional}  # a dict of languages can hold one
     for line, row in zip(lines, raw, strict=True):
         try:
             example = options.task.parse(rename(row))

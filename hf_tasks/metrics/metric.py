@@ -174,7 +174,7 @@ class Metric:
         return replace(form, counts=table)
 
 
-NOTHING: dict[str, Any] = {"labels": (), "groups": (), "probabilities": (), "scheme": "none"}
+NOTHING: dict[str, Any] = {"margins": (), "labels": (), "groups": (), "probabilities": (), "scheme": "none"}
 """What metrics ask for, of no examples."""
 
 

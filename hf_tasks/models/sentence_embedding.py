@@ -4,13 +4,25 @@ input ids (B, T, L) or (B, L) -> outputs["sentence_embedding"] (B, T, H) or (B, 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from transformers.utils import ModelOutput
 
 from hf_tasks.models.pooling import POOLS, Pooling
 
 EMBEDDING = "sentence_embedding"
+
+
+@dataclass
+class SentenceEmbeddings(ModelOutput):  # type: ignore[misc]
+    """The outputs of a model of sentence embeddings."""
+
+    sentence_embedding: Tensor | None = None
+    last_hidden_state: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
 
 
 def embed_sentences(model: nn.Module, pooling: Pooling) -> None:
@@ -39,5 +51,5 @@ class _Hooks:
         states = outputs["last_hidden_state"]
         mask = inputs.get("attention_mask")
         vectors = self.pools(states, states.new_ones(states.shape[:2]) if mask is None else mask)
-        outputs[EMBEDDING] = vectors if self.texts is None else vectors.view(-1, self.texts, vectors.shape[-1])
-        return outputs
+        shaped = vectors if self.texts is None else vectors.view(-1, self.texts, vectors.shape[-1])
+        return SentenceEmbeddings(shaped, states, outputs.get("hidden_states"), outputs.get("attentions"))

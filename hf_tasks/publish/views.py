@@ -6,7 +6,15 @@ The modules of reports and demos are imported only when one is made: a card need
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hf_tasks.tasks import QuestionAnswering, Task, TextClassification, TextGeneration, TextToText, TokenClassification
+from hf_tasks.tasks import (
+    QuestionAnswering,
+    SentenceSimilarity,
+    Task,
+    TextClassification,
+    TextGeneration,
+    TextToText,
+    TokenClassification,
+)
 from hf_tasks.tasks.types import Prediction
 
 if TYPE_CHECKING:
@@ -118,6 +126,21 @@ class AnswersView(View):
         return question_answering.form(run)
 
 
+class SimilarityView(View):
+    """Sentence similarity: the cosine of two texts."""
+
+    def card_template(self, task: Task) -> str:
+        return "sentence-similarity.md.jinja"
+
+    def printed(self, prediction: Prediction) -> str:
+        return f"{prediction['score']:.2f}"
+
+    def sections(self, splits: Sequence["MeasuredSplit"]) -> Iterator["ReportSection"]:
+        from hf_tasks.publish.report import sentence_similarity
+
+        yield from sentence_similarity.sections(splits[0])
+
+
 class TextsView(View):
     """Tasks that generate text."""
 
@@ -140,6 +163,7 @@ class TextsView(View):
 
 VIEWS: dict[type[Task], View] = {
     QuestionAnswering: AnswersView(),
+    SentenceSimilarity: SimilarityView(),
     TextClassification: ClassificationView(),
     TextGeneration: TextsView(),
     TextToText: TextsView(),

@@ -194,6 +194,9 @@ def _model_clashes(recipe: Recipe) -> Problems:
     pools = recipe.task.name == "text-classification" or recipe.task.model_spec.embeds
     if recipe.model.pooling and not pools:
         yield ("model", "pooling"), f"{recipe.task.name} uses the vector of every token; remove it"
+    if recipe.task.model_spec.embeds and recipe.method.name in ("frozen", "gradual-unfreezing"):
+        text = f"{recipe.task.name} has no head that {recipe.method.name} could train; use full or lora"
+        yield ("method", "name"), text
     if not recipe.model.is_new:
         return
     if recipe.task.model_spec.tokenizer_texts is None:

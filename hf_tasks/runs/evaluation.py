@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,11 +83,12 @@ def predict(
     batch_size: int = BATCH_SIZE,
     description: str | None = None,
     scores_only: bool = False,
+    support: list[Any] | None = None,
 ) -> Predicted:
     """Predict every example, with a progress bar if `description` is given.
 
     `decoding`: for tasks that generate text; their loss is the negative log-likelihood of the first references (teacher
-    forcing). `scores_only`: values that no metric reads can be omitted.
+    forcing). `scores_only`: values that no metric reads can be omitted. `support`: what `support_of` gave.
     """
     if not len(split.examples):
         return Predicted([], None)
@@ -100,7 +101,19 @@ def predict(
         assert decoding is not None
         loss = -float(flat(items).mean()) if labelled else None
         items = _generated(model, split, tokenizer, decoding, options)
+    if task.traits.support:
+        split = replace(split, support=support_of(model, task, tokenizer) if support is None else support)
     return Predicted(postprocessor.decode(items, split), loss)
+
+
+def support_of(model: "nn.Module", task: Task, tokenizer: "PreTrainedTokenizerBase") -> list[Any]:
+    """The model's outputs of the labelled examples that the task compares with; [] for other tasks."""
+    from datasets import Dataset
+
+    if task.traits.support is None:
+        return []
+    inputs = [{name: one[name] for name in task.traits.inputs} for one in task.traits.support()]
+    return outputs(model, task, encode(Dataset.from_list(inputs), task, tokenizer), tokenizer)[0]
 
 
 def _generated(

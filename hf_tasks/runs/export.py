@@ -8,7 +8,7 @@ from hf_tasks.core.errors import RunError
 from hf_tasks.core.files import atomic_folder
 from hf_tasks.models.layers import reads_choices
 from hf_tasks.recipe import to_yaml
-from hf_tasks.runs import model_files
+from hf_tasks.runs import model_files, sentence_transformers_files
 from hf_tasks.runs.run import CARD, Run
 from hf_tasks.runs.staged_run import TOLERANCE
 
@@ -19,7 +19,7 @@ ROWS, TOKENS = 4, 16
 """Shape of the random tokens for the comparison of outputs."""
 ROUNDING = 0.05
 """Largest accepted relative difference of outputs in bfloat16, whose numbers have 8 significant bits."""
-OUTPUTS = ("logits", "start_logits", "end_logits")
+OUTPUTS = ("logits", "start_logits", "end_logits", "last_hidden_state")
 
 
 def export(run: Run, out: Path, *, merge: bool, dtype: Literal["float32", "bfloat16"] = "float32") -> float:
@@ -50,6 +50,7 @@ def export(run: Run, out: Path, *, merge: bool, dtype: Literal["float32", "bfloa
         with quiet_transformers():
             model_files.save_whole(merged, folder)
             run.tokenizer.save_pretrained(folder)
+        sentence_transformers_files.write(run.recipe, merged, run.tokenizer, folder)
         (folder / CARD).write_text(_card(run), encoding="utf-8")
         difference = float((_outputs(_plain(run, folder), rows) - expected).abs().max())
         if not difference <= (TOLERANCE if dtype == "float32" else ROUNDING) * max(1.0, float(expected.abs().max())):

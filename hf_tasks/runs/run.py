@@ -39,7 +39,7 @@ from hf_tasks.runs import (
 from hf_tasks.runs.predictions import Predictions
 from hf_tasks.runs.scores import Scores, main_value, to_frame, to_html
 from hf_tasks.runs.status import STATUS, clean_up, read_origin
-from hf_tasks.tasks import EncodedSplit
+from hf_tasks.tasks import EncodedSplit, FewShotClassification
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -117,6 +117,11 @@ class Run:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return model.to(device, getattr(torch, self.dtype)).eval()
 
+    @cached_property
+    def support(self) -> list[Any]:
+        """The model's outputs of the labelled examples that inputs are compared with; [] for most tasks."""
+        return evaluation.support_of(self.model, self.recipe.task, self.tokenizer)
+
     # -- using it
 
     def predict(
@@ -145,6 +150,20 @@ class Run:
             else Predictions(predicted, split.rows_read, None if callable(index) else index)
         )
 
+    def with_examples(self, inputs: Any) -> Self:
+        """Return this run with more labelled examples that texts are compared with, of known labels or of new ones.
+
+        `inputs`: as for `evaluate`. Nothing is trained or written. Raises DataError, and RunError for a run whose task
+        compares with nothing.
+        """
+        task = self.recipe.task
+        if not isinstance(task, FewShotClassification):
+            raise RunError(f"{self.path}: {task.name} does not compare texts with examples; train it again with them")
+        more = task.with_examples(list(self._inputs(inputs, labelled=True).rows()))
+        run = type(self)(self.path, self.recipe.model_copy(update={"task": more}))
+        vars(run).update(model=self.model, tokenizer=self.tokenizer)
+        return run
+
     def _inputs(self, values: Any, *, labelled: bool) -> DataSplit:
         """Convert Python objects, or the file at a Path, to examples."""
         task, section = self.recipe.task, self.recipe.data
@@ -164,7 +183,7 @@ class Run:
         encoded = evaluation.encode(split.examples, task, self.tokenizer)
         return evaluation.predict(
             self.model, task, encoded, self.tokenizer, decoding=self.recipe.decoding, batch_size=batch_size,
-            description=description,
+            description=description, support=self.support,
         )  # fmt: skip
 
     def evaluate(self, inputs: Any) -> Scores:
@@ -191,7 +210,7 @@ class Run:
 
         predicted = evaluation.predict(
             self.model, task, encoded, self.tokenizer, scores_only=scores_only,
-            decoding=mbr_baselines.with_candidates(decoding), description=description,
+            decoding=mbr_baselines.with_candidates(decoding), description=description, support=self.support,
         )  # fmt: skip
         values = evaluation.scores(task, predicted, encoded.examples, self.train_stats, intervals=True)
         predicted, more = mbr_baselines.report(

@@ -5,17 +5,26 @@ They have the layout of its versions before 6, which later versions read too. Ou
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hf_tasks.models.pooling import Pooling
+from hf_tasks.recipe import Recipe
+from hf_tasks.runs import model_files
+from hf_tasks.tasks.types import max_input_length
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 FORMAT = "3.0.0"
 """The version of sentence-transformers whose layout this is."""
 FILES = ("modules.json", "1_Pooling/config.json", "sentence_bert_config.json", "config_sentence_transformers.json")
 
 
-def write(folder: Path, pooling: Pooling, width: int, max_length: int) -> None:
-    """Write the files beside a saved model. `width`: dimensions of an embedding; `max_length`: tokens that are read."""
+def write(recipe: Recipe, model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
+    """Write the files beside a saved model if it gives embeddings and the library can load it."""
+    if not recipe.task.model_spec.embeds or model_files.saved_as(recipe) == "trained":
+        return
+    pooling, width = model_files.pooling_of(recipe), model.config.hidden_size
+    max_length = max_input_length(recipe.task.max_length, tokenizer)
     kinds = {"Transformer": "", "Pooling": "1_Pooling"}
     modes = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max", "mean_sqrt_len_tokens": ""}
     contents: dict[str, Any] = {

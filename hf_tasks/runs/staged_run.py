@@ -32,7 +32,6 @@ from hf_tasks.runs.example import example
 from hf_tasks.runs.run import ENVIRONMENT, LOG, RECIPE, RESULTS, TRAIN_STATS, Run, holds_values
 from hf_tasks.runs.status import STAGING
 from hf_tasks.tasks import EncodedSplit
-from hf_tasks.tasks.types import max_input_length
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,17 +81,10 @@ class StagedRun(Run):
             if self.recipe.decoding:
                 self.recipe.decoding.saved_config(model).save_pretrained(self.path)
             tokenizer.save_pretrained(self.path)
-            self._write_modules(model, tokenizer)
+            sentence_transformers_files.write(self.recipe, model, tokenizer, self.path)
             (self.path / RECIPE).write_text(recipes.to_yaml(self.recipe), encoding="utf-8")
             _write_json(self.path / TRAIN_STATS, train_stats)
             _write_rows(self.path / LOG, history)
-
-    def _write_modules(self, model: Any, tokenizer: "PreTrainedTokenizerBase") -> None:
-        """Write what sentence-transformers needs to load the model, if it can and the model gives embeddings."""
-        task = self.recipe.task
-        if task.model_spec.embeds and model_files.saved_as(self.recipe) != "trained":
-            pooling, longest = model_files.pooling_of(self.recipe), max_input_length(task.max_length, tokenizer)
-            sentence_transformers_files.write(self.path, pooling, model.config.hidden_size, longest)
 
     @contextmanager
     def _removed_on_error(self) -> Iterator[None]:

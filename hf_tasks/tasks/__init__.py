@@ -6,6 +6,7 @@ from pydantic import Field
 
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.coreference import Coreference
+from hf_tasks.tasks.few_shot import FewShotClassification
 from hf_tasks.tasks.fill_mask import FillMask
 from hf_tasks.tasks.multiple_choice import MultipleChoice
 from hf_tasks.tasks.question_answering import QuestionAnswering
@@ -18,6 +19,7 @@ from hf_tasks.tasks.types import EncodedSplit
 
 AnyTask = Annotated[
     Coreference
+    | FewShotClassification
     | FillMask
     | MultipleChoice
     | QuestionAnswering
@@ -33,6 +35,7 @@ __all__ = [
     "AnyTask",
     "Coreference",
     "EncodedSplit",
+    "FewShotClassification",
     "FillMask",
     "MultipleChoice",
     "QuestionAnswering",

@@ -41,6 +41,8 @@ class EncodedSplit:
     An example that is longer than the model may give several windows."""
     tokenizer: "PreTrainedTokenizerBase | None" = None
     """The tokenizer of the features, for predictions that are tokens."""
+    support: Sequence[Any] = ()
+    """The items of the task's labelled examples (`Traits.support`), for predictions by comparison with them."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ class Traits:
     metric_kinds: tuple[str, ...] = ("labels",)
     """What the task's metrics can compare: "labels", "tags", "answers", "texts", "tokens", "similarities",
     "ranks"."""
+    support: Callable[[], list[Example]] | None = None
+    """The labelled examples that inputs are compared with, of a task that predicts so."""
     pipeline_tag: str = ""
     """The Hub's name of the task, where it is another."""
     baselines: Mapping[str, Callable[[Example], Any]] = field(default_factory=dict)

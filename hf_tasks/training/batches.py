@@ -60,11 +60,14 @@ class Batches:
         strategy: str,
         seed: int,
         groups: np.ndarray | None = None,
+        *,
+        sort_batches: bool = False,
     ) -> None:
         """Make a sampler; `lengths`: (N,) in tokens; `strategy`: "group_by_length", "random" or "sequential"; `groups`:
-        (N,) features of one group are in different effective batches, except in sequential order."""
+        (N,) features of one group are in different effective batches, except in sequential order; `sort_batches`: each
+        effective batch from long to short, so that its micro-batches have texts of similar length."""
         self.lengths, self.sharding, self.strategy, self.seed = np.asarray(lengths), sharding, strategy, seed
-        self.groups = groups
+        self.groups, self.sort_batches = groups, sort_batches
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -86,7 +89,10 @@ class Batches:
         order, size = self._order(np.random.default_rng([self.seed, epoch])), self.sharding.batch_size
         if self.groups is not None and self.strategy != "sequential":
             order = groups_apart(order, self.groups, size)
-        return [order[start : start + size].tolist() for start in range(0, len(order), size)]
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        if self.sort_batches:
+            batches = [batch[np.argsort(-self.lengths[batch], kind="stable")] for batch in batches]
+        return [batch.tolist() for batch in batches]
 
     def _order(self, random: np.random.Generator) -> np.ndarray:
         """Return (N,) feature indices in training order."""

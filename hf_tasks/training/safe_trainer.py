@@ -47,12 +47,14 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         batch_size: int,
         row_location: Callable[[int], str],
         row_groups: np.ndarray | None = None,
+        sort_batches: bool = False,
         interrupts: Interrupts | None = None,
         **options: Any,
     ) -> None:
         """Make a trainer; `batch_size`: examples per step; `row_location`: example index -> file and line.
 
         `row_groups`: (N,) the group of each example; those of one group are kept in different steps.
+        `sort_batches`: as for `Batches`.
         """
         super().__init__(**options)
         self.keep, self.args.save_total_limit = self.args.save_total_limit, None  # removed after the save, not before
@@ -66,6 +68,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             self.args.train_sampling_strategy,
             self.args.data_seed or self.args.seed,
             row_groups,
+            sort_batches=sort_batches,
         )
         self.counters = {"tokens": 0, "padded_tokens": 0, "seconds": 0.0, "micro_batch_size": sharding.micro_batch_size}
         """Totals of this process since the beginning of the training, and the current micro-batch size."""

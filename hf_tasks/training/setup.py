@@ -212,6 +212,7 @@ class TrainingSetup:
             self.recipe,
             row_location=lambda row: self.splits.train.where(train[row]["example"]),
             row_groups=groups,
+            sort_batches=self.recipe.task.traits.loss_of_batches,
             validation=learned.get("validation"),
             train_stats=self.train_stats,
             model=self.model,

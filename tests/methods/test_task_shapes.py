@@ -19,8 +19,10 @@ from hf_tasks.tasks.collate import model_inputs
 SHAPES = {
     sample.task["name"]: sample
     for sample in SAMPLES
-    if sample.task["name"] in ("multiple-choice", "text-generation", "fill-mask")
+    if sample.task["name"] in ("multiple-choice", "text-generation", "fill-mask", "sentence-similarity")
 }
+WITHOUT_POOLER = ("text-generation", "sentence-similarity")
+"""Tasks whose outputs do not read the pooler of the encoder."""
 METHODS: dict[str, dict[str, Any]] = {
     "full": {"name": "full"},
     "layer decay": {"name": "full", "layer_decay": 0.5},
@@ -38,6 +40,12 @@ REFUSED = {
         "multiple-choice",
         "prompt-tuning",
     ): "PEFT cannot adapt BertForMultipleChoice by prompt-tuning: it has no",
+    ("sentence-similarity", "frozen"): "sentence-similarity has no head that frozen could train",
+    (
+        "sentence-similarity",
+        "gradual unfreezing",
+    ): "sentence-similarity has no head that gradual-unfreezing could train",
+    ("sentence-similarity", "prompt-tuning"): "PEFT cannot adapt BertModel by prompt-tuning: it has no prompts",
     ("fill-mask", "prompt-tuning"): "PEFT cannot adapt BertForMaskedLM by prompt-tuning: it has no prompts",
 }
 
@@ -76,9 +84,10 @@ def test_a_step_moves_what_is_trained_and_nothing_else(tiny: Tiny, name: str, me
         optimizer.zero_grad()
     moved = {key for key, p in model.named_parameters() if not torch.equal(p, before[key])}
     promised = {key for key, p in model.named_parameters() if p.requires_grad}
-    read = {key for key in promised if "pooler" not in key} if name == "text-generation" else promised
+    read = {key for key in promised if "pooler" not in key} if name in WITHOUT_POOLER else promised
     assert moved == read
-    assert (len(moved) == len(before)) == (METHODS[method]["name"] in ("full", "gradual-unfreezing"))
+    every = {key for key in before if "pooler" not in key or name not in WITHOUT_POOLER}
+    assert (len(moved) == len(every)) == (METHODS[method]["name"] in ("full", "gradual-unfreezing"))
 
 
 @pytest.mark.parametrize("name", ["multiple-choice", "fill-mask"])

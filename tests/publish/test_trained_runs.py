@@ -24,7 +24,7 @@ SECTIONS = {
     "label": ["Classes", "Probabilities", "Worst errors"], "labels": ["Labels", "Probabilities", "Worst errors"],
     "number": ["Errors", "Worst errors"], "tags": ["Entities", "Worst errors"],
     "answer": ["Answers", "No answer", "Wrong answers"], "translation": ["Texts", "Examples"],
-    "choice": ["Predictions", "Examples"], "completion": ["Texts", "Examples"],
+    "search": ["Ranks", "Worst anchors"], "choice": ["Predictions", "Examples"], "completion": ["Texts", "Examples"],
 }  # fmt: skip
 """The sections of a report between the results and the suspected label errors, slices, training, data, resources."""
 every_kind = pytest.mark.parametrize("kind", TASKS)

@@ -110,8 +110,8 @@ def test_all_problems_of_a_file_are_reported_at_once(write: Write) -> None:
 def test_files_are_missed_even_where_the_task_is_wrong(write: Write) -> None:
     path = write(GOOD.replace("text-classification", "text-clasification").replace("train.csv", "nothere.tsv"))
     known = (
-        "coreference, fill-mask, multiple-choice, question-answering, sentence-similarity, text-classification, "
-        "text-generation, summarization, translation, text2text-generation, token-classification"
+        "coreference, few-shot-classification, fill-mask, multiple-choice, question-answering, sentence-similarity, "
+        "text-classification, text-generation, summarization, translation, text2text-generation, token-classification"
     )
     assert problems(path) == [
         f'r.yaml:3: task.name: there is no "text-clasification"; did you mean "text-classification"? (one of: {known})',
@@ -161,9 +161,9 @@ def test_a_word_in_place_of_a_section(section: str) -> None:
 @pytest.mark.parametrize(
     ("sections", "text"),
     [
-        ({"task": {}}, "task.name: missing; add it (one of: coreference, fill-mask, multiple-choice, "
-                       "question-answering, sentence-similarity, text-classification, text-generation, "
-                       "summarization, translation, text2text-generation, token-classification)"),
+        ({"task": {}}, "task.name: missing; add it (one of: coreference, few-shot-classification, fill-mask, "
+                       "multiple-choice, question-answering, sentence-similarity, text-classification, "
+                       "text-generation, summarization, translation, text2text-generation, token-classification)"),
         ({"model": {}}, "model: name_or_path is missing; name a checkpoint, or give config for a model from scratch"),
         ({"data": {}}, "data.train: missing; name the file or glob to train on"),
         ({"data": {"train": 3}}, 'data.train: input should be a valid string or must be a list or must be a section, '

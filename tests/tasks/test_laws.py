@@ -2,6 +2,7 @@
 once it has a sample in samples.py."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -103,7 +104,8 @@ def _perfect_items(case: Ready) -> list[Any]:
 @pytest.mark.parametrize("sample", CASES)
 def test_alignment_and_round_trip(ready: Any, sample: Sample) -> None:
     case = ready(sample)
-    predictions = case.task.postprocessor().decode(_perfect_items(case), case.encoded)
+    items = _perfect_items(case)
+    predictions = case.task.postprocessor().decode(items, replace(case.encoded, support=items))
     inputs = case.task.metric_inputs(predictions, case.encoded.examples)
     assert len(predictions) == len(inputs.predictions) == len(inputs.references) == len(case.rows)
     context = evaluation.metric_arguments(case.task, inputs, case.task.train_stats(case.encoded.examples))

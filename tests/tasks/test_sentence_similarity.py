@@ -16,6 +16,7 @@ from hf_tasks.core.errors import DataError, RecipeError
 from hf_tasks.models.load import load_tokenizer
 from hf_tasks.recipe import from_dict
 from hf_tasks.runs import evaluation, model_files
+from hf_tasks.runs.export import export
 from hf_tasks.runs.run import Run
 from hf_tasks.runs.staged_run import StagedRun
 from hf_tasks.tasks import SentenceSimilarity
@@ -222,3 +223,9 @@ def test_a_run_loads_as_plain_model_and_in_sentence_transformers(tiny: Tiny, tmp
 def test_a_model_without_embeddings_is_refused(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="t5 is an encoder-decoder; choose an encoder"):
         saved_run(tiny, tmp_path, name_or_path=str(tiny("t5")))
+
+
+def test_a_run_is_exported_with_its_pooling(tiny: Tiny, tmp_path: Path) -> None:
+    run = saved_run(tiny, tmp_path, pooling="max")
+    assert export(run, tmp_path / "plain", merge=False) < 1e-5
+    assert json.loads((tmp_path / "plain" / "1_Pooling" / "config.json").read_text())["pooling_mode_max_tokens"]

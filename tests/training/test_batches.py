@@ -96,3 +96,10 @@ def test_a_group_with_more_rows_than_batches_is_spread_evenly() -> None:
     drawn = Batches(LENGTHS, BatchSharding(10, 10), "random", 42, groups).effective(0)
     assert max(sum(groups[row] == 0 for row in batch) for batch in drawn) == 3
     assert [len(batch) for batch in drawn] == [10] * 10 + [3]
+
+
+def test_sorted_batches_hold_the_same_rows_in_micro_batches_of_like_length() -> None:
+    plain, ordered = (Batches(LENGTHS, BatchSharding(20, 5), "random", 42, sort_batches=s) for s in (False, True))
+    assert [sorted(batch) for batch in ordered.effective(1)] == [sorted(batch) for batch in plain.effective(1)]
+    for batch in ordered.effective(1):
+        assert [LENGTHS[row] for row in batch] == sorted((LENGTHS[row] for row in batch), reverse=True)

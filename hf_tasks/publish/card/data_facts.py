@@ -43,7 +43,7 @@ def of_data(recipe: Recipe, splits: Mapping[str, DataSplit], memory: Mapping[str
 def samples(task: Task, train: "Dataset", size: int) -> list[dict[str, str]]:
     """Inputs and target of the shortest among the first training examples, different targets first."""
     target = task.columns.target(train.column_names)
-    names = [*task.traits.inputs, *([] if target in task.columns.implied else [target])]
+    names = [*dict.fromkeys((*task.traits.inputs, *([] if target in task.columns.implied else [target])))]
     few = train.select(range(min(CANDIDATES, len(train)))).select_columns([n for n in names if n in train.column_names])
     rows = [{name: _shown(value) for name, value in row.items()} for row in few]
     rows.sort(key=lambda row: sum(map(len, row.values())))

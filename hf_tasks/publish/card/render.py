@@ -103,6 +103,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "model_id": model_id,
         "auto_class": recipe.task.model_spec.auto_class,
         "saved_as": model_files.saved_as(recipe),
+        "pooling": model_files.pooling_of(recipe),
         "generation": _generation(recipe),
         "input": snippet_input(recipe, results),
         "tokens": list(results.get("example", {}).get("prediction", {}).get("tokens", ["Some", "words"])),

@@ -131,7 +131,8 @@ class SentenceSimilarity(Task):
         return Traits(
             examples="anchors" if anchored else "pairs",
             targets=f"{self.target or 'score'}s",
-            inputs=("anchor",) if anchored else ("sentence1", "sentence2"),
+            inputs=("anchor", "positive") if anchored else ("sentence1", "sentence2"),
+            identity=("anchor",) if anchored else (),
             one_answer=not anchored,
             group="anchor" if anchored else "",
             strata=_strata,

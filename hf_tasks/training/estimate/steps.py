@@ -35,7 +35,8 @@ class Steps:
         """Compute the steps for train features of the given lengths (N,) in tokens."""
         sharding = BatchSharding(batch_size(recipe), args.per_device_train_batch_size, distributed.world_size())
         seed = args.data_seed or args.seed
-        batches = Batches(lengths.tolist(), sharding, args.train_sampling_strategy, seed)
+        sort = recipe.task.traits.loss_of_batches
+        batches = Batches(lengths.tolist(), sharding, args.train_sampling_strategy, seed, sort_batches=sort)
         return cls(args, batches, args.save_total_limit)
 
     @property
