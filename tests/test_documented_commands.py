@@ -27,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 
 NOT_RUN = {
     r"--num-processes": "tests/core/test_distributed.py runs it, which takes half a minute",
+    r"^suite ": "trains several recipes: tests/training/test_suite.py",
     r"^demo (RUN|runs/intent)$": "serves until it is stopped: tests/publish/demo/test_demo_server.py",
 }
 STAND_INS = {

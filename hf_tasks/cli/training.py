@@ -128,6 +128,30 @@ def sweep(
     print("\n".join(lines(swept)))
 
 
+@app.command()
+def suite(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A suite file, or the name of a shipped suite: glue.")],
+    submission: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Predict the test files in this folder; write the zip for GLUE.")
+    ] = None,
+    overrides: SetOption = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", help="The directory of the runs; suites/NAME by default.")
+    ] = None,
+) -> None:
+    """Train a list of recipes, with several methods or models, and show one table of their scores; resumable."""
+    from hf_tasks.core.errors import RunError
+    from hf_tasks.training import suite as suites
+
+    runs = suites.run(file, overrides or (), output_dir=output_dir)
+    print(runs.table(), end="")
+    print(f"The table is in {runs.folder}: suite.md, suite.csv, suite.html")
+    if runs.failed:
+        raise RunError(*(f"failed: {reason}" for reason in runs.failed))
+    for path in suites.submit(runs, submission) if submission else ():
+        print(f"{path}: the submission")
+
+
 @app.command("lr-find")
 def lr_find(
     recipe: RecipeArg,

@@ -29,6 +29,17 @@ def find(recipe: str | Path) -> Path:
     raise RecipeError(f"{recipe}: there is no such file and no shipped recipe of that name{hint}")
 
 
+def find_suite(suite: str | Path) -> Path:
+    """Return the file of a suite given by its path or by the name of a shipped suite. Raises RecipeError."""
+    path = Path(suite)
+    if path.is_file():
+        return path
+    known = {file.stem: file for file in sorted((FOLDER / "suites").glob("*.yaml"))}
+    if str(suite) in known:
+        return known[str(suite)]
+    raise RecipeError(f"{suite}: there is no such file and no shipped suite of that name (shipped: {', '.join(known)})")
+
+
 def title(path: Path) -> str:
     """Return the first line of a recipe's opening comment, without the citation."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]

@@ -50,10 +50,10 @@ def compare(
             asked = [memory | {"labels": classes(first, second, references)} for memory in asked]
         a, b = (metric.sums(side, references, **known) for side, known in zip((first, second), asked, strict=True))
         if a is not None and b is not None:
-            yield from _tests(name, a, b)
+            yield from tests(name, a, b)
 
 
-def _tests(name: str, first: Statistics, second: Statistics) -> Iterator[PairedTest]:
+def tests(name: str, first: Statistics, second: Statistics) -> Iterator[PairedTest]:
     totals = first.total(), second.total()
     one, other = (Jackknife.of(form).values if len(form) > 1 else {} for form in (first, second))
     p = _probabilities(name, first, second) if len(first) else {}

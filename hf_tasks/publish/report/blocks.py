@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from hf_tasks.publish.plots import Picture
 from hf_tasks.publish.results_view import Table
 
-Kind = Literal["", "gold", "found", "right", "for", "against"]
+Kind = Literal["", "gold", "found", "right", "for", "against", "best"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Span:
 
     text: str
     kind: Kind = ""
-    """gold: in the data; found: predicted; right: both; for, against: raises or lowers the prediction."""
+    """gold: in the data; found: predicted; right: both; for, against: raises or lowers the prediction; best: bold."""
     label: str = ""
     """Printed small after the text."""
     strength: float = 1.0

@@ -7,14 +7,12 @@ DIR/logs/0007.txt the output of its training
 DIR/best.yaml     the recipe with the best values; DIR/sweep.png
 """
 
-import contextlib
 import gc
 import json
 import math
 import shutil
 import time
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +26,7 @@ from hf_tasks.recipe.search_space import Scalar, shown
 from hf_tasks.runs import evaluation
 from hf_tasks.runs.origin import Origin
 from hf_tasks.runs.status import read_origin
+from hf_tasks.training.log_file import logged
 from hf_tasks.training.sweep.plan import Plan, write_best
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ class Sweeping:
         trial.set_user_attr("values", {key: json.dumps(value) for key, value in values.items()})
         began = time.monotonic()
         try:
-            with self._logged(trial.number):
+            with logged(self.folder / "logs" / f"{trial.number:04}.txt"):
                 found = self._trained(trial, values)
         except optuna.TrialPruned as e:
             self._ended(trial, "PRUNED", str(e))
@@ -189,18 +188,6 @@ class Sweeping:
         best = self.ranked[0]
         score = f"{best.user_attrs['metric']} {best.value:.4f} on validation"
         write_best(self.plan, self.values(best), score, self.folder / BEST)
-
-    @contextlib.contextmanager
-    def _logged(self, number: int) -> Iterator[None]:
-        """Context manager that redirects a training's output and traceback to its log."""
-        path = self.folder / "logs" / f"{number:04}.txt"
-        path.parent.mkdir(exist_ok=True)
-        with path.open("a", encoding="utf-8") as log, contextlib.redirect_stderr(log):
-            try:
-                yield
-            except Exception:
-                traceback.print_exc(file=log)
-                raise
 
     def _line(self, trial: "FrozenTrial", pace: float) -> str:
         values = ", ".join(f"{key} {shown(value)}" for key, value in self.values(trial).items())
