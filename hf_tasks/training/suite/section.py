@@ -48,8 +48,8 @@ class SuiteRow(Section):
     recipe: str
     """A file, relative to the suite's file, or the name of a shipped recipe."""
     metrics: tuple[str, ...] = ()
-    """Names of results, e.g. accuracy or per_class.paraphrase.f1; of several the mean is the score. By default the first
-    metric of the recipe."""
+    """Names of results, e.g. accuracy or per_class.paraphrase.f1; of several the mean is the score. By default
+    the first metric of the recipe."""
     group: str = ""
     """Rows of one group count once in the average, with their mean."""
     overrides: dict[str, Any] = {}
