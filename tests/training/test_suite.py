@@ -15,7 +15,7 @@ from hf_tasks.cli import app
 from hf_tasks.core.shipped import FOLDER
 from hf_tasks.core.signals import Interrupted
 from hf_tasks.training import suite as suites
-from hf_tasks.training.suite.scores import Line, Score, average
+from hf_tasks.training.suite.scores import Score, ScoreLine, average
 from hf_tasks.training.suite.section import SubmissionFile, Suite, load
 from hf_tasks.training.suite.submission import as_tsv
 from hf_tasks.training.suite.tables import as_csv, markdown
@@ -35,7 +35,7 @@ def of_scores(rows: dict[str, dict[str, float | None]], groups: dict[str, str]) 
                                for name, values in rows.items()}}
     )  # fmt: skip
     lines = [
-        Line(name, metric, "test", {"score": None if value is None else Score(value, None, None, (value,))})
+        ScoreLine(name, metric, "test", {"score": None if value is None else Score(value, None, None, (value,))})
         for name, values in rows.items()
         for metric, value in values.items()
     ]
@@ -158,7 +158,7 @@ def test_marks_and_missing_scores() -> None:
     suite = Suite.model_validate(
         {"name": "x", "rows": {"a": {"recipe": "r"}, "b": {"recipe": "r"}}, "columns": {"A": {}, "B": {}}}
     )
-    lines = [Line("a", "f1", "test", {"A": near, "B": best}), Line("b", "f1", "test", {"A": best, "B": None})]
+    lines = [ScoreLine("a", "f1", "test", {"A": near, "B": best}), ScoreLine("b", "f1", "test", {"A": best, "B": None})]
     assert markdown(suite, lines).splitlines()[2:5] == [
         "| a | f1 | test | 0.8000 [0.7000, 0.9000] ≈ | **0.9000 [0.8000, 1.0000]** |",
         "| b | f1 | test | **0.9000 [0.8000, 1.0000]** | – |",

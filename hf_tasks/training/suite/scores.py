@@ -34,7 +34,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Line:
+class ScoreLine:
     """A line of the table: a metric of a row. `scores`: by column; None where the training is missing."""
 
     row: str
@@ -89,9 +89,9 @@ class Trained:
         return float(value)
 
 
-def lines(suite: Suite, cells: Sequence[Cell]) -> list[Line]:
+def lines(suite: Suite, cells: Sequence[Cell]) -> list[ScoreLine]:
     """The lines of the table. Raises RunError if results lack a metric, or cells of a row have other data."""
-    found = list[Line]()
+    found = list[ScoreLine]()
     trained = {(cell.row, cell.column): Trained.of(cell) for cell in cells}
     for name, row in suite.rows.items():
         of_row = {column: trained.get((name, column)) for column in suite.columns}
@@ -102,11 +102,11 @@ def lines(suite: Suite, cells: Sequence[Cell]) -> list[Line]:
             same_data.check(same, (split,))
         first = next(iter(finished.values()), None)
         for metric in row.metrics or (first.metrics(split)[:1] if first else ("-",)):
-            found.append(Line(name, metric, split, _compared(of_row, split, metric)))
+            found.append(ScoreLine(name, metric, split, _compared(of_row, split, metric)))
     return found
 
 
-def average(suite: Suite, found: Sequence[Line], column: str) -> float | None:
+def average(suite: Suite, found: Sequence[ScoreLine], column: str) -> float | None:
     """The mean of a column by the definition of GLUE's leaderboard (Wang et al. 2018, https://aclanthology.org/W18-5446).
 
     The metrics of a row are averaged first, then the rows of a group. None if a score is missing.

@@ -9,26 +9,26 @@ from hf_tasks.publish.report.blocks import Paragraph, ReportSection, Span
 from hf_tasks.publish.report.page import page
 from hf_tasks.publish.results_view import Table
 from hf_tasks.training import comparison
-from hf_tasks.training.suite.scores import Line, Score, average
+from hf_tasks.training.suite.scores import Score, ScoreLine, average
 from hf_tasks.training.suite.section import Suite
 
 MISSING = "–"
 NEAR = " ≈"
 
 
-def terminal(suite: Suite, lines: Sequence[Line]) -> str:
+def terminal(suite: Suite, lines: Sequence[ScoreLine]) -> str:
     """The table as text; the best of a line has a star."""
     rows = _rows(suite, lines, lambda text, score: f"{text} *" if score.is_best else text)
     return comparison.as_text(rows) + "".join(f"{note}\n" for note in _notes(suite, lines, "*"))
 
 
-def markdown(suite: Suite, lines: Sequence[Line]) -> str:
+def markdown(suite: Suite, lines: Sequence[ScoreLine]) -> str:
     """The table as Markdown; the best of a line is bold."""
     rows = _rows(suite, lines, lambda text, score: f"**{text}**" if score.is_best else text)
     return comparison.as_markdown(rows) + "".join(f"\n{note}\n" for note in _notes(suite, lines, "bold"))
 
 
-def html(suite: Suite, lines: Sequence[Line]) -> str:
+def html(suite: Suite, lines: Sequence[ScoreLine]) -> str:
     """The table as a self-contained page."""
     header, *rows = _rows(suite, lines, lambda text, score: (Span(text, "best"),) if score.is_best else text)
     blocks = [Table("", header, rows), *(Paragraph(note) for note in _notes(suite, lines, "bold"))]
@@ -38,7 +38,7 @@ def html(suite: Suite, lines: Sequence[Line]) -> str:
     return page(suite.name, top, [ReportSection("Scores", blocks)])
 
 
-def as_csv(suite: Suite, lines: Sequence[Line]) -> str:
+def as_csv(suite: Suite, lines: Sequence[ScoreLine]) -> str:
     """A line for each score: row, metric, split, column, value, interval, deviation, number of seeds, marks."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -60,7 +60,7 @@ def _numbers(score: Score | None) -> list[Any]:
     return [score.value, low, high, std, len(score.values), int(score.is_best), int(score.is_near)]
 
 
-def _rows(suite: Suite, lines: Sequence[Line], shown: Any) -> list[list[Any]]:
+def _rows(suite: Suite, lines: Sequence[ScoreLine], shown: Any) -> list[list[Any]]:
     """A header, a row for each line, and the average. `shown`: (text, score) -> the cell."""
     rows: list[list[Any]] = [["task", "metric", "split", *suite.columns]]
     for line in lines:
@@ -76,7 +76,7 @@ def _text(score: Score) -> str:
     return f"{score.value:.4f}{spread}{interval}{NEAR if score.is_near else ''}"
 
 
-def _notes(suite: Suite, lines: Sequence[Line], best: str) -> Iterator[str]:
+def _notes(suite: Suite, lines: Sequence[ScoreLine], best: str) -> Iterator[str]:
     """What the numbers are."""
     spread = f", ± standard deviation over {len(suite.seeds)} seeds" if suite.seeds else ""
     yield f"In brackets 95 % intervals{spread}."
