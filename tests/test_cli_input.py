@@ -74,3 +74,41 @@ def test_an_output_never_replaces_the_input_and_other_files_only_on_request(tmp_
     check_output(other, [source], overwrite=True)
     check_output(tmp_path / "new.jsonl", [source], overwrite=False)
     check_output(None, [source], overwrite=False)
+
+
+TEXTS = {"name": "text-classification", "labels": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "name", "text", "message", "better"),
+    [
+        ({"text": "body"}, "p.csv", "content\nhello\n",
+         'p.csv:1: column "body", the text of the training files, is missing, and so is "text"; the file has content; '
+         "rename its column to one of them", "text\nhello\n"),
+        ({}, "p.csv", "content,x\nhello,1\n",
+         'p.csv:1: column "text" is missing; the file has content, x; rename its column to "text"',
+         "text,x\nhello,1\n"),
+        ({}, "p.csv", "content\nhello\n",
+         'p.csv:1: column "text" is missing; the file has content; rename "content" to "text"', "text\nhello\n"),
+        ({}, "p.csv", "Well hello there my dear\nbye\n",
+         'p.csv:1: column "text" is missing; the first line seems to be a row (Well hello there my dear); write a '
+         "header above it", "text\nWell hello there my dear\n"),
+        ({}, "p.csv", "text\tx\nhello\t1\n",
+         "p.csv:1: the columns seem to be separated by tabs, not by commas; give --format tsv", "tsv"),
+        ({}, "p.json", '{"text": "a"}\n{"text": "b"}\n',
+         "p.json:2: not valid JSON in column 1: Extra data; if each line is an object, give --format jsonl", "jsonl"),
+    ],
+)  # fmt: skip
+def test_a_file_to_predict_gets_remedies_that_need_no_recipe(
+    columns: dict[str, str], name: str, text: str, message: str, better: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    trained = run(TEXTS, {"columns": columns})
+    Path(name).write_text(text)
+    with pytest.raises(DataError) as e:
+        read(trained, name, None, labelled=False)
+    assert e.value.problems[0] == message
+    format = better if better in ("tsv", "jsonl") else None
+    Path(name).write_text(text if format else better)
+    assert len(read(trained, name, format, labelled=False))
