@@ -20,6 +20,10 @@ def file_hashes(section: Data, recipe_dir: Path | None) -> dict[str, dict[str, s
     """
     if section.path:
         return {}
+    if section.mixture:
+        each = [file_hashes(one, recipe_dir) for one in section.datasets().values()]
+        return {name: {k: v for one in each for k, v in one.get(name, {}).items()} for name in SPLITS
+                if any(name in one for one in each)}  # fmt: skip
     places = folders(section.data_dir, recipe_dir)
     found: dict[str, dict[str, str]] = {
         name: _of(named, places) for name in SPLITS if (named := section.split(name)) is not None
@@ -41,6 +45,9 @@ def _of(named: str | tuple[str, ...] | Parallel, places: list[Path]) -> dict[str
 
 def missing_files(data: Data, recipe_dir: Path) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield (key, message) for each data file that cannot be found. `recipe_dir`: the recipe's folder."""
+    for dataset, section in data.datasets().items():
+        for key, text in missing_files(section, recipe_dir):
+            yield ("data", "mixture", dataset, *key[1:]), text
     try:
         places = folders(data.data_dir, recipe_dir)
     except DataError as e:

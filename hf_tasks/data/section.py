@@ -22,8 +22,39 @@ class Parallel(Section):
         return (self.target,) if isinstance(self.target, str) else self.target or ()
 
 
+class Mixing(Section):
+    """How often the examples of each dataset of a mixture are drawn (Raffel et al. 2020, section 3.5.2,
+    https://jmlr.org/papers/v21/20-074.html)."""
+
+    strategy: Literal["proportional", "equal"] = "proportional"
+    """By the number of examples, or the same for each dataset."""
+    limit: int | None = Field(None, ge=1)
+    """A dataset counts with at most this many examples."""
+    temperature: float = Field(1.0, gt=0)
+    """The rates are raised to 1 / temperature: 1 is proportional, a high temperature nearly equal."""
+    rows_per_epoch: int | None = Field(None, ge=1)
+    """Examples of an epoch; by default those of all datasets, of each at most `limit`."""
+
+
 Named = str | tuple[str, ...] | Parallel
 """Files or globs of one split, or the name of a Hub dataset's split."""
+
+
+class MixtureDataset(Section):
+    """One dataset of a mixture."""
+
+    train: Named
+    """As `data.train`."""
+    validation: Named | None = None
+    """As `data.validation`; held out from its own train by default."""
+    test: Named | None = None
+    """As `data.test`."""
+    data_dir: str | None = None
+    """As `data.data_dir`, which is the default."""
+    columns: dict[str, str | tuple[str, ...]] = {}
+    """As `data.columns`, which they add to."""
+    prefix: str = ""
+    """Text that is put before every source of this dataset, such as "summarize: "."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +65,10 @@ class FileOptions:
     column_names: tuple[str, ...] = ()
     delimiter: str | None = None
     encoding: str | None = None
+
+
+NOT_MIXED = ("path", "train", "validation", "test", "folds")
+"""Keys that do not go with a mixture."""
 
 
 def _names(named: Named) -> tuple[str, ...]:
@@ -86,8 +121,15 @@ class Data(Section):
     bad_rows: Literal["stop", "drop"] = "stop"
     """For invalid rows, stop and list them, or drop and count them."""
 
+    mixture: dict[str, MixtureDataset] = {}
+    """For text to text: several datasets by name in the place of `train`, each with its files, columns and prefix."""
+    mixing: Mixing = Mixing()
+    """How often the examples of each of them are drawn."""
+
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
+        if self.mixture and (one := next((name for name in NOT_MIXED if getattr(self, name)), None)):
+            raise ValueError(f"mixture has the files of every dataset; remove {one}")
         if self.path and self.data_dir:
             raise ValueError("path (a Hub dataset) and data_dir (a folder) cannot be combined; keep one of them")
         if self.path and any(isinstance(split, Parallel) for split in (self.train, self.validation, self.test)):
@@ -122,6 +164,16 @@ class Data(Section):
         """Return the files, or the Hub dataset's split, of a split; "train" of a Hub dataset by default."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}[name]
         return named or (name if self.path and name == "train" else None)
+
+    def datasets(self) -> dict[str, "Data"]:
+        """The sections of the datasets of a mixture, by name."""
+        return {
+            name: self.model_copy(
+                update={"mixture": {}, "data_dir": one.data_dir or self.data_dir, "columns": self.columns | one.columns,
+                        "train": one.train, "validation": one.validation, "test": one.test}
+            )
+            for name, one in self.mixture.items()
+        }  # fmt: skip
 
     @property
     def no_validation(self) -> bool:

@@ -23,7 +23,7 @@ from hf_tasks.recipe import yaml_file
 from hf_tasks.recipe.messages import parsed, problems_of, written_key
 from hf_tasks.recipe.sections import Card, Hub, Sweep
 from hf_tasks.recipe.training_section import EarlyStopping, Training
-from hf_tasks.tasks import AnyTask
+from hf_tasks.tasks import AnyTask, TextToText
 from hf_tasks.tasks.base import TUNED
 
 CURLY = ("\u201c", "\u201d", "\u201e", "\u2018", "\u2019")
@@ -147,7 +147,9 @@ def _clashes(recipe: Recipe) -> Problems:
         yield ("decoding",), f"{recipe.task.name} generates no text; remove it"
     for key in [key for key, value in recipe.task if value == TUNED and recipe.data.no_validation]:
         yield ("task", key), "needs a validation split for tuning, and there is none; give a value, or data.validation"
-    if not recipe.data.path and recipe.data.train is None:
+    if recipe.data.mixture and not isinstance(recipe.task, TextToText):
+        yield ("data", "mixture"), f"{recipe.task.name} has its own labels; only tasks from text to text can be mixed"
+    if not recipe.data.path and recipe.data.train is None and not recipe.data.mixture:
         yield ("data", "train"), "missing; name the file or glob to train on"
     known = recipe.task.columns.known
     for name in ("train", "validation", "test"):

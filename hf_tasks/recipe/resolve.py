@@ -7,6 +7,7 @@ from hf_tasks import data, metrics
 from hf_tasks.core.distributed import world_size
 from hf_tasks.core.errors import DataError, RecipeError
 from hf_tasks.data import DataSplit
+from hf_tasks.data.mixture import mixed
 from hf_tasks.recipe import Recipe
 
 
@@ -31,6 +32,8 @@ def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
     With `data.folds`, the test split is `data.fold`, by default the first fold. Raises DataError or RecipeError.
     """
     section = recipe.data
+    if section.mixture:
+        return _resolve_mixture(recipe, recipe_dir)
     train, validation, test = _read(recipe, recipe_dir)
     if train is None:
         raise RecipeError("data.train: missing; name the file, glob or Hub split to train on")
@@ -57,6 +60,25 @@ def resolve(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
     checked = dict(zip(given, data.check_splits(list(given.values()), task, section.bad_rows), strict=True))
     recipe = recipe.model_copy(update={"task": task})
     return recipe, Splits(checked["train"], checked.get("validation"), checked.get("test"))
+
+
+def _resolve_mixture(recipe: Recipe, recipe_dir: Path | None) -> tuple[Recipe, Splits]:
+    """Resolve the datasets of a mixture one by one and join their splits. Raises DataError with the errors of all."""
+    found: dict[str, Splits] = {}
+    broken: list[str] = []
+    for name, section in recipe.data.datasets().items():
+        try:
+            found[name] = resolve(recipe.model_copy(update={"data": section}), recipe_dir)[1]
+        except DataError as e:
+            broken += e.problems
+    if broken:
+        raise DataError(*broken)
+    prefixes = {name: one.prefix for name, one in recipe.data.mixture.items()}
+    named = [{name: split for name, of_one in found.items() if (split := of_one.named().get(kind)) is not None}
+             for kind in ("train", "validation", "test")]  # fmt: skip
+    train, validation, test = (mixed(splits, prefixes) for splits in named)
+    assert train is not None
+    return recipe.model_copy(update={"task": recipe.task.fit(train.examples)}), Splits(train, validation, test)
 
 
 def resolve_early(recipe: Recipe, recipe_dir: Path | None) -> Resolved | None:

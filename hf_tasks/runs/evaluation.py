@@ -16,6 +16,7 @@ from hf_tasks.metrics.intervals import uncertainty
 from hf_tasks.tasks import EncodedSplit, Task
 from hf_tasks.tasks.collate import items_in, model_inputs
 from hf_tasks.tasks.global_attention import with_global_attention
+from hf_tasks.tasks.text2text.task import MIXTURE, TextToText
 from hf_tasks.tasks.types import GLOBAL_ATTENTION, Features, MetricInputs, Prediction
 
 if TYPE_CHECKING:
@@ -198,11 +199,27 @@ def scores(
     inputs = task.metric_inputs(predicted.predictions, examples)
     context = metric_arguments(task, inputs, train_stats)
     values = score(task.metrics, inputs.predictions, inputs.references, context)
+    if isinstance(task, TextToText) and MIXTURE in examples.column_names:
+        values = _of_mixture(task, predicted.predictions, examples, train_stats) | values
     values |= inputs.counts | ({} if predicted.loss is None else {"loss": predicted.loss})
     if not intervals:
         return values
     found = uncertainty(task.metrics, inputs.predictions, inputs.references, context)
     return values | {"intervals": found.intervals} | ({"notes": found.notes} if found.notes else {})
+
+
+def _of_mixture(
+    task: TextToText, predictions: list[Prediction], examples: "Dataset", train_stats: dict[str, Any]
+) -> dict[str, Any]:
+    """Return `mixture`, the mean of the first value of each dataset, and `datasets`, a table of the values of each."""
+    names, of_dataset = np.array(examples[MIXTURE][:]), dict[str, dict[str, float]]()
+    for name in np.unique(names).tolist():
+        rows = np.flatnonzero(names == name)
+        one = task.model_copy(update={"metrics": task.metrics_of.get(name) or task.metrics})
+        few = Predicted([predictions[row] for row in rows], None)
+        of_dataset[name] = numbers(scores(one, few, examples.select(rows).remove_columns(MIXTURE), train_stats))
+    first = [next(value for key, value in row.items() if key != "n") for row in of_dataset.values()]
+    return {"mixture": float(np.mean(first)), "datasets": of_dataset}
 
 
 def tables(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hf_tasks.tasks.collate import DRAW, IGNORE
+from hf_tasks.training.mixture import Mixture
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -62,19 +63,26 @@ class Batches:
         groups: np.ndarray | None = None,
         *,
         sort_batches: bool = False,
+        mixture: Mixture | None = None,
     ) -> None:
         """Make a sampler; `lengths`: (N,) in tokens; `strategy`: "group_by_length", "random" or "sequential"; `groups`:
         (N,) features of one group are in different effective batches, except in sequential order; `sort_batches`: each
-        effective batch from long to short, so that its micro-batches have texts of similar length."""
+        effective batch from long to short, so that its micro-batches have texts of similar length; `mixture`: which
+        features an epoch has, by default each of them once."""
         self.lengths, self.sharding, self.strategy, self.seed = np.asarray(lengths), sharding, strategy, seed
-        self.groups, self.sort_batches = groups, sort_batches
+        self.groups, self.sort_batches, self.mixture = groups, sort_batches, mixture
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
+    @property
+    def rows_per_epoch(self) -> int:
+        """Features of an epoch, over all processes."""
+        return len(self.lengths) if self.mixture is None else int(self.mixture.counts.sum())
+
     def __len__(self) -> int:
-        full, rest = divmod(len(self.lengths), self.sharding.batch_size)
+        full, rest = divmod(self.rows_per_epoch, self.sharding.batch_size)
         return full * self.sharding.micro_batches + self.sharding.micro_batches_for(rest)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -86,7 +94,9 @@ class Batches:
 
     def effective(self, epoch: int) -> list[list[int]]:
         """Return the effective batches of an epoch as lists of feature indices."""
-        order, size = self._order(np.random.default_rng([self.seed, epoch])), self.sharding.batch_size
+        rows = np.arange(len(self.lengths)) if self.mixture is None else self.mixture.rows(epoch)
+        order = rows[self._order(self.lengths[rows], np.random.default_rng([self.seed, epoch]))]
+        size = self.sharding.batch_size
         if self.groups is not None and self.strategy != "sequential":
             order = groups_apart(order, self.groups, size)
         batches = [order[start : start + size] for start in range(0, len(order), size)]
@@ -94,20 +104,20 @@ class Batches:
             batches = [batch[np.argsort(-self.lengths[batch], kind="stable")] for batch in batches]
         return [batch.tolist() for batch in batches]
 
-    def _order(self, random: np.random.Generator) -> np.ndarray:
-        """Return (N,) feature indices in training order."""
+    def _order(self, lengths: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return the indices (R,) of features of such lengths (R,) in training order."""
         if self.strategy == "sequential":
-            return np.arange(len(self.lengths))
-        order = random.permutation(len(self.lengths))
+            return np.arange(len(lengths))
+        order = random.permutation(len(lengths))
         if self.strategy == "random":
             return order
         size = self.sharding.batch_size
         groups = [order[start : start + MEGABATCH * size] for start in range(0, len(order), MEGABATCH * size)]
-        order = np.concatenate([group[np.argsort(-self.lengths[group], kind="stable")] for group in groups])
+        order = np.concatenate([group[np.argsort(-lengths[group], kind="stable")] for group in groups])
         full = len(order) // size
         batches = order[: full * size].reshape(full, size)[random.permutation(full)]  # not from long to short
         order = np.concatenate([batches.ravel(), order[full * size :]])
-        longest = int(np.argmax(self.lengths[order]))
+        longest = int(np.argmax(lengths[order]))
         order[[0, longest]] = order[[longest, 0]]  # a batch that does not fit in memory fails at once
         return order
 

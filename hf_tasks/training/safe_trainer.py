@@ -31,6 +31,7 @@ from hf_tasks.training import checkpoints
 from hf_tasks.training.batches import Batches, BatchSharding, Rows
 from hf_tasks.training.callbacks import SafetyCallback
 from hf_tasks.training.loss_meter import LossMeter
+from hf_tasks.training.mixture import Mixture
 
 UNSAVED = (OSError, RuntimeError, SafetensorError)
 """What writing a checkpoint raises; tokenizers raise an Exception with the system's error in its message."""
@@ -48,6 +49,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
         row_location: Callable[[int], str],
         row_groups: np.ndarray | None = None,
         sort_batches: bool = False,
+        mixture: Mixture | None = None,
         interrupts: Interrupts | None = None,
         **options: Any,
     ) -> None:
@@ -69,6 +71,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
             self.args.data_seed or self.args.seed,
             row_groups,
             sort_batches=sort_batches,
+            mixture=mixture,
         )
         self.counters = {"tokens": 0, "padded_tokens": 0, "seconds": 0.0, "micro_batch_size": sharding.micro_batch_size}
         """Totals of this process since the beginning of the training, and the current micro-batch size."""
@@ -88,7 +91,7 @@ class SafeTrainer(Trainer):  # type: ignore[misc]
     @property
     def steps_per_epoch(self) -> int:
         """Number of optimizer steps per epoch."""
-        return math.ceil(len(self.train_dataset) / self.batches.sharding.batch_size)
+        return math.ceil(self.batches.rows_per_epoch / self.batches.sharding.batch_size)
 
     # -- from the beginning, or from a checkpoint
 

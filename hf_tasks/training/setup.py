@@ -24,8 +24,10 @@ from hf_tasks.recipe import Recipe
 from hf_tasks.recipe.resolve import Resolved, Splits, resolve
 from hf_tasks.runs import evaluation, model_files
 from hf_tasks.tasks import EncodedSplit
+from hf_tasks.tasks.text2text.task import MIXTURE
 from hf_tasks.training.arguments import arguments, autocasts
 from hf_tasks.training.estimate.steps import Steps
+from hf_tasks.training.mixture import Mixture
 from hf_tasks.training.trainer import TaskTrainer
 
 if TYPE_CHECKING:
@@ -195,8 +197,18 @@ class TrainingSetup:
 
     def steps(self) -> Steps:
         """Return the number and sizes of the training steps, of a sample as if it was repeated."""
-        lengths = np.array(self.encoded_splits["train"].features["length"][:])
-        return Steps.of(self.recipe, self.args, np.resize(lengths, round(len(lengths) * self.scale("train"))))
+        features = self.encoded_splits["train"].features
+        lengths = np.array(features["length"][:])
+        rows = np.resize(np.arange(len(lengths)), round(len(lengths) * self.scale("train")))
+        return Steps.of(self.recipe, self.args, lengths[rows], self.mixture(rows))
+
+    def mixture(self, rows: np.ndarray) -> Mixture | None:
+        """Return which of some features an epoch has; None if the recipe mixes no datasets."""
+        features, data = self.encoded_splits["train"].features, self.recipe.data
+        if not data.mixture:
+            return None
+        names = np.array(features[MIXTURE][:])[rows]
+        return Mixture.of(names, data.mixing, self.args.data_seed or self.args.seed)
 
     def scale(self, name: str) -> float:
         """Return the number of examples of a split for each one that is encoded: 1, or more for a sample."""
@@ -213,6 +225,7 @@ class TrainingSetup:
             row_location=lambda row: self.splits.train.where(train[row]["example"]),
             row_groups=groups,
             sort_batches=self.recipe.task.traits.loss_of_batches,
+            mixture=self.mixture(np.arange(len(train))),
             validation=learned.get("validation"),
             train_stats=self.train_stats,
             model=self.model,

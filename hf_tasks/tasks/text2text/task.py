@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+MIXTURE = "mixture"
+"""The column of examples and features with the name of their dataset, where several are mixed."""
 DEFAULT_METRICS = {
     "summarization": ("rougeL",),
     "translation": ("bleu", "chrf"),
@@ -67,6 +69,9 @@ class TextToText(Task):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the probability that is spread over the whole vocabulary in training (Szegedy et al. 2016, section 7,
     https://arxiv.org/abs/1512.00567; 0.1 in Vaswani et al. 2017, https://arxiv.org/abs/1706.03762)."""
+
+    metrics_of: dict[str, tuple[str, ...]] = {}
+    """Metrics of single datasets of data.mixture by the dataset's name; `metrics` for the others."""
 
     # -- from rows to examples
 
@@ -184,6 +189,8 @@ class TextToText(Task):
             features["tokens_cut"][i] = whole - len(short["input_ids"])
             for name in names:
                 features[name][i] = short[name]
+        if MIXTURE in examples:
+            features[MIXTURE] = list(examples[MIXTURE])
         features["length"] = [len(ids) for ids in features["input_ids"]]
         return features | (self._labels(examples["target"], tokenizer) if "target" in examples else {})
 

@@ -14,6 +14,7 @@ from hf_tasks.training.arguments import batch_size
 from hf_tasks.training.batches import Batches, BatchSharding
 from hf_tasks.training.checkpoints import KEPT
 from hf_tasks.training.feature_cache.store import in_bytes
+from hf_tasks.training.mixture import Mixture
 from hf_tasks.training.safe_trainer import checkpoint_bytes
 
 if TYPE_CHECKING:
@@ -31,17 +32,21 @@ class Steps:
     """save_total_limit."""
 
     @classmethod
-    def of(cls, recipe: Recipe, args: "TrainingArguments", lengths: np.ndarray) -> "Steps":
+    def of(
+        cls, recipe: Recipe, args: "TrainingArguments", lengths: np.ndarray, mixture: Mixture | None = None
+    ) -> "Steps":
         """Compute the steps for train features of the given lengths (N,) in tokens."""
         sharding = BatchSharding(batch_size(recipe), args.per_device_train_batch_size, distributed.world_size())
         seed = args.data_seed or args.seed
         sort = recipe.task.traits.loss_of_batches
-        batches = Batches(lengths.tolist(), sharding, args.train_sampling_strategy, seed, sort_batches=sort)
+        batches = Batches(
+            lengths.tolist(), sharding, args.train_sampling_strategy, seed, sort_batches=sort, mixture=mixture
+        )
         return cls(args, batches, args.save_total_limit)
 
     @property
     def steps_per_epoch(self) -> int:
-        return math.ceil(len(self.batches.lengths) / self.batches.sharding.batch_size)
+        return math.ceil(self.batches.rows_per_epoch / self.batches.sharding.batch_size)
 
     @property
     def total(self) -> int:
