@@ -20,7 +20,7 @@ def _lines(results: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
             case _ if name in ("intervals", "notes"):
                 continue
             case dict() if value and all(isinstance(row, dict) for row in value.values()):
-                columns = list(next(iter(value.values())))
+                columns = list(dict.fromkeys(column for cells in value.values() for column in cells))
                 width = max(len(str(row)) for row in [name, *value])
                 yield f"{indent}{name:<{width}} " + " ".join(f"{column:>10}" for column in columns)
                 for row, cells in value.items():
@@ -38,7 +38,7 @@ def _lines(results: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.4f}" if isinstance(value, float) else "-" if value is None else str(value)
 
 
 def say(text: str) -> None:

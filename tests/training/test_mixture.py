@@ -113,7 +113,10 @@ def test_a_training_measures_each_dataset_and_their_mean(
     run = hf_tasks.train(from_dict(values))
     found = run.results["validation"]
     table = found["datasets"]
-    assert {name: list(row) for name, row in table.items()} == {"copy": ["chrf", "n"], "place": ["accuracy", "n"]}
+    assert {name: list(row) for name, row in table.items()} == {
+        "copy": ["n", "chrf", "cut"],
+        "place": ["n", "accuracy", "cut"],
+    }
     assert {name: row["n"] for name, row in table.items()} == {"copy": 5, "place": 2}
     assert found["mixture"] == pytest.approx((table["copy"]["chrf"] + table["place"]["accuracy"]) / 2)
     assert run.results["training"]["steps"] == 3  # 12 rows in batches of 4
