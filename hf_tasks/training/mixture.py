@@ -15,13 +15,14 @@ def rates(sizes: Sequence[int], mixing: Mixing) -> np.ndarray:
     """The share (M,) of each dataset of so many examples: min(size, limit) ** (1 / temperature), normalised."""
     limited = np.minimum(sizes, mixing.limit or np.inf).astype(float)
     weights: np.ndarray = np.ones(len(sizes)) if mixing.strategy == "equal" else limited ** (1 / mixing.temperature)
-    return weights / weights.sum()
+    normalized: np.ndarray = weights / weights.sum()
+    return normalized
 
 
 def shares(total: int, rate: np.ndarray) -> np.ndarray:
     """`total` rows divided by the rates (M,), rounded by the largest remainder."""
     exact = total * rate
-    counts = np.floor(exact).astype(int)
+    counts: np.ndarray = np.floor(exact).astype(int)
     rest = total - counts.sum()
     counts[np.argsort(-(exact - counts), kind="stable")[:rest]] += 1
     return counts
