@@ -1,67 +1,95 @@
-"""New models: an encoder-decoder from a configuration, with a subword vocabulary learned from the training texts; or
-from two pretrained encoders.
+"""New models: an encoder-decoder or an encoder from a configuration, whose tokenizer is learned from the training texts
+(models/subwords.py); or an encoder-decoder from two pretrained encoders."""
 
-The special tokens are T5's: <pad> 0, which also begins a text, </s> 1, which ends one, and <unk> 2.
-"""
-
-import contextlib
 import dataclasses
-import json
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.core.section import did_you_mean
-from hf_tasks.models.section import Subwords
+from hf_tasks.models.layers import try_out
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-SPECIAL = ("<pad>", "</s>", "<unk>")
-PAD, END, UNKNOWN = SPECIAL
-
-
-def train_tokenizer(section: Subwords, texts: Iterable[str]) -> "PreTrainedTokenizerBase":
-    """A tokenizer whose subwords are learned from `texts`; the same texts give the same one."""
-    from tokenizers.processors import TemplateProcessing
-    from transformers import PreTrainedTokenizerFast
-
-    with _one_thread():
-        trained = (_unigram if section.kind == "unigram" else _bpe)(section.vocab_size, texts)
-    trained.post_processor = TemplateProcessing(
-        single=f"$A {END}", pair=f"$A {END} $B {END}", special_tokens=[(END, SPECIAL.index(END))]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=trained, pad_token=PAD, eos_token=END, unk_token=UNKNOWN,
-        model_input_names=["input_ids", "attention_mask"], clean_up_tokenization_spaces=False,
-    )  # fmt: skip
+BASE_SIZES = {
+    "albert": {
+        "embedding_size": 128, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    },
+}  # fmt: skip
+"""Sizes that a recipe does not give, where transformers' own are not the base model's: ALBERT's are xxlarge's."""
 
 
 def build(values: dict[str, Any], tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
-    """A model with random weights (by torch's seed), of the size that `values`, keys of a configuration of transformers
-    with `model_type`, say. RecipeError for keys that the configuration does not have."""
+    """An encoder-decoder with random weights (by torch's seed), of the size that `values`, keys of a configuration of
+    transformers with `model_type`, say. RecipeError for keys that the configuration does not have."""
     from transformers import CONFIG_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING, AutoModelForSeq2SeqLM
 
-    kind = values.get("model_type")
     kinds = [name for name in CONFIG_MAPPING if CONFIG_MAPPING[name] in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING]
+    _check_keys(values, kinds, "encoder-decoder", "marian, t5 or bart")
+    pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
+    tokens = {"pad_token_id": pad, "decoder_start_token_id": pad, "eos_token_id": end, "bos_token_id": None}
+    model = _built(AutoModelForSeq2SeqLM, values, tokens, len(tokenizer))
+    model.generation_config.forced_eos_token_id = model.generation_config.forced_bos_token_id = None
+    return model
+
+
+def build_encoder(values: dict[str, Any], tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    """As `build`, an encoder with the head of a masked language model."""
+    from transformers import AutoModelForMaskedLM
+
+    known = _check_encoder(values)
+    first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
+    ids = {"pad": tokenizer.pad_token_id, "bos": first, "cls": first, "eos": last, "sep": last}
+    tokens = {f"{name}_token_id": one for name, one in ids.items() if f"{name}_token_id" in known}
+    return _built(AutoModelForMaskedLM, values, tokens, len(tokenizer))
+
+
+def has_segments(values: dict[str, Any]) -> bool:
+    """Whether the encoder has embeddings of two segments. RecipeError as of `build_encoder`."""
+    from transformers import CONFIG_MAPPING
+
+    known = _check_encoder(values)
+    default = getattr(CONFIG_MAPPING[values["model_type"]], "type_vocab_size", 0)
+    return "type_vocab_size" in known and values.get("type_vocab_size", default) > 1
+
+
+def _check_encoder(values: dict[str, Any]) -> set[str]:
+    from transformers import CONFIG_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+
+    with_heads = set(MODEL_FOR_MASKED_LM_MAPPING) - set(MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING)
+    kinds = [name for name in CONFIG_MAPPING if CONFIG_MAPPING[name] in with_heads]
+    return _check_keys(values, kinds, "encoder with a masked language model", "bert, albert or modernbert")
+
+
+def _check_keys(values: dict[str, Any], kinds: Sequence[str], what: str, examples: str) -> set[str]:
+    """The keys of the configuration. RecipeError where `values` have others, or another model than `kinds`."""
+    from transformers import CONFIG_MAPPING
+
+    kind = values.get("model_type")
     if kind not in kinds:
-        hint = did_you_mean(str(kind), kinds) or "; for example marian, t5 or bart"
-        raise RecipeError(f'model.config.model_type: there is no encoder-decoder "{kind}"{hint}')
+        hint = did_you_mean(str(kind), kinds) or f"; for example {examples}"
+        raise RecipeError(f'model.config.model_type: there is no {what} "{kind}"{hint}')
     config_class = CONFIG_MAPPING[kind]
     known = {field.name for field in dataclasses.fields(config_class)} | config_class.attribute_map.keys()
     for key in values.keys() - known - {"model_type"}:
         raise RecipeError(f"model.config.{key}: {kind} has no such key{did_you_mean(key, known) or '; remove it'}")
-    pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
-    tokens = {"pad_token_id": pad, "decoder_start_token_id": pad, "eos_token_id": end, "bos_token_id": None}
-    sizes = {name: value for name, value in values.items() if name != "model_type"}
+    return known
+
+
+def _built(auto: Any, values: dict[str, Any], tokens: dict[str, Any], vocab_size: int) -> Any:
+    """A model of the Auto class `auto`. RecipeError where its sizes do not fit each other."""
+    from transformers import CONFIG_MAPPING
+
+    kind = values["model_type"]
+    sizes = BASE_SIZES.get(kind, {}) | {name: value for name, value in values.items() if name != "model_type"}
     try:
-        config = config_class(**{"vocab_size": len(tokenizer)} | sizes | tokens)
-        model = AutoModelForSeq2SeqLM.from_config(config)
+        model = auto.from_config(CONFIG_MAPPING[kind](**{"vocab_size": vocab_size} | sizes | tokens))
+        if not model.config.is_encoder_decoder:
+            try_out(model)  # ALBERT checks its sizes here
     except Exception as e:  # transformers checks sizes in several ways
         raise RecipeError(f"model.config: {str(e).strip().splitlines()[-1].strip()}; change the sizes") from None
-    model.generation_config.forced_eos_token_id = model.generation_config.forced_bos_token_id = None
     return model
 
 
@@ -87,66 +115,3 @@ def warm_start(encoder: str, decoder: str, tokenizer: "PreTrainedTokenizerBase")
     for config in (model.config, model.generation_config):
         config.decoder_start_token_id, config.eos_token_id, config.pad_token_id = first, last, tokenizer.pad_token_id
     return model
-
-
-def _unigram(vocab_size: int, texts: Iterable[str]) -> "Tokenizer":
-    """Kudo 2018, https://aclanthology.org/P18-1007; characters that the texts do not have become <unk>."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(_blanks(), " ")])
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=vocab_size, special_tokens=list(SPECIAL), unk_token=UNKNOWN, show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.model = models.Unigram(_in_order(tokenizer), unk_id=SPECIAL.index(UNKNOWN))
-    return tokenizer
-
-
-def _in_order(tokenizer: "Tokenizer") -> list[tuple[str, float]]:
-    """The special tokens, then the subwords by their log-probability: the trainer leaves equal ones in any order, and
-    rounds their last digits in any way."""
-    vocab = json.loads(tokenizer.to_str())["model"]["vocab"]
-    first, rest = vocab[: len(SPECIAL)], vocab[len(SPECIAL) :]
-    rounded = ((piece, round(value, 6)) for piece, value in rest)
-    return [*map(tuple, first), *sorted(rounded, key=lambda one: (-one[1], one[0]))]
-
-
-def _bpe(vocab_size: int, texts: Iterable[str]) -> "Tokenizer":
-    """Byte pairs (Sennrich et al. 2016, https://aclanthology.org/P16-1162) of bytes, so that nothing is unknown."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=list(SPECIAL),
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
-
-
-def _blanks() -> Any:
-    from tokenizers import Regex
-
-    return Regex(r"\s+")
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums of several threads come in any order, and with them the vocabulary."""
-    name = "TOKENIZERS_PARALLELISM"
-    before = os.environ.get(name)
-    os.environ[name] = "false"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoint
 from hf_tasks.core.errors import RecipeError, RunError
-from hf_tasks.models import from_scratch, masked_lm
+from hf_tasks.models import from_scratch, masked_lm, subwords
 from hf_tasks.models.fewer_layers import keep_layers
 from hf_tasks.models.layers import note_pretrained
 from hf_tasks.models.long_inputs import prepare_long_inputs
@@ -33,7 +33,10 @@ def load_tokenizer(model: Model, task: Task, train: "Dataset | None" = None) -> 
 
     if model.config is not None:
         assert train is not None and task.model_spec.tokenizer_texts is not None
-        return from_scratch.train_tokenizer(model.tokenizer or Subwords(), task.model_spec.tokenizer_texts(train))
+        section, texts = model.tokenizer or Subwords(), task.model_spec.tokenizer_texts(train)
+        if task.model_spec.auto_class != MASKED_LM:
+            return subwords.sequence_tokenizer(section, texts)
+        return subwords.encoder_tokenizer(section, texts, segments=from_scratch.has_segments(model.config))
     place = resolve_checkpoint(model.name_or_path)
     options: dict[str, Any] = {"revision": model.revision, "trust_remote_code": False}
     with _explained(model):
@@ -65,7 +68,7 @@ def load_model(
 
     if model.is_new:
         with _explained(model), quiet_transformers():
-            return _limited(_new(model, tokenizer), tokenizer, task)
+            return _limited(_new(model, task, tokenizer), tokenizer, task)
     _check_architecture(model, task)
     loaded, absent = _from_pretrained(getattr(transformers, task.model_spec.auto_class), model, task.model_spec.config)
     _check_complete(model, loaded, absent, trained)
@@ -143,7 +146,13 @@ def _check_architecture(model: Model, task: Task) -> None:
         )
 
 
-def _new(model: Model, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+def _new(model: Model, task: Task, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    if task.model_spec.auto_class == MASKED_LM:
+        if model.config is None:
+            raise RecipeError(f"model.decoder_name_or_path: {task.name} has no decoder; remove it")
+        encoder = from_scratch.build_encoder(model.config, tokenizer)
+        masked_lm.select_masked(encoder)
+        return encoder
     if model.config is not None:
         return from_scratch.build(model.config, tokenizer)
     assert model.decoder_name_or_path is not None

@@ -11,9 +11,12 @@ class Subwords(Section):
     """A tokenizer that is learned from the training texts, sources and targets together."""
 
     vocab_size: int = Field(8000, ge=300)
-    """Subwords, with the 3 special ones; fewer where the texts do not give as many."""
-    kind: Literal["bpe", "unigram"] = "bpe"
-    """Byte pairs, which know every character; or a unigram language model of subwords, as T5 and Marian have."""
+    """Subwords, with the special ones; fewer where the texts do not give as many."""
+    kind: Literal["bpe", "unigram", "wordpiece"] = "bpe"
+    """Byte pairs, which know every character; a unigram language model of subwords, as T5 and ALBERT have; or, for
+    encoders, BERT's WordPiece."""
+    lowercase: bool = False
+    """For encoders: capitals and accents are removed, as in BERT's uncased models."""
 
 
 class Model(Section):
@@ -25,8 +28,9 @@ class Model(Section):
     """For tasks whose model writes texts: a second encoder checkpoint, of the same tokenizer, that becomes the decoder
     (Rothe et al. 2020, https://aclanthology.org/2020.tacl-1.18)."""
     config: dict[str, Any] | None = None
-    """In the place of a checkpoint, for tasks whose model writes texts: `model_type` (marian, t5, bart ...) and sizes,
-    under transformers' own names. The weights are random."""
+    """In the place of a checkpoint: `model_type` and sizes, under transformers' own names; an encoder (bert, albert,
+    distilbert, roberta, electra, modernbert ...) for fill-mask, an encoder-decoder (marian, t5, bart ...) for tasks
+    whose model writes texts. The weights are random."""
     tokenizer: Subwords | None = None
     """The tokenizer of a model without a checkpoint."""
     num_hidden_layers: int | None = Field(None, ge=1)

@@ -11,9 +11,10 @@ from datasets import Dataset
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from hf_tasks.core.errors import RecipeError
-from hf_tasks.models.from_scratch import build, train_tokenizer
+from hf_tasks.models.from_scratch import build
 from hf_tasks.models.load import load_model, load_tokenizer
 from hf_tasks.models.section import Model, Subwords
+from hf_tasks.models.subwords import sequence_tokenizer
 from hf_tasks.recipe import from_dict
 from hf_tasks.runs.run import Run
 from hf_tasks.tasks import TextToText
@@ -34,12 +35,12 @@ TRAIN = Dataset.from_dict({"source": TEXTS})
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    return train_tokenizer(Subwords(vocab_size=300), TEXTS)
+    return sequence_tokenizer(Subwords(vocab_size=300), TEXTS)
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe"])
 def test_a_learned_tokenizer_gives_texts_back(kind: Any, tmp_path: Path) -> None:
-    learned = train_tokenizer(Subwords(vocab_size=400, kind=kind), TEXTS)
+    learned = sequence_tokenizer(Subwords(vocab_size=400, kind=kind), TEXTS)
     assert [learned.pad_token_id, learned.eos_token_id, learned.unk_token_id] == [0, 1, 2]
     learned.save_pretrained(tmp_path)
     for tokenizer in (learned, AutoTokenizer.from_pretrained(tmp_path)):
@@ -50,20 +51,20 @@ def test_a_learned_tokenizer_gives_texts_back(kind: Any, tmp_path: Path) -> None
 
 
 def test_bytes_know_every_character_and_a_unigram_model_those_it_saw() -> None:
-    by_bytes = train_tokenizer(Subwords(vocab_size=300, kind="bpe"), TEXTS)
+    by_bytes = sequence_tokenizer(Subwords(vocab_size=300, kind="bpe"), TEXTS)
     assert by_bytes.decode(by_bytes("größe 猫")["input_ids"], skip_special_tokens=True) == "größe 猫"
-    seen = train_tokenizer(Subwords(vocab_size=300, kind="unigram"), TEXTS)
+    seen = sequence_tokenizer(Subwords(vocab_size=300, kind="unigram"), TEXTS)
     assert seen.unk_token_id in seen("猫")["input_ids"]
 
 
 def test_the_same_texts_give_the_same_tokenizer_in_another_process() -> None:
     code = (
-        "from hf_tasks.models.from_scratch import train_tokenizer\nfrom hf_tasks.models.section import Subwords\n"
+        "from hf_tasks.models.subwords import sequence_tokenizer\nfrom hf_tasks.models.section import Subwords\n"
         f"for kind in ('bpe', 'unigram'):\n    for _ in range(3):\n"
-        f"        print(train_tokenizer(Subwords(vocab_size=300, kind=kind), {TEXTS!r})._tokenizer.to_str())"
+        f"        print(sequence_tokenizer(Subwords(vocab_size=300, kind=kind), {TEXTS!r})._tokenizer.to_str())"
     )
     done = processes.run(["-c", code])
-    here = [train_tokenizer(Subwords(vocab_size=300, kind=kind), TEXTS) for kind in ("bpe", "unigram")]
+    here = [sequence_tokenizer(Subwords(vocab_size=300, kind=kind), TEXTS) for kind in ("bpe", "unigram")]
     assert done.stdout.splitlines() == [one._tokenizer.to_str() for one in here for _ in range(3)]
 
 

@@ -84,7 +84,7 @@ class FillMask(Task):
 
     @property
     def model_spec(self) -> ModelSpec:
-        return ModelSpec("AutoModelForMaskedLM")
+        return ModelSpec("AutoModelForMaskedLM", tokenizer_texts=_texts)
 
     def parse(self, row: RawRow) -> Example:
         return {"text": text_of(row["text"], "text")} | ({COMPLETE: True} if COMPLETE in row else {})
