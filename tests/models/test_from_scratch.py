@@ -57,15 +57,24 @@ def test_bytes_know_every_character_and_a_unigram_model_those_it_saw() -> None:
     assert seen.unk_token_id in seen("猫")["input_ids"]
 
 
+LEARN = """
+from hf_tasks.models.section import Subwords
+from hf_tasks.models.subwords import encoder_tokenizer, sequence_tokenizer
+sections = [Subwords(vocab_size=300, kind=kind) for kind in ("bpe", "unigram", "wordpiece")]
+made = [sequence_tokenizer(section, TEXTS) for section in sections[:2]]
+made += [encoder_tokenizer(section, TEXTS, segments=True) for section in sections]
+learned = [one._tokenizer.to_str() for one in made]
+"""
+
+
 def test_the_same_texts_give_the_same_tokenizer_in_another_process() -> None:
-    code = (
-        "from hf_tasks.models.subwords import sequence_tokenizer\nfrom hf_tasks.models.section import Subwords\n"
-        f"for kind in ('bpe', 'unigram'):\n    for _ in range(3):\n"
-        f"        print(sequence_tokenizer(Subwords(vocab_size=300, kind=kind), {TEXTS!r})._tokenizer.to_str())"
+    texts = [*TEXTS, "größe 猫 喜欢我", "我喜狗。"]
+    twice = (
+        f"TEXTS = {texts!r}\nfor _ in range(2):\n{LEARN.replace(chr(10), chr(10) + '  ')}\n  print(*learned, sep='\\n')"
     )
-    done = processes.run(["-c", code])
-    here = [sequence_tokenizer(Subwords(vocab_size=300, kind=kind), TEXTS) for kind in ("bpe", "unigram")]
-    assert done.stdout.splitlines() == [one._tokenizer.to_str() for one in here for _ in range(3)]
+    here: dict[str, Any] = {"TEXTS": texts}
+    exec(LEARN, here)
+    assert processes.run(["-c", code]).stdout.splitlines() == here["learned"]
 
 
 @pytest.mark.parametrize("config", [T5, MARIAN, BART], ids=lambda config: config["model_type"])

@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import processes
 import pytest
 import torch
 from datasets import Dataset
@@ -70,19 +69,6 @@ def test_wordpiece_divides_as_bert_does(tokenizer: Any) -> None:
     lower = encoder_tokenizer(Subwords(vocab_size=300, kind="wordpiece", lowercase=True), TEXTS, segments=False)
     assert lower.tokenize("The CAFÉ") == ["the", "cafe"]
     assert "token_type_ids" not in lower("the cat")
-
-
-def test_the_same_texts_give_the_same_tokenizer_in_another_process() -> None:
-    code = (
-        "from hf_tasks.models.subwords import encoder_tokenizer\nfrom hf_tasks.models.section import Subwords\n"
-        "for kind in ('wordpiece', 'bpe', 'unigram'):\n"
-        f"    one = encoder_tokenizer(Subwords(vocab_size=300, kind=kind), {TEXTS!r}, segments=True)\n"
-        "    print(one._tokenizer.to_str())"
-    )
-    kinds: tuple[Any, ...] = ("wordpiece", "bpe", "unigram")
-    here = [encoder_tokenizer(Subwords(vocab_size=300, kind=kind), TEXTS, segments=True) for kind in kinds]
-    found = processes.run(["-c", code]).stdout.splitlines()
-    assert found == [one._tokenizer.to_str() for one in here]
 
 
 def test_texts_that_are_written_have_no_wordpiece() -> None:
