@@ -69,9 +69,7 @@ learned = [one._tokenizer.to_str() for one in made]
 
 def test_the_same_texts_give_the_same_tokenizer_in_another_process() -> None:
     texts = [*TEXTS, "größe 猫 喜欢我", "我喜狗。"]
-    twice = (
-        f"TEXTS = {texts!r}\nfor _ in range(2):\n{LEARN.replace(chr(10), chr(10) + '  ')}\n  print(*learned, sep='\\n')"
-    )
+    code = f"TEXTS = {texts!r}{LEARN}print(*learned, sep='\\n')\n"
     here: dict[str, Any] = {"TEXTS": texts}
     exec(LEARN, here)
     assert processes.run(["-c", code]).stdout.splitlines() == here["learned"]
