@@ -178,6 +178,11 @@ def pronouns(folder: Path) -> list[str]:
     return [str(folder / "gap.tsv")]
 
 
+def plain_texts(folder: Path) -> list[str]:
+    lines(folder / "notes.txt", [text(i) for i in range(60)])
+    return [str(folder / "notes.txt")]
+
+
 def choices(folder: Path) -> list[str]:
     rows = ("sent1,sent2,ending0,ending1,ending2,label", *(
         f"{text(i)},then they,leave {i},stay {i},{'' if i % 3 else f'sing {i}'},{i % 2}" for i in range(60)

@@ -214,7 +214,9 @@ def writer(path: Path | None, *, texts: bool = False) -> Iterator[Callable[[Sequ
 
 
 def top_probabilities(row: dict[str, Any], top: int) -> dict[str, Any]:
-    """Return a prediction with only its `top` highest probabilities, in descending order."""
+    """Return a prediction with only its `top` highest probabilities, in descending order, also of each mask."""
+    if "fillings" in row:
+        return row | {"fillings": [dict(list(one.items())[:top]) for one in row["fillings"]]}
     if "probabilities" not in row:
         return row
     ranked = sorted(row["probabilities"].items(), key=lambda item: -item[1])

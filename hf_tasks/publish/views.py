@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.tasks import (
+    FillMask,
     QuestionAnswering,
     SentenceSimilarity,
     Task,
@@ -161,7 +162,17 @@ class TextsView(View):
         return text2text.form(run)
 
 
+class MaskedView(View):
+    """Masked language models."""
+
+    def sections(self, splits: Sequence["MeasuredSplit"]) -> Iterator["ReportSection"]:
+        from hf_tasks.publish.report import fill_mask
+
+        yield from fill_mask.texts(splits[0])
+
+
 VIEWS: dict[type[Task], View] = {
+    FillMask: MaskedView(),
     QuestionAnswering: AnswersView(),
     SentenceSimilarity: SimilarityView(),
     TextClassification: ClassificationView(),

@@ -15,7 +15,7 @@ GIVEN = "_given"
 """Suffix of input columns that have the name of a prediction's column."""
 ECHOED = ("id", "tokens")
 """Columns that predictions repeat from their inputs."""
-HIDDEN = ("probabilities", "candidates", "expected_utilities", "n_best", "nbest")
+HIDDEN = ("probabilities", "candidates", "expected_utilities", "n_best", "nbest", "fillings")
 """Values of a prediction that are not displayed."""
 ON_TERMINAL = 50
 """Maximum number of rows displayed on a terminal."""

@@ -27,6 +27,8 @@ Language = Literal["English", "Chinese", "other"]
 TOKENS_PER_WORD: dict[Language, float] = {"English": 1.3, "Chinese": 1.0, "other": 1.8}
 """Tokens per word, punctuation mark or Chinese character for the proposed models, with a margin."""
 LONGEST = 512
+PACKED = 128
+"""Tokens of a window of texts that are joined."""
 SHORTEST_WINDOW = 192
 """Shortest window of question answering, whose windows overlap by 128 tokens."""
 SCHEDULES = ((1_000, 10, 16), (5_000, 5, 16), (50_000, 3, 32), (math.inf, 2, 32))
@@ -150,7 +152,7 @@ EMBEDDER = (2e-5, "usual for models of sentence embeddings")
 def choose_model(found: Detection, task: Task, data: TextStatistics, chosen: str | None) -> ModelChoice:
     """Choose a checkpoint for the data; for the user's checkpoint, the options that its configuration implies."""
     if chosen:
-        return _of_user(chosen, task.model_spec.tokenizer_texts is not None)
+        return _of_user(chosen, task.traits.writes_text and task.model_spec.tokenizer_texts is not None)
     if found.task == "text-generation":
         return ModelChoice("openai-community/gpt2", "decoder-only; English", *BASE)
     if task.traits.writes_text:
@@ -221,6 +223,8 @@ def task_lines(found: Detection, task: Task, data: TextStatistics, model: ModelC
         lines.append(("prefix", prefix, "as in T5's pretraining"))
     lines += [(key, value, _WHY.get(key, "")) for key, value in found.keys.items()]
     length, why = _length(data.words, data, model.longest, found)
+    if "packing" in found.keys:
+        length, why = min(PACKED, model.longest), "tokens of a window"
     lines.append(("max_length", length, why))
     if found.task == "question-answering" and length < SHORTEST_WINDOW:
         lines.append(("doc_stride", length // 4, "windows overlap by a quarter"))
@@ -235,6 +239,7 @@ def task_lines(found: Detection, task: Task, data: TextStatistics, model: ModelC
 
 _WHY = {
     "label_separator": "separates the labels of a text",
+    "packing": "joins the texts to windows of max_length; false: each text by itself",
     "labels": "names of the tags, in the order of their ids",
 }
 

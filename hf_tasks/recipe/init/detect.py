@@ -75,11 +75,19 @@ def detect(
             *classification(rows, columns, wishes),
         ]
         found += of_pairs(found, columns)
+        found += [] if found else _unlabelled(columns)
     found += [_as_completion(one) for one in found if "source" in one.columns and "target" in one.columns]
     usable = sorted(filter(wishes.allow, found), key=lambda one: -one.score)
     if not usable:
         raise DataError(f"{where}: {_no_task(columns) if wishes.empty else wishes.impossible(columns)}")
     return usable
+
+
+def _unlabelled(columns: Columns) -> Iterator[Detection]:
+    """Detect texts without anything else, for continued pretraining."""
+    if len(columns) == 1 and (text := next((name for name, one in columns.items() if one.kind == "text"), None)):
+        reason = "there is only one column, of texts without labels"
+        yield Detection("fill-mask", "masked language modelling", reason, {"text": text}, {"packing": True})
 
 
 def _no_task(columns: Columns) -> str:

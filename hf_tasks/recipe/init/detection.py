@@ -16,7 +16,7 @@ from hf_tasks.tasks.types import Example
 
 TaskName = Literal[
     "text-classification", "token-classification", "question-answering", "summarization", "translation",
-    "text2text-generation", "multiple-choice", "text-generation", "coreference", "sentence-similarity",
+    "text2text-generation", "fill-mask", "multiple-choice", "text-generation", "coreference", "sentence-similarity",
 ]  # fmt: skip
 Names = dict[str, str | tuple[str, ...]]
 """The task's name of a column -> its name(s) in the file."""

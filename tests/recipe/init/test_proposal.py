@@ -56,6 +56,7 @@ KINDS = [
     Kind(kinds.translation_dict, "translation", {"target_language": "fr"}, HELD_OUT),
     Kind(kinds.corrections, "text2text-generation", {"metrics": ("gleu", "bleu")}, {"train": 32, "validation": 8}),
     Kind(kinds.any_texts, "text2text-generation", {"prefix": ""}, HELD_OUT),
+    Kind(kinds.plain_texts, "fill-mask", {"packing": True}, HELD_OUT),
     Kind(kinds.choices, "multiple-choice", {"questions": True}, HELD_OUT),
     Kind(kinds.pronouns, "coreference", {"metrics": ("coreference_f1", "accuracy", "nll")}, HELD_OUT),
     Kind(kinds.anchors, "sentence-similarity", {"target": "positive", "loss_function": "in-batch"}, HELD_OUT),

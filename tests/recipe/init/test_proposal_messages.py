@@ -17,12 +17,8 @@ FILES = {
     "empty.csv": ([], "the file is empty; give a file with rows"),
     "header.csv": (["text,label"], "there are no rows; give at least one"),
     "one.csv": (
-        ["text", *TEXTS],
-        'there is only one column, text ("the film was slow and the p..."); add one with labels or target texts',
-    ),
-    "plain.txt": (
-        TEXTS,
-        'there is only one column, text ("the film was slow and the p..."); add one with labels or target texts',
+        ["number", *map(str, range(40))],
+        'there is only one column, number ("0"); add one with labels or target texts',
     ),
     "no_label.csv": (
         ["id,text", *(f"{i},{text}" for i, text in enumerate(TEXTS))],
