@@ -8,6 +8,7 @@ import pytest
 import torch
 from conftest import WORDS, Tiny
 from datasets import Dataset
+from torch.utils.data import DataLoader
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from hf_tasks import data
@@ -18,6 +19,7 @@ from hf_tasks.models.section import Model
 from hf_tasks.runs import evaluation, model_files
 from hf_tasks.tasks import FillMask
 from hf_tasks.tasks.collate import model_inputs
+from hf_tasks.training.batches import Batches, BatchSharding, Rows
 
 TASK = FillMask(name="fill-mask", max_length=32, metrics=("perplexity", "masked_accuracy"))
 WHOLE = TASK.model_copy(update={"masking": "words"})
@@ -71,6 +73,31 @@ def test_evaluation_is_the_same_in_any_batch(tokenizer: Any, model: Any) -> None
         assert other.loss == pytest.approx(found[0].loss, abs=1e-5)
     losses = -sum(row["log_likelihood"] for row in found[0].predictions)
     assert losses / sum(row["masked"] for row in found[0].predictions) == pytest.approx(found[0].loss, abs=1e-5)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_processes_and_workers_share_the_masks_of_an_epoch(tokenizer: Any, workers: int) -> None:
+    features = encoded([f"mary lives in {place}" for place in WORDS[:7]], tokenizer).features
+    collate, found = TASK.collator(tokenizer, None), list[dict[str, int]]()
+    for processes in (1, 2):
+        shares = [BatchSharding(4, 2, processes, rank) for rank in range(processes)]
+        samplers = [Batches(features["length"][:], share, "random", 7) for share in shares]
+        seen: dict[str, int] = {}
+        for sampler in samplers:
+            sampler.set_epoch(1)
+            loader = DataLoader(
+                Rows(features, 7),
+                batch_sampler=sampler,
+                collate_fn=collate,
+                num_workers=workers if processes == 1 else 0,
+            )  # type: ignore[arg-type]
+            for made in loader:
+                for ids, labels in zip(made["input_ids"].tolist(), made["labels"].tolist(), strict=True):
+                    if set(labels) != {-100}:  # a filler
+                        seen[f"{ids} {labels}"] = seen.get(f"{ids} {labels}", 0) + 1
+        found.append(seen)
+    assert found[0] == found[1]
+    assert sum(found[0].values()) == 7
 
 
 def test_shares_of_10_000_tokens(tokenizer: Any) -> None:
