@@ -15,7 +15,8 @@ from hf_tasks import data
 from hf_tasks.core.errors import RecipeError
 from hf_tasks.metrics import score
 from hf_tasks.models.load import load_model, load_tokenizer
-from hf_tasks.models.section import Model
+from hf_tasks.models.section import Model, Subwords
+from hf_tasks.models.subwords import encoder_tokenizer
 from hf_tasks.runs import evaluation, model_files
 from hf_tasks.tasks import FillMask
 from hf_tasks.tasks.collate import model_inputs
@@ -140,6 +141,20 @@ def test_is_n_t_has_the_words_of_bert(tokenizer: Any) -> None:
     words = encoded(["isn't it"], tokenizer, WHOLE).features["words"][0]
     assert tokenizer.tokenize("isn't it") == ["is", "##n", "'", "t", "it"]
     assert words == [-1, 0, 0, 1, 2, 3, -1]
+
+
+def test_segmented_chinese_has_the_words_between_blanks() -> None:
+    texts = ["我 喜欢 猫 ， also good dogs ！"] * 20
+    tokenizer = encoder_tokenizer(Subwords(vocab_size=300, kind="wordpiece"), texts, segments=True)
+    task = TASK.model_copy(update={"masking": "segmented", "mlm_probability": 0.3})
+    split = encoded(texts, tokenizer, task)
+    assert split.examples[0]["text"] == "我喜欢猫，also good dogs！"
+    tokens = tokenizer.convert_ids_to_tokens(split.features["input_ids"][0])
+    assert list(zip(tokens, split.features["words"][0], strict=True))[1:6] == [
+        ("我", 0), ("喜", 1), ("欢", 1), ("猫", 2), ("，", 3),
+    ]  # fmt: skip
+    together = batch(split, tokenizer, task)["masked_positions"][:, 2:4].tolist()
+    assert {tuple(pair) for pair in together} == {(True, True), (False, False)}
 
 
 def test_at_least_one_token_of_a_text_is_masked(tokenizer: Any) -> None:

@@ -40,12 +40,21 @@ class TextWindows:
 
     @classmethod
     def of(
-        cls, texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase", limit: int, *, packing: bool
+        cls,
+        texts: Sequence[str],
+        tokenizer: "PreTrainedTokenizerBase",
+        limit: int,
+        *,
+        packing: bool,
+        ends: Sequence[Sequence[int]] | None = None,
     ) -> "TextWindows":
-        """Windows of at most `limit` tokens: of each text, or with `packing` of all texts joined by separators."""
+        """Windows of at most `limit` tokens: of each text, or with `packing` of all texts joined by separators.
+
+        `ends`: where the words of each text end, in characters; by default words are those of the tokenizer.
+        """
         around = template(tokenizer, 1)
         separator = around.ids[-1][:1] if packing else around.ids[-1][:0]
-        tokens, words = _tokenized(texts, tokenizer, separator)
+        tokens, words = _tokenized(texts, tokenizer, separator, ends)
         room = np.array([limit - around.special_tokens])
         if packing:
             _, begin, size = windows(np.array([len(tokens.ids) - len(separator)]), room, 0)
@@ -123,7 +132,10 @@ def with_mask(text: str, mask: str) -> str:
 
 
 def _tokenized(
-    texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase", separator: np.ndarray
+    texts: Sequence[str],
+    tokenizer: "PreTrainedTokenizerBase",
+    separator: np.ndarray,
+    ends: Sequence[Sequence[int]] | None,
 ) -> tuple[Tokens, np.ndarray]:
     """The tokens of the texts, each followed by `separator`, and the word of each token (T,)."""
     backend = tokenizer.backend_tokenizer
@@ -131,14 +143,26 @@ def _tokenized(
     backend.no_padding()
     encodings = backend.encode_batch(list(texts), add_special_tokens=False)
     pieces, words, before = list[Any](), list[np.ndarray](), 0
-    for encoding in encodings:
+    for text, encoding in enumerate(encodings):
         pieces.append([*encoding.ids, *separator])
-        words.append(_words(encoding.word_ids, len(separator)) + before)
+        places = [start for start, _ in encoding.offsets] if ends else []
+        numbers = np.searchsorted(ends[text], places, side="right").tolist() if ends else encoding.word_ids
+        words.append(_words(numbers, len(separator)) + before)
         before += len(pieces[-1])
     begin = np.cumsum([0, *map(len, pieces)])
     ids = np.fromiter(chain.from_iterable(pieces), np.int32, begin[-1])
     joined = np.concatenate(words) if words else np.zeros(0, np.int64)
     return Tokens(ids, np.zeros((len(ids), 2), np.int32), begin), joined
+
+
+def joined(segmented: str) -> tuple[str, list[int]]:
+    """The text of words that are separated by blanks, and where each word ends in it, in characters. Blanks are kept
+    between words of ASCII characters alone."""
+    text, ends = "", list[int]()
+    for word in segmented.split():
+        text += f" {word}" if text[-1:].isascii() and text and word[:1].isascii() else word
+        ends.append(len(text))
+    return text, ends
 
 
 def _words(ids: Sequence[int | None], separators: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from hf_tasks.tasks.base import Task
 from hf_tasks.tasks.collate import IGNORE, items_in
-from hf_tasks.tasks.fill_mask.features import TextWindows, asked, learned, with_mask
+from hf_tasks.tasks.fill_mask.features import TextWindows, asked, joined, learned, with_mask
 from hf_tasks.tasks.fill_mask.masks import Masking, MaskingCollator, mask_id
 from hf_tasks.tasks.fill_mask.predictions import Reduced, filled, scored
 from hf_tasks.tasks.types import (
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+ENDS = "ends"
+"""Column of segmented examples: where words end, in characters."""
 COMPLETE = "complete"
 """Column of examples: the text is whole, so that its own tokens are what is predicted."""
 
@@ -50,9 +52,10 @@ class FillMask(Task):
     """Predict the masked tokens of a text."""
 
     name: Literal["fill-mask"]
-    masking: Literal["tokens", "words"] = "tokens"
-    """What is masked: single tokens, or whole words with all their tokens, as the tokenizer divides texts into words
-    (Cui et al. 2021, https://arxiv.org/abs/1906.08101)."""
+    masking: Literal["tokens", "words", "segmented"] = "tokens"
+    """What is masked: single tokens; whole words with all their tokens, as the tokenizer divides texts into words; or the
+    words that blanks separate in segmented Chinese texts, which the model reads without these blanks (Cui et al. 2021,
+    https://arxiv.org/abs/1906.08101)."""
     mlm_probability: float = Field(0.15, gt=0, lt=1)
     """Share of the tokens that are predicted: 80 % of them become the mask token, 10 % a random token, 10 % stay
     (Devlin et al. 2019); up to 0.4 for large models (Wettig et al. 2023, https://aclanthology.org/2023.eacl-main.217)."""
@@ -87,7 +90,13 @@ class FillMask(Task):
         return ModelSpec("AutoModelForMaskedLM", tokenizer_texts=_texts)
 
     def parse(self, row: RawRow) -> Example:
-        return {"text": text_of(row["text"], "text")} | ({COMPLETE: True} if COMPLETE in row else {})
+        text = text_of(row["text"], "text")
+        if COMPLETE not in row:
+            return {"text": text}
+        if self.masking != "segmented":
+            return {"text": text, COMPLETE: True}
+        text, ends = joined(text)
+        return {"text": text, ENDS: ends, COMPLETE: True}
 
     def fit(self, train: "Dataset", label_columns: tuple[str, ...] = ()) -> Self:
         return self.model_copy(update={"metrics": self.metrics or ("perplexity", "masked_accuracy")})
@@ -99,8 +108,8 @@ class FillMask(Task):
         mask_id(tokenizer)
         limit = max_input_length(self.max_length, tokenizer)
         if COMPLETE in examples:
-            windows = TextWindows.of(examples["text"], tokenizer, limit, packing=self.packing)
-            return learned(windows, tokenizer.all_special_ids, words=self.masking == "words", packing=self.packing)
+            windows = TextWindows.of(examples["text"], tokenizer, limit, packing=self.packing, ends=examples.get(ENDS))
+            return learned(windows, tokenizer.all_special_ids, words=self.masking != "tokens", packing=self.packing)
         texts = [with_mask(text, str(tokenizer.mask_token)) for text in examples["text"]]
         return asked(TextWindows.of(texts, tokenizer, limit, packing=False), tokenizer)
 
