@@ -53,9 +53,9 @@ class FillMask(Task):
 
     name: Literal["fill-mask"]
     masking: Literal["tokens", "words", "segmented"] = "tokens"
-    """What is masked: single tokens; whole words with all their tokens, as the tokenizer divides texts into words; or the
-    words that blanks separate in segmented Chinese texts, which the model reads without these blanks (Cui et al. 2021,
-    https://arxiv.org/abs/1906.08101)."""
+    """What is masked: single tokens; whole words with all their tokens, as the tokenizer divides texts into words; or
+    the words that blanks separate in segmented Chinese texts, which the model reads without these blanks (Cui et al.
+    2021, https://arxiv.org/abs/1906.08101)."""
     mlm_probability: float = Field(0.15, gt=0, lt=1)
     """Share of the tokens that are predicted: 80 % of them become the mask token, 10 % a random token, 10 % stay
     (Devlin et al. 2019); up to 0.4 for large models (Wettig et al. 2023, https://aclanthology.org/2023.eacl-main.217)."""
