@@ -66,6 +66,10 @@ class PredictionValues(Values):
     prediction: Text = ""
     candidates: Texts = []
     null_score_diff: Number = 0.0
+    perplexity: Finite | None = None
+    log_likelihood: Finite = 0.0
+    masked: Count = 0
+    correct: Count = 0
     cut: bool = False
 
 

@@ -221,7 +221,7 @@ def test_pseudo_perplexity_masks_each_token_and_the_rest_of_its_word(tokenizer: 
         for i, (ids, token) in enumerate(zip(split.features["input_ids"][:], tokens, strict=True)):
             expected += float(model(input_ids=torch.tensor([ids])).logits[0, i + 1].log_softmax(-1)[token])
     (found,) = evaluation.predict(model, TASK, split, tokenizer).predictions
-    assert found["tokens"] == 4
+    assert found["n_tokens"] == 4
     assert found["log_likelihood"] == pytest.approx(expected, abs=1e-4)
     assert found["pseudo_perplexity"] == pytest.approx(np.exp(-expected / 4), rel=1e-4)
 
@@ -243,7 +243,7 @@ def test_masks_are_filled(tokenizer: Any, model: Any, written: str) -> None:
 
 def test_a_text_without_tokens_has_no_perplexity(tokenizer: Any, model: Any) -> None:
     (found,) = evaluation.predict(model, TASK, encoded([""], tokenizer, labelled=False), tokenizer).predictions
-    assert found == {"pseudo_perplexity": None, "log_likelihood": 0.0, "tokens": 0}
+    assert found == {"pseudo_perplexity": None, "log_likelihood": 0.0, "n_tokens": 0}
 
 
 def test_an_empty_text_is_an_error() -> None:
