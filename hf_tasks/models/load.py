@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoint
@@ -79,7 +80,7 @@ def load_model(
         masked_lm.select_masked(loaded)
         masked_lm.note_head(loaded, absent)
         if masked_lm.lacks_pooler(loaded):
-            masked_lm.keep_pooler(loaded, *_from_pretrained(transformers.AutoModel, model, {}))
+            masked_lm.keep_pooler(loaded, partial(_from_pretrained, transformers.AutoModel, model, {}))
     loaded.config.pad_token_id = tokenizer.pad_token_id
     if task.model_spec.languages and knows_languages(tokenizer):
         set_first_token(loaded, tokenizer)

@@ -4,7 +4,7 @@ The output layer has a row for each token of the vocabulary: at every position i
 its logits (B, L, V) more memory.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from hf_tasks.tasks.collate import MASKED
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-POOLER, NEW_HEAD = "pooler_weights", "new_head"
+POOLER, NEW_HEAD = "pooler_source", "new_head"
 """Attributes of a model: see `keep_pooler` and `note_head`."""
 
 
@@ -64,19 +64,21 @@ def lacks_pooler(model: Any) -> bool:
     return hasattr(model.base_model, "pooler") and model.base_model.pooler is None
 
 
-def keep_pooler(model: Any, source: Any, absent: set[str]) -> None:
-    """Keep the checkpoint's pooler with a model that has none, for the models that start from its run.
+def keep_pooler(model: Any, source: Callable[[], tuple[Any, set[str]]]) -> None:
+    """Keep with a model that has no pooler where its checkpoint's is, for the models that start from its run.
 
-    `source`: the base model of the checkpoint, `absent`: the weights that are not in the checkpoint.
+    `source` loads (the base model of the checkpoint, its weights that are not in the checkpoint).
     """
+    setattr(model, POOLER, source)
+
+
+def pooler_of(model: Any) -> dict[str, "Tensor"]:
+    """The weights of the pooler that `keep_pooler` has kept, by their names in a checkpoint."""
+    if not hasattr(model, POOLER):
+        return {}
+    source, absent = getattr(model, POOLER)()
     weights = {n: p.detach() for n, p in source.named_parameters() if n.startswith("pooler.") and n not in absent}
-    setattr(model, POOLER, {f"{model.base_model_prefix}.{name}": weight for name, weight in weights.items()})
-
-
-def pooler_of(model: Any) -> Mapping[str, "Tensor"]:
-    """The weights that `keep_pooler` has kept, by their names in a checkpoint."""
-    kept: Mapping[str, Tensor] = getattr(model, POOLER, {})
-    return kept
+    return {f"{model.base_model_prefix}.{name}": weight for name, weight in weights.items()}
 
 
 def note_head(model: Any, absent: set[str]) -> None:
