@@ -101,7 +101,7 @@ def _prediction(text: str, numbers: np.ndarray, split: EncodedSplit) -> Predicti
     losses, best = numbers[0], (len(numbers) - 1) // 2
     if not np.isnan(losses).any():
         mean = float(np.exp(losses.mean())) if len(losses) else None
-        return {"pseudo_perplexity": mean, "log_likelihood": float(-losses.sum()), "n_tokens": len(losses)}
+        return {"pseudo_perplexity": mean, "log_likelihood": float(0 - losses.sum()), "n_tokens": len(losses)}
     tokenizer = split.tokenizer
     assert tokenizer is not None
     fillings = []
