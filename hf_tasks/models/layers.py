@@ -137,7 +137,10 @@ def calls(model: "nn.Module") -> list["nn.Module"]:
 
 
 def try_out(model: "nn.Module") -> None:
-    """One forward pass over a few tokens, without dropout and gradients; the model is left as it was."""
+    """One forward pass over a few tokens, without dropout and gradients; the model is left as it was.
+
+    Raises RunError where the model cannot be computed from token ids, such as one that reads images or places too.
+    """
     import torch
 
     training = {module: module.training for module in model.modules()}
@@ -145,6 +148,12 @@ def try_out(model: "nn.Module") -> None:
     try:
         with torch.no_grad():
             model(**few_tokens(model))
+    except Exception as e:
+        reason = (str(e).strip() or type(e).__name__).splitlines()[0].rstrip(".")
+        raise RunError(
+            f"model.name_or_path: {type(model).__name__} cannot be computed from the tokens of a text ({reason}); "
+            f"choose a checkpoint for texts"
+        ) from e
     finally:
         for module, mode in training.items():
             module.training = mode

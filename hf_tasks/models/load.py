@@ -9,7 +9,7 @@ from hf_tasks.core.checkpoint_paths import quiet_transformers, resolve_checkpoin
 from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.models import from_scratch, masked_lm, subwords
 from hf_tasks.models.fewer_layers import keep_layers
-from hf_tasks.models.layers import note_pretrained
+from hf_tasks.models.layers import note_pretrained, try_out
 from hf_tasks.models.long_inputs import prepare_long_inputs
 from hf_tasks.models.section import Model, Subwords
 from hf_tasks.models.strange_files import check_config, check_weights
@@ -63,7 +63,8 @@ def load_model(
     """The checkpoint under the task's head, in float32; the head is new unless the checkpoint has one that fits.
 
     `trained`: it must have the head. Also lowers `tokenizer.model_max_length` to what the model can read. Raises
-    RunError where weights are missing: such a checkpoint is not of the kind its configuration says.
+    RunError where weights are missing: such a checkpoint is not of the kind its configuration says; and where the model
+    cannot be computed from the tokens of a text.
     """
     import transformers
 
@@ -84,7 +85,10 @@ def load_model(
     loaded.config.pad_token_id = tokenizer.pad_token_id
     if task.model_spec.languages and knows_languages(tokenizer):
         set_first_token(loaded, tokenizer)
-    return _limited(loaded, tokenizer, task)
+    loaded = _limited(loaded, tokenizer, task)
+    if not trained:
+        try_out(loaded)
+    return loaded
 
 
 def _from_pretrained(auto: Any, model: Model, config: dict[str, Any]) -> "tuple[PreTrainedModel, set[str]]":
