@@ -2,6 +2,8 @@
 
     python benchmarks/architectures.py [NAME ...] [--tasks text-classification ...] [-o docs/architectures.md]
 
+With -o it writes the page of the documentation.
+
 Each architecture with a head for the task is built tiny from its configuration, with random weights, and saved as a
 checkpoint. Each method prepares it and takes two steps; the parameters that moved must be those that the method
 trains, and a run that is saved and loaded again must compute the same. The outcome is "works", "refused" (one of our
@@ -10,7 +12,6 @@ messages before training) or "wrong".
 
 import argparse
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -46,7 +47,6 @@ SIZES = {
 }
 ODD: dict[str, dict[str, Any]] = {
     "albert": {"num_hidden_groups": 1},
-    "lilt": {"channel_shrink_ratio": 4},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
     "roberta": {"max_position_embeddings": 66},
     "t5": {"decoder_start_token_id": 0},
@@ -77,6 +77,22 @@ ROWS = {
     "input_ids": torch.tensor([[2, 9, 10, 11, 12, 3], [2, 14, 15, 3, 0, 0]]),
     "attention_mask": torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]]),
 }
+PAGE = """# Architectures
+
+Every architecture of transformers with a head for text classification, token classification or question answering, built tiny with random
+weights. Each method takes two steps; the parameters that move are those that it trains, and the saved run computes the same when it is
+loaded again. {works:,} of {tried:,} combinations of architecture, task and method work ({share:.1%}), {refused:,} are refused before
+training, {wrong:,} fail. Not tried: the configuration is not tiny with the sizes of the script, or needs another library. Refused may also
+mean that these sizes do not fit together.
+
+    python benchmarks/architectures.py -o docs/architectures.md
+
+The methods: {methods}.
+
+| architecture | text classification | token classification | question answering | why not |
+| --- | --- | --- | --- | --- |
+{rows}
+"""
 Outcome = tuple[str, str]
 """("works" | "refused" | "wrong", why)"""
 
@@ -142,12 +158,14 @@ def _trained(recipe: Recipe, model: Any, folder: Path, tokenizer: PreTrainedToke
     again = model_files.load(recipe, folder, load_tokenizer(recipe.model, recipe.task)).eval()
     with torch.no_grad():
         pairs = zip(_outputs(model), _outputs(again), strict=True)
-        difference = max(float((a - b).abs().max()) for a, b in pairs)
+        difference = max(float((a.nan_to_num() - b.nan_to_num()).abs().max()) for a, b in pairs)
     return ("works", "") if difference <= 1e-4 else ("wrong", f"loaded again, outputs differ by {difference:.1e}")
 
 
 def _outputs(model: Any) -> list[torch.Tensor]:
-    found = model(**ROWS)
+    longformer = any(type(module).__name__.startswith("Longformer") for module in model.modules())
+    more = {"global_attention_mask": torch.zeros_like(ROWS["input_ids"])} if longformer else {}
+    found = model(**ROWS, **more)
     return [found[name] for name in ("logits", "start_logits", "end_logits") if name in found]
 
 
@@ -182,11 +200,44 @@ def rows(names: list[str], tasks: list[str]) -> Iterator[tuple[str, str, dict[st
                 yield name, task, found
 
 
+def page(kept: list[dict[str, Any]]) -> str:
+    """The page of the documentation: a row for each architecture."""
+    counts = Counter(kind for one in kept for kind, _ in one["outcomes"].values() if kind != "not tried")
+    tried = counts.total()
+    lines = []
+    for name in dict.fromkeys(one["architecture"] for one in kept):
+        several = [one for one in kept if one["architecture"] == name]
+        cells = [_cell(next((one["outcomes"] for one in several if one["task"] == task), None)) for task in TASKS]
+        reasons = [why for one in several for _, why in one["outcomes"].values() if why]
+        lines.append(f"| {' | '.join([f'`{name}`', *cells, _short(reasons[0]) if reasons else ''])} |")
+    return PAGE.format(
+        works=counts["works"], tried=tried, share=counts["works"] / tried, refused=counts["refused"],
+        wrong=counts["wrong"], methods=", ".join(METHODS), rows="\n".join(lines),
+    )  # fmt: skip
+
+
+def _cell(outcomes: dict[str, Outcome] | None) -> str:
+    if outcomes is None:
+        return "–"
+    kinds = {method: kind for method, (kind, _) in outcomes.items()}
+    if "" in kinds:
+        return "not tried"
+    left_out = [method for method, kind in kinds.items() if kind != "works"]
+    if not left_out:
+        return "all"
+    return "none" if len(left_out) == len(kinds) else f"all but {', '.join(left_out)}"
+
+
+def _short(reason: str) -> str:
+    text = reason.removeprefix("model.name_or_path: ").removeprefix("method: ").removeprefix("method.name: ")
+    return text.partition(";")[0].replace("|", "/")[:110]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="architectures; by default all")
     parser.add_argument("--tasks", nargs="*", choices=[*TASKS], default=[*TASKS])
-    parser.add_argument("--json", type=Path, help="where the outcomes are written too")
+    parser.add_argument("-o", "--output", type=Path, help="a Markdown page")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.ERROR)
@@ -198,8 +249,8 @@ def main() -> None:
         odd = [f"{method or 'all'}: {kind}: {why}" for method, (kind, why) in found.items() if kind != "works"]
         print(f"{name:24} {task:22} {'works' if not odd else '; '.join(odd)}", flush=True)
     print(dict(counts))
-    if given.json:
-        given.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    if given.output:
+        given.output.write_text(page(kept), encoding="utf-8")
 
 
 if __name__ == "__main__":

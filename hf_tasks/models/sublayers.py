@@ -96,15 +96,16 @@ class _Sums(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.norms: dict[nn.Module, nn.Module] = {}
         """Of each projection, the first that reads its sum."""
 
-    def note_output(self, module: nn.Module, _: Any, output: "Tensor") -> None:
-        self.outputs[output.data_ptr()] = module, output
+    def note_output(self, module: nn.Module, _: Any, output: Any) -> None:
+        if isinstance(output, torch.Tensor):  # experts of a mixture return several
+            self.outputs[output.data_ptr()] = module, output
 
     def note_dropout(self, module: nn.Module, _: Any, output: "Tensor") -> None:
         read = self.outputs.get(output.data_ptr())
         self.dropouts.setdefault(module, set()).add(read and read[0])
 
     def note_norm(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        read = self.results.get(inputs[0].data_ptr()) if inputs else None
+        read = self.results.get(inputs[0].data_ptr()) if inputs and isinstance(inputs[0], torch.Tensor) else None
         if read:
             self.norms.setdefault(read[0], module)
 
