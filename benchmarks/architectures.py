@@ -79,11 +79,13 @@ ROWS = {
 }
 PAGE = """# Architectures
 
-Every architecture of transformers with a head for text classification, token classification or question answering, built tiny with random
-weights. Each method takes two steps; the parameters that move are those that it trains, and the saved run computes the same when it is
-loaded again. {works:,} of {tried:,} combinations of architecture, task and method work ({share:.1%}), {refused:,} are refused before
-training, {wrong:,} fail. Not tried: the configuration is not tiny with the sizes of the script, or needs another library. Refused may also
-mean that these sizes do not fit together.
+Every architecture of transformers with a head for text classification, token classification or question answering,
+built tiny with random weights. Each method takes two steps; the parameters that move are those that it trains, and the
+saved run computes the same when it is loaded again.
+
+{works:,} of {tried:,} combinations of architecture, task and method work ({share:.1%}), {refused:,} are refused before
+training, {wrong:,} fail. Not tried: the configuration is not tiny with the sizes of the script, or needs another
+library. Refused may also mean that these sizes do not fit together.
 
     python benchmarks/architectures.py -o docs/architectures.md
 

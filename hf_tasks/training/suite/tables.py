@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hf_tasks.publish.report.blocks import Paragraph, ReportSection, Span
+from hf_tasks.publish.report.blocks import Block, Paragraph, ReportSection, Span
 from hf_tasks.publish.report.page import page
 from hf_tasks.publish.results_view import Table
 from hf_tasks.training import comparison
@@ -31,7 +31,7 @@ def markdown(suite: Suite, lines: Sequence[ScoreLine]) -> str:
 def html(suite: Suite, lines: Sequence[ScoreLine]) -> str:
     """The table as a self-contained page."""
     header, *rows = _rows(suite, lines, lambda text, score: (Span(text, "best"),) if score.is_best else text)
-    blocks = [Table("", header, rows), *(Paragraph(note) for note in _notes(suite, lines, "bold"))]
+    blocks: list[Block] = [Table("", header, rows), *(Paragraph(note) for note in _notes(suite, lines, "bold"))]
     seeds = [("seeds", ", ".join(map(str, suite.seeds)))] if suite.seeds else []
     tiles = [("rows", len(suite.rows)), ("columns", len(suite.columns)), *seeds]
     top = {"task": "suite", "name": suite.name, "score": None, "tiles": tiles, "verdict": []}
