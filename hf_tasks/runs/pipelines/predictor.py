@@ -1,6 +1,7 @@
 """Predictions of rows by a checkpoint instead of a run: `hf-tasks predict --model ID --task TASK FILE`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hf_tasks.core.errors import RunError
@@ -29,7 +30,7 @@ class CheckpointPredictor:
     def load(cls, model: str, task_name: str | None) -> "CheckpointPredictor":
         """`model`: ID, ID@REVISION, a folder or package:NAME. Raises RunError."""
         task = _task(task_name)
-        name, _, revision = model.partition("@")
+        name, _, revision = (model, "", "") if Path(model).exists() else model.partition("@")
         loaded = pipeline(str(task_name), model=name, revision=revision or None)
         section = Model(name_or_path=name, revision=revision or None)
         return cls(Recipe.model_construct(name=name, task=task, data=Data(), model=section), loaded)
