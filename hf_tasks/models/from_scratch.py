@@ -46,6 +46,24 @@ def build_encoder(values: dict[str, Any], tokenizer: "PreTrainedTokenizerBase") 
     return _built(AutoModelForMaskedLM, values, tokens, len(tokenizer))
 
 
+def build_decoder(values: dict[str, Any], tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    """As `build`, a decoder-only model."""
+    from transformers import (
+        CONFIG_MAPPING,
+        MODEL_FOR_CAUSAL_LM_MAPPING,
+        MODEL_FOR_MASKED_LM_MAPPING,
+        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+        AutoModelForCausalLM,
+    )
+
+    others = {*MODEL_FOR_MASKED_LM_MAPPING, *MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING}  # such as BERT as a decoder
+    classes = set(MODEL_FOR_CAUSAL_LM_MAPPING) - others
+    _check_keys(values, [name for name in CONFIG_MAPPING if CONFIG_MAPPING[name] in classes], "decoder-only model",
+                "gpt2 or llama")  # fmt: skip
+    tokens = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
+    return _built(AutoModelForCausalLM, values, tokens, len(tokenizer))  # type: ignore[no-any-return]
+
+
 def has_segments(values: dict[str, Any]) -> bool:
     """Whether the encoder has embeddings of two segments. RecipeError as of `build_encoder`."""
     from transformers import CONFIG_MAPPING

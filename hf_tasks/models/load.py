@@ -158,6 +158,10 @@ def _new(model: Model, task: Task, tokenizer: "PreTrainedTokenizerBase") -> "Pre
         encoder = from_scratch.build_encoder(model.config, tokenizer)
         masked_lm.select_masked(encoder)
         return encoder
+    if task.model_spec.auto_class == "AutoModelForCausalLM":
+        if model.config is None:
+            raise RecipeError(f"model.decoder_name_or_path: {task.name} has no encoder; give name_or_path alone")
+        return from_scratch.build_decoder(model.config, tokenizer)
     if model.config is not None:
         return from_scratch.build(model.config, tokenizer)
     assert model.decoder_name_or_path is not None
