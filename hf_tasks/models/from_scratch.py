@@ -1,5 +1,5 @@
-"""New models: an encoder-decoder or an encoder from a configuration, whose tokenizer is learned from the training texts
-(models/subwords.py); or an encoder-decoder from two pretrained encoders."""
+"""New models: an encoder-decoder, encoder or decoder from a configuration, whose tokenizer is learned from the training
+texts (models/subwords.py); or an encoder-decoder from two pretrained encoders."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def build_decoder(values: dict[str, Any], tokenizer: "PreTrainedTokenizerBase") 
     _check_keys(values, [name for name in CONFIG_MAPPING if CONFIG_MAPPING[name] in classes], "decoder-only model",
                 "gpt2 or llama")  # fmt: skip
     tokens = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
-    return _built(AutoModelForCausalLM, values, tokens, len(tokenizer))  # type: ignore[no-any-return]
+    return _built(AutoModelForCausalLM, values, tokens, len(tokenizer))
 
 
 def has_segments(values: dict[str, Any]) -> bool:

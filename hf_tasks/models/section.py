@@ -29,8 +29,8 @@ class Model(Section):
     (Rothe et al. 2020, https://aclanthology.org/2020.tacl-1.18)."""
     config: dict[str, Any] | None = None
     """In the place of a checkpoint: `model_type` and sizes, under transformers' own names; an encoder (bert, albert,
-    distilbert, roberta, electra, modernbert ...) for fill-mask, an encoder-decoder (marian, t5, bart ...) for tasks
-    whose model writes texts. The weights are random."""
+    distilbert, roberta, electra, modernbert ...) for fill-mask, a decoder (gpt2, llama ...) for text-generation, an
+    encoder-decoder (marian, t5, bart ...) for other tasks whose model writes texts. The weights are random."""
     tokenizer: Subwords | None = None
     """The tokenizer of a model without a checkpoint."""
     num_hidden_layers: int | None = Field(None, ge=1)
