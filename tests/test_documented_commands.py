@@ -41,7 +41,8 @@ STAND_INS = {
     "-o FILE": "-o vectors.parquet", "mbr FILE FILE": "mbr system1.txt system2.txt",
     "runs/translation": "translation/run", r"(?<=runs/intent )FILE": "questions.txt",
     "KEY=VALUES": "training.learning_rate=1e-4,1e-3", r"--trials \d+": "--trials 2", "ORG/": "org/",
-    r"^recipes (copy|show) NAME": r"recipes \1 quickstart", r"^train NAME$": "train question_trec_minilm",
+    r"data\.folds=5": "data.folds=2", r"^recipes (copy|show) NAME": r"recipes \1 quickstart",
+    r"^train NAME$": "train question_trec_minilm",
     r"^train NAME --set data\.data_dir=\.\.\.": "train question_trec_minilm",
     r"^(train (question_trec|sentiment_sst2)_minilm.*)":
         r"\1 --set data.data_dir={here}/standin --set model.name_or_path={here}/tiny --set training.max_steps=2",
@@ -51,6 +52,7 @@ SEVERAL = "train intent.yaml --set seeds=[1,2] --output-dir runs/"
 BEFORE = {
     r"best\.yaml": ["sweep intent.yaml --over training.learning_rate=1e-4,1e-3"],
     r"runs/A runs/B": [f"{SEVERAL}A", f"{SEVERAL}B --set training.learning_rate=1e-3"],
+    r"report runs/folds": ["train intent.yaml --set data.folds=2 --output-dir runs/folds"],
     r"runs/lora": ["train intent.yaml --set method.name=lora --output-dir runs/lora"],
     r"^(predict|demo) org/intent": ["push runs/intent org/intent --tag v1"],
 }
