@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,8 +28,9 @@ from hf_tasks.metrics import find
 from hf_tasks.recipe import Recipe
 from hf_tasks.recipe.resolve import resolve
 from hf_tasks.runs import compare as comparisons
-from hf_tasks.runs import evaluation, same_data
+from hf_tasks.runs import evaluation, json_files, same_data
 from hf_tasks.runs.compare import Comparison
+from hf_tasks.runs.predictions import Predictions
 from hf_tasks.runs.run import Run
 from hf_tasks.runs.stored_predictions import stored_predictions
 from hf_tasks.tasks import Task
@@ -88,6 +90,11 @@ class FoldRuns(RunGroup):
         pooled = self.results["pooled"]
         yield f"all folds together: {pooled['n']:,} examples, each predicted by the run that did not train on it"
         yield table(pooled)
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """The predictions of all folds in the order of the data, with `where` and `fold`; `.to_frame()` is a table."""
+        return Predictions(json_files.read_rows(self.path / PREDICTIONS))
 
     def out_of_fold(self) -> OutOfFold:
         """Read the examples and the stored predictions of all folds. Raises RunError if the data have changed."""

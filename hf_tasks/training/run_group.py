@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -23,11 +24,14 @@ from hf_tasks.runs import evaluation, json_files
 from hf_tasks.runs.run import Run
 from hf_tasks.runs.status import read_origin
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 SPLITS = ("validation", "test")
 LEVEL = 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunGroup(ABC):
     """The runs of one recipe in the folders below `path`."""
 
@@ -97,6 +101,25 @@ class RunGroup(ABC):
             cells = [row["mean"], row["std"], row["min"], row["max"], *interval, *row["values"]]
             shown = [f"{_shown(cell):>{_width(title)}}" for title, cell in zip(header, cells, strict=True)]
             yield f"  {name:<22} {' '.join(shown)}"
+
+    def to_frame(self) -> "DataFrame":
+        """Return the metrics as a pandas DataFrame: split, metric, mean, std, min, max, and a column for each run."""
+        import pandas
+
+        rows = [
+            {"split": split, "metric": name, **{key: row[key] for key in ("mean", "std", "min", "max")}}
+            | {f"{self.kind} {number}": value for number, value in zip(self.numbers, row["values"], strict=True)}
+            for split in (name for name in SPLITS if name in self.results)
+            for name, row in self.results[split].items()
+        ]
+        return pandas.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}: {len(self.numbers)} {self.kind}s>"
+
+    def _repr_html_(self) -> str:
+        frame = self.to_frame().to_html(index=False, na_rep="", notebook=True, float_format="{:.4f}".format)
+        return f"<p><b>{escape(repr(self)[1:-1])}</b></p>{frame}"
 
     # -- training
 

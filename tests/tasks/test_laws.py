@@ -112,7 +112,9 @@ def test_alignment_and_round_trip(ready: Any, sample: Sample) -> None:
     values = metrics.score(case.task.metrics[:1], inputs.predictions, inputs.references, context)
     name = next(name for name in values if name != "n")
     assert values[name] == pytest.approx(case.sample.best, abs=1e-6)
-    json.dumps(predictions)
+    stored = case.task.metric_inputs(json.loads(json.dumps(predictions)), case.encoded.examples)
+    again = metrics.score(case.task.metrics, stored.predictions, stored.references, context)
+    assert again == metrics.score(case.task.metrics, inputs.predictions, inputs.references, context)
 
 
 @pytest.mark.parametrize("sample", CASES)

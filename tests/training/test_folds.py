@@ -147,6 +147,13 @@ def test_groups_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     written = {"folds": [1, 2], "test": spread, "pooled": {"n": 4, "f1": 0.5}}
     (tmp_path / "folds.json").write_text(json.dumps(written), encoding="utf-8")
     group = FoldRuns.load(tmp_path)
+    assert repr(group) == f"<FoldRuns {tmp_path}: 2 folds>"
+    assert group.to_frame().to_dict("records") == [
+        {"split": "test", "metric": "f1", "mean": 0.5, "std": 0.0, "min": 0.5, "max": 0.5, "fold 1": 0.5, "fold 2": 0.5}
+    ]
+    assert "<td>0.5000</td>" in group._repr_html_()
+    (tmp_path / "predictions.jsonl").write_text('{"where": "t.csv:2", "fold": 2, "label": "a", "score": 0.5}\n')
+    assert group.predictions.to_frame().loc[0].to_dict() == {"where": "t.csv:2", "fold": 2, "label": "a", "score": 0.5}
     monkeypatch.setattr(hf_tasks, "train", lambda *_, **__: group)
     training.train("recipe.yaml")
     assert capsys.readouterr().out.splitlines() == [
