@@ -42,7 +42,7 @@ STAND_INS = {
     "runs/translation": "translation/run", r"(?<=runs/intent )FILE": "questions.txt",
     "KEY=VALUES": "training.learning_rate=1e-4,1e-3", r"--trials \d+": "--trials 2", "ORG/": "org/",
     r"data\.folds=5": "data.folds=2", r"^recipes (copy|show) NAME": r"recipes \1 quickstart",
-    r"^train NAME$": "train question_trec_minilm",
+    r"^train NAME$": "train question_trec_minilm", r"^(train quickstart .*)": r"\1 --set training.max_steps=2",
     r"^train NAME --set data\.data_dir=\.\.\.": "train question_trec_minilm",
     r"^(train (question_trec|sentiment_sst2)_minilm.*)":
         r"\1 --set data.data_dir={here}/standin --set model.name_or_path={here}/tiny --set training.max_steps=2",
