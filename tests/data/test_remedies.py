@@ -9,6 +9,7 @@ import yaml
 
 from hf_tasks import recipe as recipes
 from hf_tasks.core.errors import DataError
+from hf_tasks.data.readers.compression import is_utf8
 from hf_tasks.recipe import resolve
 
 Values = dict[str, Any]
@@ -104,3 +105,12 @@ def test_tags_of_words_need_a_list_of_words(tmp_path: Path, monkeypatch: pytest.
     rows = [{"tokens": "Ann saw", "tags": ["B-PER", "O"]}] * 20
     problem = "t.jsonl:1: the words are not a list but 'Ann saw'; write a list"
     assert outcome({"t.jsonl": jsonl(rows)}, TAGS, {"train": "t.jsonl"}) == problem
+
+
+@pytest.mark.parametrize(
+    ("piece", "expected"),
+    [(b"plain", False), ("caf\xe9 au lait".encode(), True), ("caf\xe9".encode("latin-1"), False),
+     ("\xe9t\xe9".encode("latin-1"), False), ("caf\xe9\u20ac".encode()[:-1], True)],
+)  # fmt: skip
+def test_bytes_that_are_utf_8(piece: bytes, expected: bool) -> None:
+    assert is_utf8(piece) is expected

@@ -78,14 +78,11 @@ class _Recoded(io.RawIOBase):
 
 
 def is_utf8(piece: bytes) -> bool:
-    """Whether bytes, which may end inside a character, are UTF-8 and not only ASCII."""
-    if piece.isascii():
-        return False
+    """Whether bytes, which may end inside a character, are UTF-8 with characters beyond ASCII."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(piece)
+        return not codecs.getincrementaldecoder("utf-8")().decode(piece).isascii()
     except UnicodeDecodeError:
         return False
-    return True
 
 
 def recoded(file: BinaryIO, name: str, encoding: str) -> BinaryIO:
