@@ -90,7 +90,7 @@ def _check_keys(values: dict[str, Any], kinds: Sequence[str], what: str, example
         hint = did_you_mean(str(kind), kinds) or f"; for example {examples}"
         raise RecipeError(f'model.config.model_type: there is no {what} "{kind}"{hint}')
     config_class = CONFIG_MAPPING[kind]
-    known = {field.name for field in dataclasses.fields(config_class)} | config_class.attribute_map.keys()
+    known: set[str] = {field.name for field in dataclasses.fields(config_class)} | config_class.attribute_map.keys()
     for key in values.keys() - known - {"model_type"}:
         raise RecipeError(f"model.config.{key}: {kind} has no such key{did_you_mean(key, known) or '; remove it'}")
     return known
