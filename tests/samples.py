@@ -115,7 +115,7 @@ SAMPLES = [
     Sample({"name": "few-shot-classification"},
            [{"text": "a bad book", "label": "bad"}, {"text": LONG, "label": "good"},
             {"text": "the good film", "label": "good"}], _of_classes),
-    Sample({"name": "sentence-similarity"},
+    Sample({"name": "sentence-similarity", "loss_function": "cosent"},
            [{"sentence1": a, "sentence2": b, "score": 1 + i} for i, (a, b) in enumerate(PAIRS)], _of_pairs),
     Sample({"name": "sentence-similarity", "loss_function": "cosine", "dimensions": [8]},
            [{"sentence1": a, "sentence2": b, "score": 1 + i} for i, (a, b) in enumerate(PAIRS)], _of_pairs),

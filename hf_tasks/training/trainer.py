@@ -64,11 +64,13 @@ class TaskTrainer(SafeTrainer):
 
     def _next_piece(self) -> CachedPiece | None:
         """Return the next piece of a step whose loss compares all rows; None where the loss of a piece is its own."""
-        size = int(self.counters["micro_batch_size"])
-        pieces = [piece for batch in self.step_batches for piece in split_batch(batch, size)]
-        if not self.task.traits.loss_of_batches or (len(pieces) == 1 and self.args.world_size == 1):
+        if not self.task.traits.loss_of_batches or not self.step_batches:
             return None
         if self.cached is None:
+            size = int(self.counters["micro_batch_size"])
+            pieces = [piece for batch in self.step_batches for piece in split_batch(batch, size)]
+            if len(pieces) == 1 and self.args.world_size == 1:
+                return None
             prepared = [self._prepare_inputs(piece) for piece in pieces]
             self.cached = iter(cached_pieces(self.task, prepared, self._embed, self.args.device))
         return next(self.cached)

@@ -51,7 +51,7 @@ Target = Literal["score", "label", "positive"]
 Loss = Literal["cosent", "cosine", "contrastive", "in-batch", "triplet"]
 
 LOSSES: dict[Target, tuple[Loss, ...]] = {
-    "score": ("cosent", "cosine"),
+    "score": ("cosine", "cosent"),
     "label": ("contrastive",),
     "positive": ("in-batch", "triplet"),
 }
@@ -75,7 +75,7 @@ class SentenceSimilarity(Task):
     """The column that is learned: a score or a label of two texts, or an anchor's positive; found in the training data
     where not given."""
     loss_function: Loss | None = None
-    """Scores: cosent or cosine; labels: contrastive; positives: in-batch or triplet. The first is the default."""
+    """Scores: cosine or cosent; labels: contrastive; positives: in-batch or triplet. The first is the default."""
     scale: float = Field(20.0, gt=0)
     """Factor of the cosines in the losses cosent and in-batch, the inverse of a temperature."""
     symmetric: bool = False
