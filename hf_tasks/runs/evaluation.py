@@ -50,10 +50,10 @@ def encode(examples: "Dataset", task: Task, tokenizer: "PreTrainedTokenizerBase"
         features["example"] = [rows[i] for i in features["example"]]
         return pyarrow.table({name: _array(name, values) for name, values in features.items()})
 
-    large = len(examples) > 10_000
-    if large and not sys.stderr.isatty():
+    large, terminal = len(examples) > 10_000, sys.stderr.isatty()
+    if large and not terminal:
         say(f"Tokenizing: {len(examples):,} examples")
-    shown = is_progress_bar_enabled() and large
+    shown = is_progress_bar_enabled() and large and terminal
     (enable_progress_bar if shown else disable_progress_bar)()
     features = examples.map(
         batch, with_indices=True, batched=True, remove_columns=examples.column_names, desc="Tokenizing",
