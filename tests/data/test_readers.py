@@ -23,7 +23,7 @@ def test_given_format_wins():
 
 
 ENDINGS = (
-    "known endings are .csv .tsv .json .jsonl .ndjson .parquet .arrow .conll .bio .iob2 .conllu .txt .text, "
+    "known endings are .csv .tsv .json .jsonl .ndjson .parquet .arrow .conll .bio .iob2 .conllu .xlsx .txt .text, "
     "each also with .gz .bz2 .xz .zst"
 )
 NAME_IT = f"name the format with data.format, or --format ({ENDINGS})"
@@ -32,12 +32,12 @@ NAME_IT = f"name the format with data.format, or --format ({ENDINGS})"
 @pytest.mark.parametrize(
     "name, format, problem",
     [
-        ("b.xlsx", None, f'b.xlsx: the ending ".xlsx" is not known; {NAME_IT}'),
+        ("b.xls", None, f'b.xls: the ending ".xls" is not known; {NAME_IT}'),
         ("data.gz", None, f"data.gz: the format is not known; {NAME_IT}"),
         (
             "b.csv", "cvs",
             'data.format: there is no format "cvs"; did you mean "csv"? '
-            "(one of: csv, tsv, json, jsonl, text, fasttext, parquet, arrow, conll, conllu, segmented, slashed)",
+            "(one of: csv, tsv, json, jsonl, text, fasttext, parquet, arrow, excel, conll, conllu, segmented, slashed)",
         ),
     ],
 )  # fmt: skip

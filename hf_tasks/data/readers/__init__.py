@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from hf_tasks.core.errors import DataError
 from hf_tasks.core.section import did_you_mean
-from hf_tasks.data.readers import arrow, conll, delimited, json_rows
+from hf_tasks.data.readers import arrow, conll, delimited, excel, json_rows
 from hf_tasks.data.readers.compression import COMPRESSED, LARGEST_JSON, LONGEST_LINE, lines, recoded
 from hf_tasks.data.readers.delimited import Rows
 
@@ -32,17 +32,18 @@ READERS: dict[str, Reader] = {
     "fasttext": _of_lines(delimited.read_fasttext),
     "parquet": arrow.read_parquet,
     "arrow": arrow.read_arrow,
+    "excel": excel.read_excel,
     "conll": _of_lines(conll.read_conll),
     "conllu": _of_lines(conll.read_conllu),
     "segmented": _of_lines(conll.read_segmented),
     "slashed": _of_lines(conll.read_slashed),
 }
 
-BINARY = ("parquet", "arrow")
+BINARY = ("parquet", "arrow", "excel")
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
-    ".arrow": "arrow", ".conll": "conll", ".bio": "conll", ".iob2": "conll", ".conllu": "conllu",
+    ".arrow": "arrow", ".conll": "conll", ".bio": "conll", ".iob2": "conll", ".conllu": "conllu", ".xlsx": "excel",
 }  # fmt: skip
 TEXT_SUFFIXES = (".txt", ".text")
 """Endings of plain text files."""

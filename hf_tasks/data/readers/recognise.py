@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from hf_tasks.data.readers import SUFFIXES, bare
+from hf_tasks.data.readers import BINARY, SUFFIXES, bare
 from hf_tasks.data.readers.compression import LARGEST_JSON, LONGEST_LINE, is_utf8, lines, opened, recoded
 from hf_tasks.data.readers.delimited import FASTTEXT
 
@@ -45,7 +45,7 @@ def encoding_of(path: Path) -> str:
 
     Returns `utf-8` for an unknown encoding, so that reading the file gives the error message.
     """
-    if bare(path).suffix.lower() in (".parquet", ".arrow"):
+    if SUFFIXES.get(bare(path).suffix.lower()) in BINARY:
         return "utf-8"
     with opened(str(path)) as file:
         first = file.read(SNIFFED)

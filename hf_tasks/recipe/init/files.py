@@ -44,7 +44,7 @@ _SOURCES = {"src", "source", "input", "orig", "original", "complex", "article", 
 _TARGETS = {"tgt", "trg", "target", "output", "ref", "refs", "reference", "simple", "simp", "summary", "highlights"}
 _NOT_DATA = re.compile(
     r"(readme|licen[cs]e|changes|changelog|makefile|citation|requirements)\b.*|.*\.(md|rst|pdf|html?|py|sh|r|ipynb|ya?ml|"
-    r"toml|cfg|ini|xml|xlsx?|docx?|zip|tar|tgz|rar|7z|png|jpe?g|gif|svg|wav|mp3|bin|pt|pth|pkl|npy|npz|safetensors|bib|"
+    r"toml|cfg|ini|xml|xls|docx?|zip|tar|tgz|rar|7z|png|jpe?g|gif|svg|wav|mp3|bin|pt|pth|pkl|npy|npz|safetensors|bib|"
     r"log|m2|ann|lock|map)", re.IGNORECASE,
 )  # fmt: skip
 
@@ -128,7 +128,7 @@ def find_files(arguments: Sequence[str]) -> DataFiles:
         alone = readable if readable or units else alone
     units += _joined(alone)
     if folder and not units:
-        sheets = sorted(folder.glob("**/*.xls*"))
+        sheets = sorted(folder.glob("**/*.xls"))
         remedy = f"save {sheets[0].name} as CSV in UTF-8" if sheets else f"known endings are {' '.join(SUFFIXES)} .txt"
         raise DataError(f"{folder}: the folder has no data files; {remedy}")
     trains = _training(units, folder)

@@ -47,7 +47,6 @@ def test_all_splits_in_one_file_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layout", "message"),
     [
-        (layouts.excel_survey, "the folder has no data files; save enquête.xlsx as CSV in UTF-8"),
         (
             layouts.folder_per_label,
             "each text is a file of its own, in folders that may be labels (neg, pos); write one table per split with "

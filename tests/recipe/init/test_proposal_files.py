@@ -65,7 +65,7 @@ def test_a_folder_without_data(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("x\n", encoding="utf-8")
     with pytest.raises(DataError) as e:
         find_files([str(tmp_path)])
-    known = ".csv .tsv .json .jsonl .ndjson .parquet .arrow .conll .bio .iob2 .conllu .txt"
+    known = ".csv .tsv .json .jsonl .ndjson .parquet .arrow .conll .bio .iob2 .conllu .xlsx .txt"
     assert str(e.value) == f"{tmp_path}: the folder has no data files; known endings are {known}"
 
 
