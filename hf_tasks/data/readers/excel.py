@@ -18,7 +18,7 @@ def read_excel(file: BinaryIO, name: str) -> Rows:
     """
     data = everything(file, name)
     for number, row in read_csv(_as_csv(data, name), name):
-        if any(value for value in row.values()):
+        if isinstance(row, ValueError) or any(row.values()):
             yield number, row
 
 
