@@ -28,8 +28,7 @@ def add(run: Run, folder: Path) -> Path:
     target = folder / run.recipe.name.replace("-", "_")
     target.mkdir(parents=True, exist_ok=True)
     (target / RECIPE).write_text(redact.to_yaml(run.recipe), encoding="utf-8")
-    shown = json.dumps(_without_folders(run.results), ensure_ascii=False, indent=1)
-    (target / RESULTS).write_text(redact.redacted(shown) + "\n", encoding="utf-8")
+    (target / RESULTS).write_text(redact.redacted(_without_folders(run.results)) + "\n", encoding="utf-8")
     if (run.path / counts.FOLDER).is_dir():
         shutil.copytree(run.path / counts.FOLDER, target / counts.FOLDER, dirs_exist_ok=True)
     return update(target)
@@ -56,13 +55,13 @@ def main(runs: list[str], folder: Path) -> None:
         print(update(results.parent))
 
 
-def _without_folders(results: dict[str, Any]) -> dict[str, Any]:
-    """Results whose data files are named without their folders."""
-    splits = {
-        name: split | {"files": {file.rpartition("/")[2]: digest for file, digest in split["files"].items()}}
-        for name, split in results.get("data", {}).items()
-    }
-    return results | {"data": splits}
+def _without_folders(results: dict[str, Any]) -> str:
+    """Results as JSON whose data files are named without their folders, in the findings too."""
+    text = json.dumps(results, ensure_ascii=False, indent=1)
+    for split in results.get("data", {}).values():
+        for file in split["files"]:
+            text = text.replace(file, file.rpartition("/")[2])
+    return text
 
 
 if __name__ == "__main__":

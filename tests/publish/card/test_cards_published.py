@@ -1,6 +1,7 @@
 """The cards in `cards/` are what their recipes and results give."""
 
 import json
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,8 @@ def test_its_recipe_is_the_shipped_one(folder: Path) -> None:
     assert run["model"] == here["model"] and run["card"].keys() == here["card"].keys()
     for key, value in here.get("training", {}).items():
         assert run["training"][key] == value
+
+
+def test_no_card_names_a_folder_of_a_machine() -> None:
+    found = [path for path in CARDS.rglob("*.*") if path.suffix in (".json", ".yaml", ".md")]
+    assert [path for path in found if re.search(r"[\" (](/\w+){3,}", path.read_text(encoding="utf-8"))] == []
