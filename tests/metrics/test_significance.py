@@ -70,6 +70,26 @@ def one_reference(n: int) -> Pairs:
     return found, [row if isinstance(row, str) else row[0] for row in right]
 
 
+def places(n: int) -> Pairs:
+    names = {"c0": "0", "c1": "1", "c2": "neither"}
+    return tuple([names[one] for one in side] for side in labels(n, 3))  # type: ignore[return-value]
+
+
+def signs(n: int) -> Pairs:
+    return tuple([one[1:] for one in side] for side in labels(n, 2))  # type: ignore[return-value]
+
+
+def ranks(n: int) -> Pairs:
+    return np.random.default_rng(7).integers(1, 20, size=n).tolist(), [1] * n
+
+
+def masked(n: int) -> Pairs:
+    generator = np.random.default_rng(8)
+    counts = generator.integers(0, 6, size=n).tolist()
+    found = [(float(k * generator.gamma(2.0)), int(generator.integers(k + 1)), k) for k in counts]
+    return found, [(0.0, k, k) for k in counts]
+
+
 def sure(predictions: list[Any], references: list[Any]) -> dict[str, list[Any]]:
     """Probabilities of c0 to c3, and what was decided by them."""
     rows = np.random.default_rng(6).dirichlet(np.ones(4), size=len(references))
@@ -89,6 +109,11 @@ def asked(name: str, predictions: list[Any], references: list[Any]) -> dict[str,
         case "ece" | "brier" | "nll":
             wanted = {"ece": "decisions"}.get(name, "probabilities")
             return {wanted: sure(predictions, references)[wanted]}
+        case "coreference_f1":
+            return {"groups": ["feminine" if i % 3 else "masculine" for i in range(len(references))]}
+        case "triplet_accuracy" | "average_precision":
+            wanted = {"triplet_accuracy": "margins"}.get(name, "similarities")
+            return {wanted: np.random.default_rng(9).normal(size=len(references)).tolist()}
         case "gleu":
             return {"sources": [" ".join(WORDS[i % 9 : i % 9 + 7]) for i in range(len(references))]}
     return {}
@@ -105,6 +130,12 @@ DATA: dict[str, list[Pairs]] = {
     "precision": [labels(50, 3), several(50)],
     "recall": [labels(50, 3), several(50)],
     "matthews_correlation": [labels(50, 3), labels(50, 2)],
+    "coreference_f1": [places(50)],
+    "positive_f1": [signs(50)],
+    "triplet_accuracy": [signs(50)],
+    "retrieval": [ranks(50)],
+    "perplexity": [masked(50)],
+    "masked_accuracy": [masked(50)],
     "mse": [numbers(50)],
     "ece": [labels(50, 3), several(50)],
     "brier": [labels(50, 3), labels(50, 2), several(50)],
@@ -129,13 +160,16 @@ DATA: dict[str, list[Pairs]] = {
 
 
 def test_every_summable_metric_is_tested() -> None:
-    assert DATA.keys() == {name for name, metric in METRICS.items() if metric.statistics} - {"spearman"}
+    assert DATA.keys() == {name for name, metric in METRICS.items() if metric.statistics} - {
+        "spearman",
+        "average_precision",
+    }
 
 
-@pytest.mark.parametrize("name", [*DATA, "spearman"])
+@pytest.mark.parametrize("name", [*DATA, "spearman", "average_precision"])
 def test_stored_statistics_give_the_same_values(name: str, tmp_path: Path) -> None:
     """As `verify` computes them: from the table alone."""
-    for predictions, references in DATA.get(name, [numbers(50)]):
+    for predictions, references in DATA.get(name, [signs(50) if name == "average_precision" else numbers(50)]):
         of_each, known = asked(name, predictions, references), KNOWN.get(name, {})
         form = METRICS[name].sums(predictions, references, **of_each, **known)
         assert form is not None

@@ -124,7 +124,7 @@ def test_the_origin_of_a_recipe(tiny: Tiny, tmp_path: Path) -> None:
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"
     }  # fmt: skip
     assert origin.packages.keys() >= {"hf_tasks", "torch", "transformers", "tokenizers", "peft"}
-    assert origin.machine.keys() == {"processor", "accelerator", "threads"}
+    assert origin.machine.keys() == {"processor", "accelerator", "threads", "matmul"}
 
 
 def test_files_that_are_not_read_do_not_count() -> None:
