@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from hf_tasks.cli import recipes, runs, text, training
+from hf_tasks.cli import publishing, recipes, runs, text, training
 from hf_tasks.core.distributed import LAUNCHER, is_main, is_worker_failure, world_size
 from hf_tasks.core.errors import UserError
 from hf_tasks.core.signals import Interrupted, exit_with_parent, stop_on_signal
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(training.app)
 app.add_typer(runs.app)
+app.add_typer(publishing.app)
 app.add_typer(text.app)
 app.add_typer(
     recipes.app,

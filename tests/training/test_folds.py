@@ -9,7 +9,7 @@ import pytest
 from conftest import Tiny, hasten
 
 import hf_tasks
-from hf_tasks.cli import runs, training
+from hf_tasks.cli import publishing, runs, training
 from hf_tasks.core.errors import RecipeError, RunError
 from hf_tasks.publish.report import report
 from hf_tasks.recipe import Recipe, from_dict
@@ -85,16 +85,16 @@ def test_every_example_is_tested_once(
     assert capsys.readouterr().out.splitlines()[0] == "test, folds 1, 2, 3"
     assert "rows.jsonl:" in report(group.runs[2]).read_text(encoding="utf-8")
 
-    runs.report(str(group.path))
+    publishing.report(str(group.path))
     page = Path(capsys.readouterr().out.strip()).read_text(encoding="utf-8")
     wrong = len(right) - sum(right)
     assert f"{wrong} of 30 predictions are wrong." in page and f"rows.jsonl:{right.index(False) + 1}" in page
-    runs.card(str(group.path), write=True)
+    publishing.card(str(group.path), write=True)
     card = (group.path / "README.md").read_text(encoding="utf-8")
     assert card.startswith("# tiny: 3 folds\n\nTask: text-classification. Base model: ")
     assert f"| accuracy | {pooled['accuracy']:.4f} | " in card and "| 3 | fold-3 | 1 | " in card
     with pytest.raises(RunError, match="--check: checks the card of one run; name it, e.g. .*/fold-1$"):
-        runs.card(str(group.path), check=True)
+        publishing.card(str(group.path), check=True)
 
     monkeypatch.setattr(Run, "predict_split", None)  # the stored predictions are compared
     found = compare(group, group)
