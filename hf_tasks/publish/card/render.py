@@ -88,6 +88,7 @@ def _values(recipe: Recipe, results: Mapping[str, Any], model_id: str) -> dict[s
         "results": results,
         "headline": best and vars(best),
         "intervals": any("intervals" in results.get(split, {}) for split in SPLITS),
+        "bootstrap": "ended" not in results.get("training", {}),  # older results, whose intervals are percentiles
         "measured": measured,
         "tables": {split: [_markdown(table) for table in tables(values)] for split, values in measured.items()},
         "signatures": {split: signatures(values) for split, values in measured.items()},
